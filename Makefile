@@ -1,0 +1,52 @@
+# Needs Python >= 3.11 and make; everything else is installed into .venv and integ/node_modules.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(CURDIR)/$(VENV)/bin
+CDK    := integ/node_modules/.bin/cdk
+export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
+
+LOCK   := integ/example/orders/uv.lock
+
+.PHONY: setup check test bench demo dist clean lock-requirements
+setup: $(VENV)/.ready $(CDK) $(LOCK)
+
+$(VENV)/.ready: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo 'Setting up .venv and the cdk command line (a minute or two, once) ...'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install -qq --require-hashes --requirement requirements/dev.txt
+	@$(VENV)/bin/python -m pip install -qq --no-deps --editable .
+	@touch $@
+
+$(CDK): integ/package.json integ/package-lock.json $(VENV)/.ready
+	@cd integ && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(LOCK): integ/example/orders/pyproject.toml $(VENV)/.ready
+	@uv lock --quiet --project integ/example/orders
+	@touch $@
+
+check: setup
+	ruff check .
+	ruff format --check .
+	mypy
+	python -m pytest -q tests/test_imports.py
+
+test: setup
+	python -m pytest
+
+bench: setup
+	python -m bench
+
+demo: setup
+	python -m integ.demo
+
+dist: setup
+	uv build --wheel --out-dir dist
+
+lock-requirements: ## after a change of pyproject.toml's dependencies
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+	    --group dev --extra uv pyproject.toml --output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) integ/node_modules build dist cdk.out

@@ -1,0 +1,28 @@
+"""Ship Python code to AWS Lambda with AWS CDK: dependencies as a layer from the lock, code as a hashed zip.
+
+The constructs are imported when they are first used: ``import lbdart_cdk.core`` starts no Node.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .layer_artifact import LambdaLayerArtifact
+    from .source_artifact import LambdaSourceArtifact
+
+__all__ = ["LambdaLayerArtifact", "LambdaSourceArtifact"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "LambdaLayerArtifact":
+        from .layer_artifact import LambdaLayerArtifact
+
+        return LambdaLayerArtifact
+    if name == "LambdaSourceArtifact":
+        from .source_artifact import LambdaSourceArtifact
+
+        return LambdaSourceArtifact
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

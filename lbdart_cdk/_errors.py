@@ -1,0 +1,37 @@
+"""How a user's mistake ends an app: with its two sentences, not with a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from .core.errors import LbdartError
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Let an :class:`LbdartError` end the app without a traceback; ``path`` is the construct's."""
+    try:
+        yield
+    except LbdartError as error:
+        error.add_note(f"[at {path}]")
+        _install()
+        raise
+
+
+def _install() -> None:
+    """Print an uncaught LbdartError as its message; every other exception goes where it went before."""
+    before = sys.excepthook
+    if getattr(before, "prints_lbdart_errors", False):
+        return
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, LbdartError):
+            print(f"Error: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+        else:
+            before(kind, error, trace)
+
+    hook.prints_lbdart_errors = True  # type: ignore[attr-defined]
+    sys.excepthook = hook

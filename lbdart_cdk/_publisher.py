@@ -1,0 +1,175 @@
+"""What all artifacts of a stack share: the handler of the custom resources and the default bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aws_cdk import ArnFormat, Aws, CustomResource, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from ._assets import StagedAsset, stage_handler
+from ._code import ObjectCode
+from ._errors import explained
+from .core.errors import LbdartError
+
+_ID: Final = "LbdartPublisher"
+_TIMEOUT: Final = Duration.minutes(5)
+#: Lambda tries a handler that crashed twice again, with pauses of a minute and of two.
+_SERVICE_TIMEOUT: Final = Duration.minutes(20)
+
+
+class ArtifactPublisher(Construct):
+    """One for each stack; made by the first artifact in it."""
+
+    def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        code = stage_handler(stack)
+        log_group = logs.LogGroup(
+            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
+        )
+        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(self._role)
+        self._function = lambda_.Function(
+            self,
+            "Handler",
+            description="Publishes the layers and sources of this stack (lbdart_cdk)",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            handler="runtime.handler.handle",
+            code=ObjectCode(code.bucket_name, code.object_key),
+            memory_size=256,
+            timeout=_TIMEOUT,
+            role=self._role,
+            log_group=log_group,
+        )
+        self._bucket: s3.Bucket | None = None
+        self._taken: dict[tuple[str, str], str] = {}
+
+    @classmethod
+    def of(cls, scope: Construct) -> ArtifactPublisher:
+        """Return the publisher of the stack that ``scope`` is in."""
+        stack = Stack.of(scope)
+        found = stack.node.try_find_child(_ID)
+        return found if isinstance(found, ArtifactPublisher) else cls(stack, _ID)
+
+    def custom_resource(
+        self, scope: Construct, type_name: str, properties: Mapping[str, Any], removal_policy: RemovalPolicy
+    ) -> CustomResource:
+        """Declare a resource that the handler answers for; it waits for the handler's permissions.
+
+        Raises :class:`LbdartError` for a removal policy that versions in S3 and Lambda cannot have.
+        """
+        if removal_policy not in (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY):
+            with explained(scope.node.path):
+                raise LbdartError(
+                    f"The removal policy {removal_policy.name} means nothing for published artifacts.",
+                    "Use RemovalPolicy.RETAIN or RemovalPolicy.DESTROY.",
+                )
+        resource = CustomResource(
+            scope,
+            "Resource",
+            service_token=self._function.function_arn,
+            resource_type=type_name,
+            properties={**properties, "RemovalPolicy": removal_policy.name.lower()},
+            service_timeout=_SERVICE_TIMEOUT,
+        )
+        resource.node.add_dependency(self._role)
+        return resource
+
+    @property
+    def bucket(self) -> s3.IBucket:
+        """The bucket for artifacts that name none: versioned, encrypted, private and retained."""
+        if self._bucket is None:
+            self._bucket = s3.Bucket(
+                self,
+                "Bucket",
+                versioned=True,
+                encryption=s3.BucketEncryption.S3_MANAGED,
+                enforce_ssl=True,
+                block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+                removal_policy=RemovalPolicy.RETAIN,
+                # Each publication overwrites layer.zip; what was published from it needs it no more.
+                lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
+            )
+        return self._bucket
+
+    def reserve(self, what: str, value: str, construct: Construct) -> None:
+        """Note that a layer of the stack has a name or a place that no other may have.
+
+        Raises :class:`LbdartError` when another has it: their versions and manifests would mix.
+        """
+        other = self._taken.setdefault((what, value), construct.node.path)
+        if other != construct.node.path:
+            raise LbdartError(
+                f"{construct.node.path} has the same {what} as {other}.",
+                f"Give each layer a {what} of its own.",
+            )
+
+    def grant_reading(self, asset: StagedAsset) -> None:
+        """Let the handler read the bucket of an asset.
+
+        The whole bucket, as CDK's own ``Asset.grant_read``: a policy that named each object would change
+        with every deployment, and a change of a policy takes IAM longer to spread than the deployment
+        waits.
+        """
+        self._allow(["s3:GetObject"], [_bucket_arn(asset.bucket_name) + "/*"])
+
+    def grant_keeping(self, bucket: s3.IBucket, prefix: str) -> None:
+        """Let the handler keep objects below a prefix of a bucket."""
+        actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+        self._allow(actions, [bucket.arn_for_objects(f"{prefix}/*")])
+        if bucket.encryption_key is not None:
+            bucket.encryption_key.grant_encrypt_decrypt(self._role)
+
+    def grant_publishing(self, layer_name: str) -> None:
+        """Let the handler publish versions of one layer."""
+        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], [self._layer_arn(layer_name)])
+
+    def grant_removing(
+        self, resource: CustomResource, bucket: s3.IBucket, prefix: str, layer_name: str | None = None
+    ) -> None:
+        """Let the handler remove what ``resource`` brought: below a prefix of a bucket, and of a layer.
+
+        In a policy of its own, and in another one for other names: when CloudFormation deletes a resource
+        that is gone from the template or was replaced, the role's policy knows its names no longer, while
+        a policy that the resource depends on outlives it.
+        """
+        below_prefix = {"StringLike": {"s3:prefix": [f"{prefix}/*"]}}
+        objects = ["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+        statements = [
+            _statement(objects, bucket.arn_for_objects(f"{prefix}/*")),
+            _statement(["s3:ListBucketVersions"], bucket.bucket_arn, below_prefix),
+        ]
+        if layer_name is not None:
+            layer = self._layer_arn(layer_name)
+            statements.append(_statement(["lambda:ListLayerVersions"], layer))
+            statements.append(_statement(["lambda:DeleteLayerVersion"], f"{layer}:*"))
+        names = Stack.of(self).to_json_string([bucket.bucket_name, prefix, layer_name])
+        policy = iam.Policy(XX)
+        resource.node.add_dependency(policy)
+
+    def _layer_arn(self, layer_name: str) -> str:
+        return Stack.of(self).format_arn(
+            service="lambda",
+            resource="layer",
+            resource_name=layer_name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+    def _allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
+        self._role.add_to_policy(_statement(actions, *resources))
+
+
+def _statement(
+    actions: Sequence[str], resource: str, conditions: Mapping[str, Any] | None = None
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(actions), resources=[resource], conditions=conditions)
+
+
+def _bucket_arn(name: str) -> str:
+    return f"arn:{Aws.PARTITION}:s3:::{name}"

@@ -1,0 +1,89 @@
+"""One SHA-256 for everything that goes into an artifact: asset hash, change key and cache key in one.
+
+Never part of it: credentials, paths, times, the host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from .errors import LbdartError
+from .wheel import is_bytecode
+
+#: Changes when the same inputs would be packed to other bytes.
+PACKER_FORMAT: Final = 1
+
+_Json = str | int | bool | None | Collection["_Json"] | Mapping[str, "_Json"]
+
+#: Folders that tools leave in a project, wherever they are in it ...
+_NO_INPUT: Final = {
+    ".git",
+    ".hg",
+    ".hypothesis",
+    ".idea",
+    ".mypy_cache",
+    ".nox",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".svn",
+    ".tox",
+    ".vscode",
+    "__pycache__",
+    "node_modules",
+}
+#: ... and those with names that a package may have too, so only at the top of a project.
+_NO_INPUT_AT_TOP: Final = _NO_INPUT | {"build", "cdk.out", "dist"}
+
+
+def key_of(inputs: Mapping[str, _Json]) -> str:
+    """Return the SHA-256, in hexadecimal, of the inputs as canonical JSON."""
+    canonical = json.dumps(
+        {"format": PACKER_FORMAT, **inputs}, sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield the input files of a project, in a fixed order, without what tools leave beside them.
+
+    Left out are version control, virtual environments, caches, bytecode and build outputs. Links are
+    followed, except into a directory that the walk is already in.
+    """
+    return _walk(root, _NO_INPUT_AT_TOP, (root.resolve(),))
+
+
+def _walk(folder: Path, left_out: Collection[str], inside: tuple[Path, ...]) -> Iterator[Path]:
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.is_dir():
+            resolved = path.resolve() if entry.is_symlink() else inside[-1] / entry.name
+            made = (
+                entry.name in left_out or entry.name.endswith(".egg-info") or (path / "pyvenv.cfg").exists()
+            )
+            if not made and resolved not in inside:
+                yield from _walk(path, _NO_INPUT, (*inside, resolved))
+        elif entry.is_file() and not is_bytecode(entry.name):
+            yield path
+
+
+def tree_hash(root: Path) -> str:
+    """Return the SHA-256 of a project's input files: their relative names, modes and contents."""
+    digest = hashlib.sha256()
+    try:
+        for path in files_below(root):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+                executable = bool(os.fstat(file.fileno()).st_mode & 0o111)
+            digest.update(os.fsencode(f"{path.relative_to(root).as_posix()}\0{executable}\0{content}\0"))
+    except OSError as error:
+        raise LbdartError(
+            f"The directory {root} cannot be read: {error.strerror}.", "Check that it exists and may be read."
+        ) from error
+    return digest.hexdigest()

@@ -1,0 +1,27 @@
+"""The one exception type that users of the library see."""
+
+__all__ = ["LbdartError"]
+
+
+class LbdartError(Exception):
+    """Something that the reader of the message can put right.
+
+    :param problem: one sentence of what is wrong, with the path, package or resource.
+    :param remedy: one sentence of what to do about it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in one sentence."""
+        return str(self.args[0])
+
+    @property
+    def remedy(self) -> str:
+        """What to do, in one sentence."""
+        return str(self.args[1])
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n{self.remedy}"

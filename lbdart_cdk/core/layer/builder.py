@@ -1,0 +1,129 @@
+"""Step 1 of the workflow without CDK: something that puts a layer's contents into the build directory."""
+
+from __future__ import annotations
+
+import shutil
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import LbdartError
+from ..project import Project
+from ..store import Store
+from ..target import Target
+from ..tool import Options, Tool
+from .artifact import LayerArtifact
+from .foundation import BaseLogger, LayerPathLayout
+
+
+class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
+    """What :class:`LayerDeploymentWorkflow` takes: anything that can run and knows its directories."""
+
+    @property
+    def path_layout(self) -> LayerPathLayout:
+        """Where it builds."""
+        ...
+
+    def run(self) -> object:
+        """Fill ``path_layout.dir_wheels`` with wheels, ``path_layout.dir_python`` with files, or both."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
+    """A build on this machine, in four steps of which a tool overrides the third.
+
+    ``skip_prompt`` allows to clear the build directory without asking.
+    """
+
+    path_pyproject_toml: Path
+    skip_prompt: bool = False
+
+    @property
+    def path_layout(self) -> LayerPathLayout:
+        """Where it builds."""
+        return LayerPathLayout(self.path_pyproject_toml)
+
+    def run(self) -> None:
+        """Run the four steps; raises :class:`LbdartError` for what the user can put right."""
+        self.log_header("Build the layer")
+        self.step_1_preflight_check()
+        self.step_2_prepare_environment()
+        self.step_3_execute_build()
+        self.step_4_finalize_artifacts()
+
+    def step_1_preflight_check(self) -> None:
+        """See that there is a project."""
+        if not self.path_pyproject_toml.is_file():
+            raise LbdartError(
+                f"There is no {self.path_pyproject_toml}.", "Pass the path of the project's pyproject.toml."
+            )
+
+    def step_2_prepare_environment(self) -> None:
+        """Start with an empty build directory."""
+        directory = self.path_layout.dir_build_lambda_layer
+        if directory.exists() and not self.skip_prompt:
+            answer = input(f"Delete {directory} and build again? [y/N] ")
+            if answer.strip().lower() not in ("y", "yes"):
+                raise LbdartError(
+                    f"The build directory {directory} is in use.", "Pass skip_prompt=True to have it cleared."
+                )
+        shutil.rmtree(directory, ignore_errors=True)
+        self.path_layout.dir_wheels.mkdir(parents=True)
+        self.path_layout.dir_python.mkdir(parents=True)
+
+    @abstractmethod
+    def step_3_execute_build(self) -> None:
+        """Fill ``dir_wheels`` or ``dir_python``."""
+
+    def step_4_finalize_artifacts(self) -> None:
+        """See that the build brought something."""
+        layout = self.path_layout
+        if not any(layout.dir_wheels.iterdir()) and not any(layout.dir_python.iterdir()):
+            raise LbdartError(
+                f"The build left nothing in {layout.dir_artifacts}.",
+                "Check the builder and the project's dependencies.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
+    """Locks with a tool, and fetches the wheels for the target.
+
+    ``target`` defaults to the project's Python on x86_64. What ``exclude`` names is left out in
+    addition to the default list.
+    """
+
+    target: Target | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    store: Store = field(default_factory=Store)
+
+    @property
+    @abstractmethod
+    def tool(self) -> Tool:
+        """The tool that locks the project."""
+
+    @cached_property
+    def artifact(self) -> LayerArtifact:
+        """The layer's inputs."""
+        root = self.path_layout.dir_project_root
+        project = Project(root, root / self.tool.manifest)
+        target = self.target or Target(project.python())
+        return LayerArtifact(
+            project, self.tool, target, Options(self.extras, self.groups), self.exclude, self.store
+        )
+
+    @property
+    def build_key(self) -> str:
+        """The layer's identity: a SHA-256, in hexadecimal, over every input."""
+        return self.artifact.build_key
+
+    def step_3_execute_build(self) -> None:
+        """Bring the wheels of the selection into ``dir_wheels``."""
+        for name, path in self.artifact.wheels().items():
+            self.log(f"{name}: {path.name}")
+            shutil.copyfile(path, self.path_layout.dir_wheels / f"{name}.whl")

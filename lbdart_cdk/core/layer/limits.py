@@ -1,0 +1,135 @@
+"""What Lambda accepts of a layer version, checked before anything is sent.
+
+The numbers are those of the Lambda API reference, PublishLayerVersion. Nothing here imports boto3, so that an
+app can ask at synth time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ..errors import LbdartError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = [
+    "MAX_ARCHITECTURES",
+    "MAX_DESCRIPTION",
+    "MAX_LAYER_NAME",
+    "MAX_LICENSE",
+    "MAX_RUNTIMES",
+    "describe",
+    "described_build_key",
+    "validate_architectures",
+    "validate_build_key",
+    "validate_description",
+    "validate_layer_name",
+    "validate_license",
+    "validate_runtimes",
+]
+
+MAX_LAYER_NAME: Final = 140
+MAX_LICENSE: Final = 512
+MAX_RUNTIMES: Final = 15
+MAX_ARCHITECTURES: Final = 2
+MAX_DESCRIPTION: Final = 256 - len(f" [lbdart:{'0' * 64}]")
+"""Characters that a description may have; the rest of Lambda's 256 carries the build key."""
+
+_LAYER_NAME = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
+_BUILD_KEY = re.compile(r"[0-9a-f]{64}")
+_MARKED = re.compile(r"\[lbdart:([0-9a-f]{64})\]\Z")
+
+
+def describe(description: str, build_key: str) -> str:
+    """Description of a published version: the user's own, then the build key.
+
+    A layer version cannot be tagged, and its description is what ListLayerVersions returns. The description
+    comes into being together with the version, so that a version can be told from its build key even when the
+    process that published it died before it could write anything else.
+    """
+    return f"{description} [lbdart:{build_key}]".strip()
+
+
+def described_build_key(description: str) -> str | None:
+    """Build key in a published version's description; None if the version is not one of ours."""
+    match = _MARKED.search(description)
+    return match[1] if match else None
+
+
+def validate_layer_name(layer_name: str) -> None:
+    """Check a layer's name.
+
+    :raises LbdartError: unless it is 1 to 140 of ``[a-zA-Z0-9-_]``.
+    """
+    if not _LAYER_NAME.fullmatch(layer_name) or len(layer_name) > MAX_LAYER_NAME:
+        raise LbdartError(
+            f"{layer_name!r} is not a valid layer name.",
+            f"Use 1 to {MAX_LAYER_NAME} letters, digits, hyphens and underscores.",
+        )
+
+
+def validate_build_key(build_key: str) -> None:
+    """Check a build key.
+
+    :raises LbdartError: unless it is 64 lower-case hex digits.
+    """
+    if not _BUILD_KEY.fullmatch(build_key):
+        raise LbdartError(
+            f"{build_key!r} is not a build key.", "Give the sha256 of the inputs as 64 hex digits."
+        )
+
+
+def validate_description(description: str) -> None:
+    """Check the user's part of a description.
+
+    :raises LbdartError: if it is longer than :data:`MAX_DESCRIPTION` or ends as if it had a build key.
+    """
+    if len(description) > MAX_DESCRIPTION:
+        raise LbdartError(
+            f"The layer's description has {len(description)} characters; "
+            f"{MAX_DESCRIPTION} of Lambda's 256 are left beside the build key.",
+            f"Shorten it to {MAX_DESCRIPTION} characters.",
+        )
+    if described_build_key(description):
+        raise LbdartError(
+            "The layer's description ends with [lbdart:...], the mark of a published build.",
+            "Leave the mark out; it is added when the layer is published.",
+        )
+
+
+def validate_license(license_info: str) -> None:
+    """Check a layer's licence (an SPDX identifier, a URL or a text).
+
+    :raises LbdartError: if it is longer than 512 characters.
+    """
+    if len(license_info) > MAX_LICENSE:
+        raise LbdartError(
+            f"The layer's license has {len(license_info)} characters; Lambda takes {MAX_LICENSE}.",
+            "Give an SPDX identifier such as MIT, or the URL of the text.",
+        )
+
+
+def validate_runtimes(runtimes: Collection[str]) -> None:
+    """Check the names of compatible runtimes.
+
+    :raises LbdartError: if there are more than 15.
+    """
+    _validate_count("compatible runtimes", runtimes, MAX_RUNTIMES)
+
+
+def validate_architectures(architectures: Collection[str]) -> None:
+    """Check the names of compatible architectures.
+
+    :raises LbdartError: if there are more than 2.
+    """
+    _validate_count("compatible architectures", architectures, MAX_ARCHITECTURES)
+
+
+def _validate_count(what: str, names: Collection[str], most: int) -> None:
+    if len(names) > most:
+        raise LbdartError(
+            f"The layer lists {len(names)} {what}; Lambda takes {most}.",
+            f"Leave out all but {most}.",
+        )

@@ -1,0 +1,52 @@
+"""Step 2 of the workflow without CDK: the contents of the build directory become ``layer.zip``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from ..archive import write_zip
+from ..errors import LbdartError
+from ..lock import DEFAULT_EXCLUDE
+from ..pack import Bundle, directory_bundle, merge
+from ..wheel import wheel_entries
+from .foundation import LayerPathLayout
+
+default_ignore_package_list: Final = DEFAULT_EXCLUDE
+
+
+def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
+    """Move what an installer put into a ``site-packages`` directory to the layer's ``python`` directory."""
+    dir_python.mkdir(parents=True, exist_ok=True)
+    for path in sorted(dir_site_packages.iterdir()):
+        shutil.move(path, dir_python / path.name)
+
+
+def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
+    """Pack the wheels and the files in the build directory; return the path of the zip.
+
+    A wheel's compressed streams are copied as they are; files of a directory are compressed here. The
+    zip appears whole. Raises :class:`LbdartError` when there is nothing to pack or it is too large.
+    """
+    target = path_layout.path_build_lambda_layer_zip
+    spool_path = target.with_name("layer.spool")
+    partial = target.with_name("layer.zip.partial")
+    wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
+    bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
+    try:
+        with spool_path.open("wb") as spool:
+            if path_layout.dir_python.is_dir():
+                bundles.append(directory_bundle(path_layout.dir_python, spool, spool_path))
+        entries = merge(bundles, "python/")
+        if not entries:
+            raise LbdartError(
+                f"There is nothing to pack in {path_layout.dir_artifacts}.", "Run a builder before packing."
+            )
+        with partial.open("wb") as file:
+            write_zip(file, entries)
+        partial.replace(target)
+    finally:
+        spool_path.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,289 @@
+"""How an uploaded zip becomes a layer version, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import explained, is_transient
+from ..errors import LbdartError
+from ..ownership import find_owned, joint_owner, owner_metadata
+from ..s3 import S3Path, delete_object_versions, head_object, write_object
+from .claim import PublishClaim
+from .foundation import BaseLogger, LayerS3Layout, S3MetadataKeyEnum
+from .limits import (
+    describe,
+    described_build_key,
+    validate_architectures,
+    validate_build_key,
+    validate_description,
+    validate_layer_name,
+    validate_license,
+    validate_runtimes,
+)
+from .upload import UploadedLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
+    from mypy_boto3_lambda.type_defs import LayerVersionContentInputTypeDef, LayerVersionsListItemTypeDef
+    from mypy_boto3_s3 import S3Client
+
+    from ..s3 import S3Object
+    from .foundation import LayerManifest
+
+__all__ = ["LEASE_SECONDS", "LambdaLayerVersionPublisher", "LayerDeployment", "remove_layer_versions"]
+
+LEASE_SECONDS: Final = 75
+"""Longer than botocore waits for the answer to one request, 60 seconds unless configured."""
+
+_PAUSES: Final = (1, 2, 4, 8, 16)
+"""Seconds between attempts to publish."""
+
+
+@dataclass(frozen=True)
+class LayerDeployment:
+    """A layer version and the manifest that it was built from."""
+
+    layer_name: str
+    layer_version: int
+    layer_version_arn: str
+    s3path_manifest: S3Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class LambdaLayerVersionPublisher(BaseLogger):
+    """Publishes a layer version for a build key, or finds the one that is there.
+
+    :param layer_name: at most 140 of ``[a-zA-Z0-9-_]``.
+    :param s3dir_lambda: where the layer's objects are (:class:`LayerS3Layout`); in the Region of the layer.
+    :param build_key: sha256 over every input of the build, 64 hex digits.
+    :param manifest: what the layer was built from; its content is stored beside each version.
+    :param description: at most :data:`~lbdart_cdk.core.layer.limits.MAX_DESCRIPTION` characters; as licence,
+        runtimes and architectures it is taken when a version is published and stays with that version.
+    :param license: at most 512 characters.
+    :param compatible_runtimes: as Lambda names them, at most 15.
+    :param compatible_architectures: as Lambda names them.
+    :param owner: see :mod:`lbdart_cdk.core.ownership`.
+    :param lease_seconds: see :mod:`lbdart_cdk.core.layer.claim`; more than ``lambda_client``'s read timeout.
+    :raises LbdartError: if a value is one that Lambda would not take.
+    """
+
+    s3_client: S3Client
+    lambda_client: LambdaClient
+    layer_name: str
+    s3dir_lambda: S3Path | str
+    build_key: str
+    manifest: LayerManifest
+    description: str = ""
+    license: str = ""
+    compatible_runtimes: tuple[str, ...] = ()
+    compatible_architectures: tuple[str, ...] = ()
+    owner: str = ""
+    lease_seconds: int = LEASE_SECONDS
+
+    def __post_init__(self) -> None:
+        validate_layer_name(self.layer_name)
+        validate_build_key(self.build_key)
+        validate_description(self.description)
+        validate_license(self.license)
+        validate_runtimes(self.compatible_runtimes)
+        validate_architectures(self.compatible_architectures)
+
+    @property
+    def layout(self) -> LayerS3Layout:
+        """Where the layer's objects are."""
+        return LayerS3Layout(self.s3dir_lambda)
+
+    def run(self, upload: Callable[[], UploadedLayer] | None = None) -> LayerDeployment:
+        """Publish the build key, unless it is published, and see that its manifest is stored.
+
+        It may be interrupted anywhere, run again, and run by several processes at once: a build key gets one
+        version.
+
+        :param upload: brings zip and manifest to S3 (:func:`upload_layer_zip_to_s3`); called only when there
+            is a version to publish, while no other publisher writes there. Without it the zip is taken as it
+            lies there.
+        :raises LbdartError: if the preflight fails, AWS refuses, or another deployment takes over.
+        """
+        deployment = self.find_published() or self._publish_once(upload)
+        self.store_manifest(deployment)
+        return deployment
+
+    def find_published(self) -> LayerDeployment | None:
+        """Preflight, stage 3: has anything changed? If not, the version that has the build key.
+
+        Of several versions, which only a publisher from outside could make, the lowest: all but the first are
+        repetitions.
+
+        :raises LbdartError: if AWS refuses to list the versions.
+        """
+        with explained(f"look for layer {self.layer_name} among the published"):
+            found = [
+                version
+                for version in _list_versions(self.lambda_client, self.layer_name)
+                if described_build_key(version.get("Description", "")) == self.build_key
+            ]
+        if not found:
+            return None
+        first = min(found, key=lambda version: version["Version"])
+        self.log(f"Version {first['Version']} of layer {self.layer_name} has this build.")
+        return self._deployment(first["Version"], first["LayerVersionArn"])
+
+    def check_zip_exists(self, zip_version_id: str | None = None) -> S3Object:
+        """Preflight, stage 1: the zip is there.
+
+        :param zip_version_id: the object version to publish; the newest, if None.
+        :raises LbdartError: if it is not, or may not be read.
+        """
+        path = self.layout.s3path_temp_layer_zip
+        with explained(f"look at {path}"):
+            stored = head_object(self.s3_client, path, zip_version_id)
+        if stored is None:
+            raise LbdartError(
+                f"There is no zip to publish at {path}, or it may not be read.",
+                "Upload the layer first, and allow s3:GetObject and s3:GetObjectVersion there.",
+            )
+        return stored
+
+    def check_zip_agrees(self, stored: S3Object) -> None:
+        """Preflight, stage 2: the zip was built from the manifest, and for the build key.
+
+        :raises LbdartError: if its metadata name another manifest MD5 or build key.
+        """
+        expected = {
+            S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
+            S3MetadataKeyEnum.build_key: self.build_key,
+        }
+        for key, value in expected.items():
+            noted = stored.metadata.get(key, "none")
+            if noted != value:
+                raise LbdartError(
+                    f"{stored.path} was built from something else: its {key} is {noted}, "
+                    f"that of {self.manifest.name} is {value}.",
+                    "Build and upload the layer again, then publish.",
+                )
+
+    def store_manifest(self, deployment: LayerDeployment) -> None:
+        """See that the manifest lies beside its version, complete and with its identity in the metadata.
+
+        :raises LbdartError: if S3 refuses.
+        """
+        path = deployment.s3path_manifest
+        identity: dict[str, str] = {
+            S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
+            S3MetadataKeyEnum.build_key: self.build_key,
+            S3MetadataKeyEnum.layer_version_arn: deployment.layer_version_arn,
+        }
+        with explained(f"store the manifest at {path}"):
+            stored = head_object(self.s3_client, path)
+            metadata = {**identity, **owner_metadata(joint_owner(stored, self.owner))}
+            if stored is None or not identity.items() <= stored.metadata.items():
+                self.log(f"Storing the manifest at {path}.")
+                write_object(self.s3_client, path, self.manifest.content, metadata)
+            elif stored.metadata != metadata:
+                write_object(self.s3_client, path, path, metadata)  # it is right, its owner is to be noted
+
+    def _publish_once(self, upload: Callable[[], UploadedLayer] | None) -> LayerDeployment:
+        with (
+            explained(f"claim {self.layout.s3path_publish_claim}"),
+            PublishClaim(
+                self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner
+            ) as claim,
+        ):
+            # Whoever had the claim before may have published the very same.
+            published = self.find_published()
+            if published:
+                return published
+            zip_version_id = upload().zip_version_id if upload else None
+            stored = self.check_zip_exists(zip_version_id)
+            self.check_zip_agrees(stored)
+            return self._publish(claim, stored)
+
+    def _publish(self, claim: PublishClaim, stored: S3Object) -> LayerDeployment:
+        """Publish, and after an error that may pass look whether it took effect before trying again."""
+        for pause in (*_PAUSES, None):
+            claim.renew()
+            try:
+                return self._send(stored)
+            except (BotoCoreError, ClientError) as error:
+                if pause is None or not is_transient(error):
+                    with explained(f"publish {stored.path} as layer {self.layer_name}"):
+                        raise
+                self.log(f"Layer {self.layer_name} is tried again in {pause} s: {error}")
+            sleep(pause)
+            published = self.find_published()
+            if published:
+                return published
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send(self, stored: S3Object) -> LayerDeployment:
+        events = self.lambda_client.meta.events
+        events.register(
+            "needs-retry.lambda.PublishLayerVersion", _never_repeat, unique_id="lbdart-never-repeat"
+        )
+        content: LayerVersionContentInputTypeDef = {"S3Bucket": stored.path.bucket, "S3Key": stored.path.key}
+        if stored.version_id:
+            content["S3ObjectVersion"] = stored.version_id
+        answer = self.lambda_client.publish_layer_version(
+            LayerName=self.layer_name,
+            Content=content,
+            Description=describe(self.description, self.build_key),
+            LicenseInfo=self.license,
+            CompatibleRuntimes=cast("list[RuntimeType]", list(self.compatible_runtimes)),
+            CompatibleArchitectures=cast("list[ArchitectureType]", list(self.compatible_architectures)),
+        )
+        self.log(f"Published version {answer['Version']} of layer {self.layer_name}.")
+        return self._deployment(answer["Version"], answer["LayerVersionArn"])
+
+    def _deployment(self, version: int, arn: str) -> LayerDeployment:
+        s3path_manifest = self.layout.get_s3path_layer_manifest(version, self.manifest.name)
+        return LayerDeployment(self.layer_name, version, arn, s3path_manifest)
+
+
+def remove_layer_versions(
+    s3_client: S3Client, lambda_client: LambdaClient, layer_name: str, s3dir_lambda: S3Path | str, owner: str
+) -> None:
+    """Delete the versions that belong to ``owner`` alone, and their history below ``{s3dir}/layer/``.
+
+    Versions published by anybody else stay. A version goes before the manifest that says whose it is, so that
+    an interrupted removal can be run again.
+
+    :raises LbdartError: if AWS refuses.
+    """
+    folder = LayerS3Layout(s3dir_lambda).s3dir_layer
+    with explained(f"remove layer {layer_name} and its history below {folder}"):
+        owned = find_owned(s3_client, folder, owner)
+        for version in list(_list_versions(lambda_client, layer_name)):
+            history = LayerS3Layout(s3dir_lambda).get_s3dir_layer_version(version["Version"])
+            if described_build_key(version.get("Description", "")) and any(
+                path.key.startswith(history.key) for path in owned
+            ):
+                lambda_client.delete_layer_version(LayerName=layer_name, VersionNumber=version["Version"])
+        for path, version_ids in owned.items():
+            delete_object_versions(s3_client, path, version_ids)
+
+
+def _list_versions(lambda_client: LambdaClient, layer_name: str) -> Iterator[LayerVersionsListItemTypeDef]:
+    try:
+        for page in lambda_client.get_paginator("list_layer_versions").paginate(LayerName=layer_name):
+            yield from page["LayerVersions"]
+    except lambda_client.exceptions.ResourceNotFoundException:
+        return
+
+
+def _never_repeat(*, response: Any, operation: Any, caught_exception: Exception | None, **_: object) -> None:
+    """Keep botocore from sending PublishLayerVersion again by itself.
+
+    An answer that got lost may stand for a version that was published, and to publish again makes another.
+    The retry handlers of botocore are registered for the whole service and therefore called after this one.
+    """
+    if caught_exception:
+        raise caught_exception
+    if response[0].status_code >= 300:
+        raise ClientError(response[1], operation.name)

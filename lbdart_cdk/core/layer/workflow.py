@@ -1,0 +1,83 @@
+"""Build, package, upload and publish a layer without CDK, from a plain script with boto3 clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..build_key import key_of
+from ..store import sha256_of
+from .builder import T_BUILDER
+from .foundation import BaseLogger, LayerBuildToolEnum, LayerManifestManager
+from .package import create_layer_zip_file
+from .publish import LambdaLayerVersionPublisher, LayerDeployment
+from .upload import UploadedLayer, upload_layer_zip_to_s3
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDeploymentWorkflow(BaseLogger):
+    """The four steps in one :meth:`run`.
+
+    ``builder`` is any object with ``run()`` and ``path_layout``. If it has a ``build_key``, that
+    identifies the layer; else the bytes of the zip do. ``s3dir_lambda`` is ``s3://bucket/prefix``.
+    """
+
+    builder: T_BUILDER
+    layer_name: str
+    layer_build_tool: LayerBuildToolEnum
+    s3dir_lambda: str
+    s3_client: S3Client
+    lambda_client: LambdaClient
+    description: str = ""
+    license: str = ""
+    compatible_runtimes: tuple[str, ...] = ()
+    compatible_architectures: tuple[str, ...] = ()
+
+    def run(self) -> LayerDeployment:
+        """Deploy the layer; an unchanged one is a success and returns the version that it has.
+
+        Raises :class:`LbdartError` for what the user can put right.
+        """
+        self.builder.run()
+        path_zip = self.package()
+        return self.publish(path_zip)
+
+    def package(self) -> Path:
+        """Pack what the builder left; return the path of ``layer.zip``."""
+        self.log_header("Package the layer")
+        path = create_layer_zip_file(self.builder.path_layout)
+        self.log(f"{path} ({path.stat().st_size:,} bytes)")
+        return path
+
+    def publish(self, path_zip: Path) -> LayerDeployment:
+        """Upload the zip and publish a version of it, unless that build is published already."""
+        self.log_header("Publish the layer")
+        manifest = LayerManifestManager(
+            self.builder.path_layout.get_path_manifest(self.layer_build_tool)
+        ).manifest
+        build_key = getattr(self.builder, "build_key", None) or key_of({"zip": sha256_of(path_zip)})
+
+        def upload() -> UploadedLayer:
+            self.log_header("Upload the layer")
+            return upload_layer_zip_to_s3(self.s3_client, self.s3dir_lambda, path_zip, manifest, build_key)
+
+        publisher = LambdaLayerVersionPublisher(
+            s3_client=self.s3_client,
+            lambda_client=self.lambda_client,
+            layer_name=self.layer_name,
+            s3dir_lambda=self.s3dir_lambda,
+            build_key=build_key,
+            manifest=manifest,
+            description=self.description,
+            license=self.license,
+            compatible_runtimes=self.compatible_runtimes,
+            compatible_architectures=self.compatible_architectures,
+            verbose=self.verbose,
+            printer=self.printer,
+        )
+        return publisher.run(upload)

@@ -1,0 +1,48 @@
+"""The lock: the one interface between the packaging tools and everything after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+#: What Lambda brings itself or never needs; the specification's list.
+DEFAULT_EXCLUDE: Final = (
+    "boto3",
+    "botocore",
+    "s3transfer",
+    "urllib3",
+    "setuptools",
+    "pip",
+    "wheel",
+    "twine",
+    "_pytest",
+    "pytest",
+)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A tool's lock, as a tool gives it: cheap to have, read only when something is built from it.
+
+    ``content`` is a PEP 751 lock, ``origin`` the file it came from, for messages, and ``base`` the
+    directory that relative paths in it start from. ``local`` are the packages that are directories of
+    the user's, with their paths. ``requires`` says who requires whom, as ``{package: {required
+    package: marker or None}}``, for the packages where the tool knows it. ``extras`` and ``groups``
+    are those still to be selected: a tool that has applied them already leaves them empty.
+    """
+
+    content: str
+    origin: Path
+    base: Path
+    local: Mapping[str, str] = field(default_factory=dict)
+    requires: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def local_directories(self) -> dict[NormalizedName, Path]:
+        """Return the directories of the local packages, by name."""
+        return {canonicalize_name(name): (self.base / path).resolve() for name, path in self.local.items()}

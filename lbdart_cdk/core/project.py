@@ -1,0 +1,171 @@
+"""The user's project: its directory, what its ``pyproject.toml`` says, and the Python it is for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+
+from .build_key import files_below
+from .errors import LbdartError
+from .layer.foundation import LayerManifestManager
+from .target import SUPPORTED_RUNTIMES, Target, oldest_admitted
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory with a manifest: the lock file of the tool that the project is locked with.
+
+    ``manifest`` may lie above ``root``: the members of a workspace share one.
+    """
+
+    root: Path
+    manifest: Path
+
+    @cached_property
+    def _manifest(self) -> LayerManifestManager:
+        return LayerManifestManager(self.manifest)
+
+    @property
+    def manifest_content(self) -> bytes:
+        """The manifest's bytes, read once: what was hashed is what is published."""
+        return self._manifest.content
+
+    @property
+    def manifest_md5(self) -> str:
+        """The specification's consistency check, in hexadecimal; nothing relies on it being secure."""
+        return self._manifest.md5
+
+    @property
+    def manifest_sha256(self) -> str:
+        """The manifest's SHA-256 in hexadecimal."""
+        return hashlib.sha256(self.manifest_content).hexdigest()
+
+    @cached_property
+    def pyproject(self) -> dict[str, Any]:
+        """The content of ``pyproject.toml``; empty when the project has none."""
+        path = self.root / "pyproject.toml"
+        return read_toml(path) if path.is_file() else {}
+
+    @property
+    def name(self) -> NormalizedName:
+        """The project's normalised name: ``project.name``, else the name of the directory."""
+        name = self._table("project").get("name")
+        return canonicalize_name(name if isinstance(name, str) else self.root.resolve().name)
+
+    @property
+    def version(self) -> str | None:
+        """``project.version``, or None when there is none or the build backend makes it."""
+        version = self._table("project").get("version")
+        return version if isinstance(version, str) else None
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The names of the project's extras (PEP 621)."""
+        return tuple(self._table("project").get("optional-dependencies", {}))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the project's dependency groups (PEP 735)."""
+        return tuple(self._table("dependency-groups"))
+
+    @property
+    def has_build_system(self) -> bool:
+        """Whether the project says how it is built (PEP 518)."""
+        return bool(self._table("build-system"))
+
+    @property
+    def requires_python(self) -> SpecifierSet | None:
+        """``project.requires-python``, or None when the project does not say it."""
+        required = self._table("project").get("requires-python")
+        if not isinstance(required, str):
+            return None
+        try:
+            return SpecifierSet(required)
+        except InvalidSpecifier as error:
+            raise LbdartError(
+                f"requires-python in {self.root / 'pyproject.toml'} is no version specifier: {required!r}.",
+                'Write it as in requires-python = ">=3.12".',
+            ) from error
+
+    def python(self) -> tuple[int, int]:
+        """Return the Python the project is for.
+
+        It is what ``.python-version`` pins, in the project or beside the manifest, else the oldest Lambda
+        runtime that ``requires-python`` admits. Raises :class:`LbdartError` when neither says it.
+        """
+        pins = (folder / ".python-version" for folder in (self.root, self.manifest.parent))
+        pin = next((path for path in pins if path.is_file()), None)
+        if pin is not None:
+            return _pinned_python(pin)
+        if self.requires_python is None:
+            raise LbdartError(
+                f"The project {self.root} does not say which Python it is for.",
+                "Pass runtime=, or give it a .python-version file or requires-python in pyproject.toml.",
+            )
+        oldest = oldest_admitted(self.requires_python)
+        if oldest is None:
+            raise LbdartError(
+                f'No Lambda runtime has a Python that requires-python = "{self.requires_python}" admits.',
+                f"Widen it to admit one of {', '.join(SUPPORTED_RUNTIMES)}.",
+            )
+        return oldest
+
+    def refuse_unless_for(self, target: Target) -> None:
+        """Raise :class:`LbdartError` when ``requires-python`` does not admit the target's Python."""
+        required = self.requires_python
+        if required is not None and not required.contains(target.environment()["python_full_version"]):
+            raise LbdartError(
+                f"The project {self.name} requires Python {required}, and the runtime is {target.runtime}.",
+                "Choose a runtime that requires-python in pyproject.toml admits, or widen that.",
+            )
+
+    def _table(self, name: str) -> dict[str, Any]:
+        table = self.pyproject.get(name, {})
+        return table if isinstance(table, dict) else {}
+
+
+def _pinned_python(pin: Path) -> tuple[int, int]:
+    line = next((line.strip() for line in pin.read_text().splitlines() if line.strip()), "")
+    match = re.fullmatch(r"(?:cpython-?|python)?(\d+)\.(\d+)(?:\..*)?", line)
+    if match is None:
+        raise LbdartError(
+            f"{pin} pins {line!r}, which names no Python version of Lambda.",
+            "Write a version such as 3.13 there, or pass runtime=.",
+        )
+    return int(match[1]), int(match[2])
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises :class:`LbdartError` with the path and the place when it is none."""
+    try:
+        return parse_toml(path.read_bytes(), path)
+    except OSError as error:
+        raise LbdartError(
+            f"{path} cannot be read: {error.strerror}.", "Check that it may be read."
+        ) from error
+
+
+def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
+    """Parse the content of a TOML file; ``path`` names it in the error."""
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LbdartError(f"{path} is not TOML: {error}.", "Correct the file, or make it again.") from error
+
+
+def copy_of(root: Path, target: Path) -> Path:
+    """Copy a project's input files to ``target``, so that a build leaves nothing in the user's tree."""
+    for path in files_below(root):
+        copied = target / path.relative_to(root)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copied)
+    return target

@@ -1,0 +1,209 @@
+"""From a lock the one file of each package that loads on a target, less what is left out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import Marker
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockUnsupportedVersionError,
+    PylockValidationError,
+)
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+
+from .errors import LbdartError
+from .lock import DEFAULT_EXCLUDE, Lock
+from .target import Target
+
+_Locked = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
+
+
+@dataclass(frozen=True, slots=True)
+class LockedWheel:
+    """A wheel that the lock names; ``source`` is a URL or a path, ``size`` is in bytes, if known."""
+
+    package: NormalizedName
+    filename: str
+    source: str | Path
+    sha256: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPackage:
+    """A package that is a directory of the user's, to be built to a wheel."""
+
+    package: NormalizedName
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a layer is made of, and the names of the packages that were left out."""
+
+    wheels: tuple[LockedWheel, ...]
+    local: tuple[LocalPackage, ...] = ()
+    left_out: tuple[NormalizedName, ...] = ()
+
+
+def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selection:
+    """Choose the one file of each package that loads on the target.
+
+    ``exclude`` adds to :data:`DEFAULT_EXCLUDE`. Raises :class:`LbdartError` for packages that have no
+    wheel for the target (all of them in one message) and for a lock that does not cover the target.
+    """
+    environment = target.environment()
+    pylock = _parsed(lock)
+    kept, left_out = _without_excluded(lock, pylock.packages, target, exclude)
+    try:
+        chosen = list(
+            replace(pylock, packages=kept).select(
+                environment=environment,
+                tags=target.tags(),
+                extras=lock.extras,
+                dependency_groups=lock.groups,
+            )
+        )
+    except PylockSelectError as error:
+        _refuse_packages_without_wheel([one for one in kept if _applies(one, lock, target)], target)
+        raise LbdartError(
+            f"The lock does not cover {target}: {error}.",
+            "Lock again for this Python, or choose another runtime.",
+        ) from error
+    _refuse_packages_without_wheel([package for package, _ in chosen], target)
+    wheels, local = [], []
+    for package, file in chosen:
+        if isinstance(file, PackageDirectory):
+            local.append(
+                LocalPackage(package.name, (lock.base / file.path / (file.subdirectory or "")).resolve())
+            )
+        else:
+            wheels.append(_locked_wheel(package, file, lock.base))
+    by_name = sorted(wheels, key=lambda wheel: wheel.package)
+    return Selection(tuple(by_name), tuple(sorted(local, key=lambda one: one.package)), left_out)
+
+
+def _applies(package: Package, lock: Lock, target: Target) -> bool:
+    if package.marker is None:
+        return True
+    environment = dict[str, str | AbstractSet[str]](**target.environment())
+    environment |= {"extras": frozenset(lock.extras), "dependency_groups": frozenset(lock.groups)}
+    return package.marker.evaluate(environment, context="lock_file")
+
+
+def _parsed(lock: Lock) -> Pylock:
+    try:
+        return Pylock.from_dict(tomllib.loads(lock.content))
+    except (tomllib.TOMLDecodeError, PylockValidationError, PylockUnsupportedVersionError) as error:
+        raise LbdartError(
+            f"{lock.origin} is not a valid lock: {error}.", "Make it again with the tool it comes from."
+        ) from error
+
+
+def _without_excluded(
+    lock: Lock, packages: Sequence[Package], target: Target, exclude: Collection[str]
+) -> tuple[list[Package], tuple[NormalizedName, ...]]:
+    """Drop excluded packages: the user's always, the default ones unless a kept package requires them."""
+    unwanted = {canonicalize_name(name) for name in exclude}
+    optional = {canonicalize_name(name) for name in DEFAULT_EXCLUDE} - unwanted
+    present = {package.name for package in packages}
+    required = _closure(lock, present - unwanted - optional, optional, target)
+    dropped = unwanted | (optional - required)
+    kept = [package for package in packages if package.name not in dropped]
+    return kept, tuple(sorted(dropped & present))
+
+
+def _closure(
+    lock: Lock, roots: Collection[NormalizedName], among: Collection[NormalizedName], target: Target
+) -> set[NormalizedName]:
+    """Return which names of ``among`` the roots require, directly or through each other."""
+    environment = dict[str, str](**target.environment(), extra="")
+    found: set[NormalizedName] = set()
+    waiting = list(roots)
+    while waiting:
+        for name, marker in lock.requires.get(waiting.pop(), {}).items():
+            required = canonicalize_name(name)
+            wanted = required in among and required not in found
+            if wanted and (marker is None or Marker(marker).evaluate(environment)):
+                found.add(required)
+                waiting.append(required)
+    return found
+
+
+def _refuse_packages_without_wheel(packages: Collection[Package], target: Target) -> None:
+    loadable = set(target.tags())
+    missing = [
+        f"{package.name} {package.version or ''}".rstrip() + f" ({_describe_wheels(package)})"
+        for package in packages
+        if package.directory is None
+        and package.vcs is None
+        and not any(loadable & _tags(package, wheel) for wheel in _wheel_names(package))
+    ]
+    if missing:
+        raise LbdartError(
+            f"No wheel loads on {target} for {'; '.join(missing)}.",
+            "Choose a runtime or architecture that one of these wheels is for, lock a version of the package "
+            "that has a wheel for this one, or leave the package out with exclude=.",
+        )
+
+
+def _wheel_names(package: Package) -> list[str]:
+    """Return the file names of the wheels that the lock offers for a package."""
+    if package.archive is not None:
+        name = _archive_name(package.archive)
+        return [name] if name.endswith(".whl") else []
+    return [wheel.filename for wheel in package.wheels or ()]
+
+
+def _archive_name(archive: PackageArchive) -> str:
+    path = urlsplit(archive.url).path if archive.url is not None else archive.path or ""
+    return unquote(path.rsplit("/", 1)[-1])
+
+
+def _tags(package: Package, wheel: str) -> frozenset[Tag]:
+    try:
+        return parse_wheel_filename(wheel)[-1]
+    except InvalidWheelFilename as error:
+        raise LbdartError(
+            f"The lock names a file for {package.name} that is no wheel: {wheel}.",
+            "Make the lock again with the tool it comes from.",
+        ) from error
+
+
+def _describe_wheels(package: Package) -> str:
+    """Name the wheels there are by the telling part of their names, and not hundreds of them."""
+    tags = sorted({name.removesuffix(".whl").split("-", 2)[-1] for name in _wheel_names(package)})
+    if not tags:
+        return "it has no wheel at all, only a source distribution"
+    shown = ", ".join(tags[:6])
+    return f"its wheels are {shown}" + (f" and {len(tags) - 6} more" if len(tags) > 6 else "")
+
+
+def _locked_wheel(package: Package, file: _Locked, base: Path) -> LockedWheel:
+    if isinstance(file, PackageVcs | PackageDirectory | PackageSdist):
+        raise LbdartError(
+            f"{package.name} comes from a version control repository, which has no wheel to take.",
+            "Depend on a released version of it, or leave it out with exclude=.",
+        )
+    filename = _archive_name(file) if isinstance(file, PackageArchive) else file.filename
+    sha256 = file.hashes.get("sha256")
+    if sha256 is None:
+        raise LbdartError(
+            f"The lock has no sha256 for {filename}.", "Make the lock again, from an index that gives hashes."
+        )
+    source = file.url if file.url is not None else base / (file.path or "")
+    return LockedWheel(package.name, filename, source, sha256.lower(), file.size)

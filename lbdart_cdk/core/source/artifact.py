@@ -1,0 +1,114 @@
+"""One function's code: the project as a wheel without its dependencies, and the files asked for, in a zip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from functools import cached_property
+from pathlib import Path
+
+from ..archive import Entry, stored, write_zip
+from ..build_key import key_of, tree_hash
+from ..errors import LbdartError
+from ..local_wheel import build_local_wheel
+from ..pack import Bundle, merge
+from ..project import Project
+from ..store import Store
+from ..tool import Tool
+from ..wheel import wheel_entries
+from .files import included_files, is_match, module_files
+
+_NO_VERSION = "0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceZip:
+    """A finished source zip; ``sha256`` is of its bytes, ``version`` is the project's."""
+
+    path: Path
+    sha256: str
+    version: str
+
+
+@dataclass(frozen=True)
+class SourceArtifact:
+    """A source zip's inputs. ``include`` and ``exclude`` are glob patterns, see :func:`is_match`.
+
+    A project with a build system is built to a wheel; of one without, the modules are taken as they are.
+    """
+
+    project: Project
+    tool: Tool
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    store: Store
+
+    @cached_property
+    def build_key(self) -> str:
+        """The SHA-256, in hexadecimal, over every input."""
+        return key_of(
+            {
+                "artifact": "source",
+                "tool": self.tool.name,
+                "tree": tree_hash(self.project.root),
+                "include": self.include,
+                "exclude": self.exclude,
+            }
+        )
+
+    def build(self) -> SourceZip:
+        """Return the zip; it is made when the store does not have it.
+
+        Its hash is that of its bytes, and they depend on the code alone: a change that does not reach
+        the zip (a test, a README, another version of the build backend) is no change of the code.
+        Raises :class:`LbdartError` when the project cannot be built or has no code.
+        """
+        if not self.store.has_archive(self.build_key):
+            self._make()
+        noted = self.store.recall("archives", self.build_key) or {}
+        return SourceZip(self.store.archive(self.build_key), noted["sha256"], noted["version"])
+
+    def _make(self) -> None:
+        project = self._project_bundle()
+        asked_for = Bundle("include=", tuple(self._included()))
+        entries = [
+            entry
+            for entry in merge([project, asked_for])
+            if is_match(entry.name.split("/"), (), self.exclude)
+        ]
+        if not any(entry.name.endswith((".py", ".so")) for entry in entries):
+            raise LbdartError(
+                f"The source of {self.project.name} in {self.project.root} would hold no Python code.",
+                "Put the code into src/ or a package beside pyproject.toml, or check exclude=.",
+            )
+        with self.store.scratch() as folder:
+            made = folder / "source.zip"
+            with self.store.explained(made), made.open("wb") as file:
+                write_zip(file, entries)
+            version = _version_in(project) or self.project.version or _NO_VERSION
+            self.store.keep_archive(self.build_key, made, version=version)
+
+    def _project_bundle(self) -> Bundle:
+        if self.project.has_build_system:
+            wheel = build_local_wheel(self.project.root, self.tool, self.store)
+            return Bundle(self.project.name, tuple(wheel_entries(wheel)))
+        files = module_files(self.project.root)
+        return Bundle(self.project.name, tuple(_stored(path, name.as_posix()) for path, name in files))
+
+    def _included(self) -> Iterator[Entry]:
+        for path in included_files(self.project.root, self.include):
+            yield _stored(path, path.relative_to(self.project.root).as_posix())
+
+
+def _stored(path: Path, name: str) -> Entry:
+    return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
+
+
+def _version_in(bundle: Bundle) -> str | None:
+    """Return the version in a wheel's metadata; it is what the build backend made of it."""
+    for entry in bundle.entries:
+        if entry.name.endswith(".dist-info/METADATA"):
+            version = BytesHeaderParser().parsebytes(entry.read()).get("Version")
+            return str(version) if version is not None else None
+    return None

@@ -1,0 +1,60 @@
+"""A function's source zip on its way to S3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..aws import explained
+from ..layer.foundation import S3MetadataKeyEnum
+from ..ownership import find_owned, joint_owner, owner_metadata
+from ..s3 import delete_object_versions, head_object, write_object
+from .foundation import SourceS3Layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mypy_boto3_s3 import S3Client
+
+    from ..s3 import S3Path
+
+__all__ = ["remove_source_zips", "upload_source_zip"]
+
+
+def upload_source_zip(
+    s3_client: S3Client,
+    s3dir_lambda: S3Path | str,
+    source_zip: Path | S3Path,
+    version: str,
+    sha256: str,
+    *,
+    owner: str = "",
+) -> S3Path:
+    """Bring a source zip to ``{s3dir}/source/{version}/{sha256}/source.zip``, unless it is there.
+
+    :param source_zip: a file, which boto3's managed transfer uploads whole, or an object, which S3 copies by
+        itself.
+    :param sha256: 64 hex digits that name the code; noted in the object's metadata.
+    :param owner: see :mod:`lbdart_cdk.core.ownership`.
+    :raises LbdartError: if S3 refuses, or the object to copy is not there.
+    """
+    target = SourceS3Layout(s3dir_lambda).get_s3path_source_zip(version, sha256)
+    with explained(f"put {source_zip} at {target}"):
+        stored = head_object(s3_client, target)
+        identity: dict[str, str] = {S3MetadataKeyEnum.source_sha256: sha256}
+        metadata = {**identity, **owner_metadata(joint_owner(stored, owner))}
+        if stored is None or not identity.items() <= stored.metadata.items():
+            write_object(s3_client, target, source_zip, metadata)
+        elif stored.metadata != metadata:
+            write_object(s3_client, target, target, metadata)  # the zip is right, its owner is to be noted
+    return target
+
+
+def remove_source_zips(s3_client: S3Client, s3dir_lambda: S3Path | str, owner: str) -> None:
+    """Delete the source zips below ``{s3dir}/source/`` that belong to ``owner`` alone, in all their versions.
+
+    :raises LbdartError: if S3 refuses.
+    """
+    folder = SourceS3Layout(s3dir_lambda).s3dir_source
+    with explained(f"remove the source zips below {folder}"):
+        for path, version_ids in find_owned(s3_client, folder, owner).items():
+            delete_object_versions(s3_client, path, version_ids)

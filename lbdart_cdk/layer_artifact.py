@@ -1,0 +1,185 @@
+"""A project's dependencies as a published layer version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jsii
+from aws_cdk import Names, RemovalPolicy, Resource, Stack, Token
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk.interfaces.aws_lambda import LayerVersionReference
+from constructs import Construct
+
+from ._assets import NOT_BUILT, stage_file
+from ._errors import explained
+from ._props import checked_prefix, target_of
+from ._publisher import ArtifactPublisher
+from .core.layer.artifact import LayerArtifact
+from .core.layer.limits import validate_description, validate_layer_name, validate_license
+from .core.store import Store
+from .core.tool import Options
+from .tools import find_project
+
+
+@jsii.implements(lambda_.ILayerVersion)
+class LambdaLayerArtifact(Resource):
+    """A layer with a project's locked dependencies, built at synth and published when it changed.
+
+    It is accepted wherever an ``ILayerVersion`` is::
+
+        deps = LambdaLayerArtifact(self, "Deps", tool="uv")
+        lambda_.Function(self, "Fn", ..., layers=[deps])
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002  (CDK's name)
+        *,
+        tool: str | None = None,
+        project: str = ".",
+        runtime: lambda_.Runtime | None = None,
+        architecture: lambda_.Architecture | None = None,
+        extras: Sequence[str] = (),
+        groups: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        bucket: s3.IBucket | None = None,
+        prefix: str | None = None,
+        layer_name: str | None = None,
+        description: str = "",
+        license: str = "",  # noqa: A002  (PublishLayerVersion's name)
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        """Build the layer, unless the stack needs no bundling, and declare its publication.
+
+        :param tool: the packaging tool: ``"uv"``. Default: told by the manifest that is there.
+        :param project: path of the project's directory or manifest, relative to the app's working
+            directory. Default: that directory.
+        :param runtime: the functions' runtime. Default: the Python of ``.python-version``, else the
+            oldest Lambda runtime that ``requires-python`` admits.
+        :param architecture: the functions' architecture. Default: x86_64.
+        :param extras: the project's extras to include. Default: none.
+        :param groups: the project's dependency groups to include. Default: none.
+        :param exclude: names of packages to leave out, in addition to what Lambda brings itself.
+        :param bucket: where the layer and its history of manifests are kept; it should be versioned.
+            Default: one bucket for the stack: versioned, encrypted, private, retained.
+        :param prefix: key prefix in the bucket. Default: the layer's name.
+        :param layer_name: name of the layer, at most 140 of ``a-zA-Z0-9-_``. Default: from the path of
+            the construct.
+        :param description: of the layer version, at most 182 characters; the build key is added.
+        :param license: of the layer version, at most 512 characters.
+        :param removal_policy: what happens to the published versions and their history when the
+            construct is removed. Default: RETAIN.
+
+        Raises :class:`LbdartError` for what the user can put right.
+        """
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        name = layer_name or Names.unique_resource_name(
+            self, max_length=140, separator="-", allowed_special_characters="-_"
+        )
+        with explained(self.node.path):
+            if not Token.is_unresolved(name):
+                validate_layer_name(name)
+            validate_description(description)
+            validate_license(license)
+            found, chosen = find_project(project, tool)
+            target = target_of(found, runtime, architecture)
+            options = Options(tuple(extras), tuple(groups))
+            artifact = LayerArtifact(found, chosen, target, options, tuple(exclude), Store())
+            built = artifact.build() if stack.bundling_required else None
+        self._build_key = artifact.build_key if built is not None else NOT_BUILT
+        self._layer_name = name
+        self._runtimes = [
+            lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
+        ]
+
+        zip_asset = stage_file(stack, built, self._build_key, ".zip", f"{self.node.path} layer")
+        manifest = found.manifest if built is not None else None
+        manifest_asset = stage_file(
+            stack,
+            manifest,
+            found.manifest_sha256,
+            found.manifest.suffix,
+            f"{self.node.path} {found.manifest.name}",
+        )
+        publisher = ArtifactPublisher.of(self)
+        place = bucket or publisher.bucket
+        with explained(self.node.path):
+            folder = checked_prefix(prefix, default=name)
+            publisher.reserve("layer_name", name, self)
+            publisher.reserve("bucket and prefix", f"{place.bucket_name}/{folder}", self)
+        self._resource = publisher.custom_resource(
+            self,
+            "Custom::LbdartLayer",
+            {
+                "LayerName": name,
+                "BuildKey": self._build_key,
+                "ManifestName": found.manifest.name,
+                "ManifestMd5": found.manifest_md5,
+                "AssetBucket": zip_asset.bucket_name,
+                "AssetKey": zip_asset.object_key,
+                "ManifestAssetBucket": manifest_asset.bucket_name,
+                "ManifestAssetKey": manifest_asset.object_key,
+                "Bucket": place.bucket_name,
+                "Prefix": folder,
+                "Description": description,
+                "License": license,
+                "CompatibleRuntimes": [target.runtime],
+                "CompatibleArchitectures": [target.architecture],
+            },
+            removal_policy,
+        )
+        delete = removal_policy == RemovalPolicy.DESTROY
+        publisher.grant_reading(zip_asset)
+        publisher.grant_keeping(place, f"{folder}/layer", delete=delete)
+        publisher.grant_publishing(name, delete=delete)
+        self._version = lambda_.LayerVersion.from_layer_version_attributes(
+            self, "Version", layer_version_arn=self.layer_version_arn, compatible_runtimes=self._runtimes
+        )
+
+    @property
+    def build_key(self) -> str:
+        """SHA-256 over every input of the layer; zeros when the stack needs no bundling."""
+        return self._build_key
+
+    @property
+    def layer_name(self) -> str:
+        """The layer's name."""
+        return self._layer_name
+
+    @property
+    def layer_version(self) -> str:
+        """The number of the published version (a token)."""
+        return self._resource.get_att_string("LayerVersion")
+
+    @property
+    def manifest_uri(self) -> str:
+        """Where the version's manifest is kept: ``s3://bucket/prefix/layer/000001/uv.lock`` (a token)."""
+        return self._resource.get_att_string("ManifestUri")
+
+    @property
+    def layer_version_arn(self) -> str:
+        """The ARN of the published version (a token)."""
+        return self._resource.get_att_string("LayerVersionArn")
+
+    @property
+    def compatible_runtimes(self) -> list[lambda_.Runtime]:
+        """The one runtime the layer is built for."""
+        return self._runtimes
+
+    @property
+    def layer_version_ref(self) -> LayerVersionReference:
+        """What CDK's generated constructs take for the layer version."""
+        return self._version.layer_version_ref
+
+    @jsii.member(jsii_name="addPermission")
+    def add_permission(self, id: str, *, account_id: str, organization_id: str | None = None) -> None:  # noqa: A002
+        """Let another account, or an organisation, use the published version.
+
+        :param id: of the permission in the construct tree.
+        :param account_id: an account's id, or ``"*"`` together with ``organization_id``.
+        :param organization_id: the organisation that may use it. Default: none.
+        """
+        self._version.add_permission(id, account_id=account_id, organization_id=organization_id)

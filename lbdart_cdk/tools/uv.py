@@ -1,0 +1,186 @@
+"""uv: ``uv.lock``, exported by uv itself to PEP 751, and ``uv build``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.utils import canonicalize_name
+
+from lbdart_cdk.core.build_key import key_of
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.lock import Lock
+from lbdart_cdk.core.progress import announced
+from lbdart_cdk.core.project import Project, parse_toml
+from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.tool import Options, Tool, run, said
+
+#: Kinds of ``source`` in uv.lock that are directories of the user's.
+_DIRECTORIES: Final = ("editable", "virtual", "directory")
+#: Variables that would contradict the options given here.
+_OVERRULED: Final = ("UV_FROZEN", "UV_LOCKED", "UV_NO_DEV", "UV_OUTPUT_FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class Uv:
+    """The tool uv, as installed beside this library or found on PATH."""
+
+    name: str = "uv"
+    manifest: str = "uv.lock"
+
+    def lock(self, project: Project, options: Options, store: Store) -> Lock:
+        """Export ``uv.lock`` for the project's own dependencies and the options.
+
+        uv is only asked when the lock, a ``pyproject.toml`` it depends on or the options are new: its
+        answer, and that it found the lock up to date, is kept in the store.
+        """
+        graph = store.memo("uv-locks", project.manifest_sha256, lambda: _graph(project))
+        key = key_of(
+            {
+                "manifest": project.manifest_sha256,
+                "pyprojects": list(_pyproject_hashes(project, graph["directories"])),
+                "project": project.name,
+                # uv writes a wheel in a local folder with its absolute path.
+                "root": str(project.root),
+                "extras": options.extras,
+                "groups": options.groups,
+            }
+        )
+        exported = store.memo("uv-exports", key, lambda: _export(project, options))
+        return Lock(
+            content=exported["content"],
+            origin=project.manifest,
+            base=project.root,
+            local=exported["local"],
+            requires=graph["requires"],
+        )
+
+    def build_wheel(self, source: Path, output: Path) -> None:
+        """Run ``uv build --wheel``."""
+        python = _this_python(Project(source, source / self.manifest))
+        result = _uv(
+            "build", "--quiet", "--wheel", "--out-dir", str(output), *python, str(source), cwd=source
+        )
+        if result.returncode:
+            raise LbdartError(
+                f"uv could not build the project to a wheel: {said(result)}.",
+                "Run `uv build --wheel` in the project to see all that its build backend says.",
+            )
+
+
+TOOL: Final = Uv()
+
+
+def _graph(project: Project) -> dict[str, Any]:
+    """Read from ``uv.lock`` which packages are directories, and who requires whom."""
+    data = parse_toml(project.manifest_content, project.manifest)
+    packages = [package for package in data.get("package", []) if isinstance(package, dict)]
+    requires: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
+    for package in packages:
+        # An extra is in the lock because somebody asks for it, so its requirements count.
+        extras = package.get("optional-dependencies", {}).values()
+        for edges in (package.get("dependencies", []), *extras):
+            for edge in edges:
+                requires[canonicalize_name(package["name"])][canonicalize_name(edge["name"])] = edge.get(
+                    "marker"
+                )
+    sources = [package.get("source", {}) for package in packages]
+    directories = [source[kind] for source in sources for kind in _DIRECTORIES if kind in source]
+    return {"directories": directories, "requires": requires}
+
+
+def _pyproject_hashes(project: Project, directories: list[str]) -> Iterator[str]:
+    """Yield a hash of every ``pyproject.toml`` that ``uv.lock`` was made from."""
+    for directory in (project.root, *(project.manifest.parent / name for name in directories)):
+        path = directory / "pyproject.toml"
+        yield hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
+
+
+def _export(project: Project, options: Options) -> dict[str, Any]:
+    chosen = [f"--extra={name}" for name in options.extras] + [f"--group={name}" for name in options.groups]
+    with announced(f"Reading {project.manifest.name} of {project.name}"):
+        result = _uv(
+            "export", "--quiet", "--format=pylock.toml", "--locked", "--no-header",
+            "--no-emit-project", "--no-default-groups", *_this_python(project), *chosen, cwd=project.root,
+        )  # fmt: skip
+    if result.returncode:
+        raise _export_error(project, said(result))
+    packages = tomllib.loads(result.stdout).get("packages", [])
+    local = {package["name"]: package["directory"]["path"] for package in packages if "directory" in package}
+    return {"content": result.stdout, "local": local}
+
+
+def _export_error(project: Project, message: str) -> LbdartError:
+    if "needs to be updated" in message:
+        return LbdartError(
+            f"{project.manifest} does not match {project.root / 'pyproject.toml'}.",
+            "Run `uv lock` and commit the result.",
+        )
+    if "is not defined in" in message:
+        return LbdartError(
+            f"The project {project.name} in {project.root} lacks what was asked for: {message}.",
+            f"The extras it has are: {_listed(project.extras)}; its groups: {_listed(project.groups)}.",
+        )
+    return LbdartError(
+        f"uv cannot read the lock of {project.root}: {message}.",
+        "Run `uv lock --check` there to see all that uv says.",
+    )
+
+
+def _this_python(project: Project) -> list[str]:
+    """Let uv use the Python that is running, where the project admits it.
+
+    Neither a lock nor a pure-Python wheel depends on it, and else uv looks for the Python that is pinned
+    for Lambda, or downloads it.
+    """
+    workspace = Project(project.manifest.parent, project.manifest)
+    required = [one.requires_python for one in (project, workspace)]
+    here = platform.python_version()
+    admitted = all(one is None or one.contains(here, prereleases=True) for one in required)
+    return [f"--python={sys.executable}"] if admitted else []
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _uv(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _OVERRULED}
+    return run([_executable(), *arguments], cwd=cwd, environment=environment)
+
+
+def _executable() -> str:
+    """Return the uv to run: the one installed beside this library, else the one on PATH."""
+    try:
+        from uv import find_uv_bin
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise LbdartError(
+            "uv is not installed, and the project is locked with it.",
+            "Install it: pip install 'lbdart_cdk[uv]'.",
+        )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class UvLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
+    """Builds the layer of a project that uv locks, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """uv."""
+        return TOOL

@@ -1,0 +1,119 @@
+"""The resource properties of the events, checked once, so that the rest need not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.s3 import S3Path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LayerProperties", "SourceProperties"]
+
+_MD5 = r"[0-9a-f]{32}"
+_SHA256 = r"[0-9a-f]{64}"
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_REMOVAL_POLICY = r"retain|destroy"
+_FILE_NAME = r"(?!\.\.?\Z)[^/\x00-\x1f\x7f]{1,200}"
+_PREFIX = r"[^\x00-\x1f\x7f]{0,700}"
+_KEY = r"[^\x00-\x1f\x7f]{1,1024}"
+
+
+@dataclass(frozen=True)
+class LayerProperties:
+    """Properties of a ``Custom::LbdartLayer``."""
+
+    layer_name: str
+    build_key: str
+    manifest_name: str
+    manifest_md5: str
+    asset: S3Path
+    manifest_asset: S3Path
+    s3dir_lambda: S3Path
+    description: str
+    license: str
+    compatible_runtimes: tuple[str, ...]
+    compatible_architectures: tuple[str, ...]
+    removal_policy: str
+
+    @classmethod
+    def parse(cls, properties: Mapping[str, Any]) -> Self:
+        """Read them from an event.
+
+        :raises LbdartError: if one is missing or not what it should be.
+        """
+        return cls(
+            layer_name=_text(properties, "LayerName", r"[a-zA-Z0-9_-]{1,140}"),
+            build_key=_text(properties, "BuildKey", _SHA256),
+            manifest_name=_text(properties, "ManifestName", _FILE_NAME),
+            manifest_md5=_text(properties, "ManifestMd5", _MD5),
+            asset=_object(properties, "AssetBucket", "AssetKey"),
+            manifest_asset=_object(properties, "ManifestAssetBucket", "ManifestAssetKey"),
+            s3dir_lambda=_folder(properties),
+            description=_text(properties, "Description", r".*", default=""),
+            license=_text(properties, "License", r".*", default=""),
+            compatible_runtimes=_texts(properties, "CompatibleRuntimes"),
+            compatible_architectures=_texts(properties, "CompatibleArchitectures"),
+            removal_policy=_text(properties, "RemovalPolicy", _REMOVAL_POLICY),
+        )
+
+
+@dataclass(frozen=True)
+class SourceProperties:
+    """Properties of a ``Custom::LbdartSource``."""
+
+    asset: S3Path
+    s3dir_lambda: S3Path
+    version: str
+    sha256: str
+    removal_policy: str
+
+    @classmethod
+    def parse(cls, properties: Mapping[str, Any]) -> Self:
+        """Read them from an event.
+
+        :raises LbdartError: if one is missing or not what it should be.
+        """
+        return cls(
+            asset=_object(properties, "AssetBucket", "AssetKey"),
+            s3dir_lambda=_folder(properties),
+            version=_text(properties, "SourceVersion", _FILE_NAME),
+            sha256=_text(properties, "SourceSha256", _SHA256),
+            removal_policy=_text(properties, "RemovalPolicy", _REMOVAL_POLICY),
+        )
+
+
+def _text(properties: Mapping[str, Any], name: str, pattern: str, default: str | None = None) -> str:
+    value = properties.get(name, default)
+    if not isinstance(value, str) or not re.fullmatch(pattern, value, re.DOTALL):
+        raise _malformed(name, value)
+    return value
+
+
+def _texts(properties: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = properties.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+        raise _malformed(name, values)
+    return tuple(values)
+
+
+def _object(properties: Mapping[str, Any], bucket: str, key: str) -> S3Path:
+    return S3Path(_text(properties, bucket, _BUCKET), _text(properties, key, _KEY))
+
+
+def _folder(properties: Mapping[str, Any]) -> S3Path:
+    prefix = _text(properties, "Prefix", _PREFIX)
+    # One folder has one spelling, so that a trailing slash more is not another resource.
+    return S3Path(_text(properties, "Bucket", _BUCKET), prefix.strip("/"))
+
+
+def _malformed(name: str, value: object) -> LbdartError:
+    shown = "missing" if value is None else f"{str(value)[:80]!r}"
+    return LbdartError(
+        f"The property {name} is {shown}, which the custom resource does not understand.",
+        "Declare the resource through LambdaLayerArtifact or LambdaSourceArtifact of the same release.",
+    )

@@ -1,0 +1,169 @@
+"""The two custom resource types: what they do when they are created, updated and deleted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+from lbdart_cdk.core.layer.foundation import LayerManifest
+from lbdart_cdk.core.layer.publish import LEASE_SECONDS, LambdaLayerVersionPublisher, remove_layer_versions
+from lbdart_cdk.core.layer.upload import upload_layer_zip_to_s3
+from lbdart_cdk.core.source.upload import remove_source_zips, upload_source_zip
+
+from .properties import LayerProperties, SourceProperties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["RESOURCE_TYPES", "Clients", "LayerResource", "Resource", "SourceResource"]
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The AWS clients that the resources need."""
+
+    s3: S3Client
+    lambda_: LambdaClient
+
+
+class Resource(Protocol):
+    """A custom resource, as one event describes it.
+
+    Its methods may be interrupted and called again, and by two processes at once.
+    """
+
+    @classmethod
+    def parse(cls, properties: Mapping[str, Any], owner: str) -> Self:
+        """Read an event's properties.
+
+        :raises LbdartError: if they are malformed.
+        """
+
+    @property
+    def removal_policy(self) -> str:
+        """``retain`` or ``destroy``."""
+
+    @property
+    def physical_id(self) -> str:
+        """What makes it this resource and no other; another physical id is a replacement."""
+
+    def deploy(self, clients: Clients) -> dict[str, str]:
+        """Create or update it, and return its attributes.
+
+        :raises LbdartError: if AWS refuses or something it needs is missing.
+        """
+
+    def destroy(self, clients: Clients) -> None:
+        """Remove what this resource, and no other, brought.
+
+        :raises LbdartError: if AWS refuses.
+        """
+
+
+@dataclass(frozen=True)
+class LayerResource:
+    """``Custom::LbdartLayer``: a layer, whose versions come and stay."""
+
+    properties: LayerProperties
+    owner: str
+
+    @classmethod
+    def parse(cls, properties: Mapping[str, Any], owner: str) -> Self:
+        """Read an event's properties."""
+        return cls(LayerProperties.parse(properties), owner)
+
+    @property
+    def removal_policy(self) -> str:
+        """``retain`` or ``destroy``."""
+        return self.properties.removal_policy
+
+    @property
+    def physical_id(self) -> str:
+        """The layer's name: a changed name is another layer, all else an update in place."""
+        return self.properties.layer_name
+
+    def deploy(self, clients: Clients) -> dict[str, str]:
+        """Publish the build key, or find it published."""
+        layer = self.properties
+        manifest = LayerManifest(layer.manifest_name, layer.manifest_md5, layer.manifest_asset)
+        publisher = LambdaLayerVersionPublisher(
+            s3_client=clients.s3,
+            lambda_client=clients.lambda_,
+            layer_name=layer.layer_name,
+            s3dir_lambda=layer.s3dir_lambda,
+            build_key=layer.build_key,
+            manifest=manifest,
+            description=layer.description,
+            license=layer.license,
+            compatible_runtimes=layer.compatible_runtimes,
+            compatible_architectures=layer.compatible_architectures,
+            owner=self.owner,
+            lease_seconds=int(os.environ.get("LBDART_LEASE_SECONDS", LEASE_SECONDS)),
+        )
+        copy = partial(
+            upload_layer_zip_to_s3,
+            clients.s3,
+            layer.s3dir_lambda,
+            layer.asset,
+            manifest,
+            layer.build_key,
+            owner=self.owner,
+        )
+        deployment = publisher.run(copy)
+        return {
+            "LayerName": deployment.layer_name,
+            "LayerVersion": str(deployment.layer_version),
+            "LayerVersionArn": deployment.layer_version_arn,
+            "ManifestUri": deployment.s3path_manifest.uri,
+        }
+
+    def destroy(self, clients: Clients) -> None:
+        """Remove its versions and their history."""
+        layer = self.properties
+        remove_layer_versions(clients.s3, clients.lambda_, layer.layer_name, layer.s3dir_lambda, self.owner)
+
+
+@dataclass(frozen=True)
+class SourceResource:
+    """``Custom::LbdartSource``: a folder of source zips, one for each state of the code."""
+
+    properties: SourceProperties
+    owner: str
+
+    @classmethod
+    def parse(cls, properties: Mapping[str, Any], owner: str) -> Self:
+        """Read an event's properties."""
+        return cls(SourceProperties.parse(properties), owner)
+
+    @property
+    def removal_policy(self) -> str:
+        """``retain`` or ``destroy``."""
+        return self.properties.removal_policy
+
+    @property
+    def physical_id(self) -> str:
+        """The folder: changed code is an update in place, so that the zips before stay for a rollback."""
+        return self.properties.s3dir_lambda.uri
+
+    def deploy(self, clients: Clients) -> dict[str, str]:
+        """Bring the zip to its place, unless it is there."""
+        source = self.properties
+        path = upload_source_zip(
+            clients.s3, source.s3dir_lambda, source.asset, source.version, source.sha256, owner=self.owner
+        )
+        return {"S3Uri": path.uri, "Key": path.key}
+
+    def destroy(self, clients: Clients) -> None:
+        """Remove its zips."""
+        remove_source_zips(clients.s3, self.properties.s3dir_lambda, self.owner)
+
+
+RESOURCE_TYPES: Final[Mapping[str, type[Resource]]] = {
+    "Custom::LbdartLayer": LayerResource,
+    "Custom::LbdartSource": SourceResource,
+}

@@ -1,0 +1,233 @@
+"""``LambdaLayerArtifact``: a layer version wherever CDK takes one, built at synth and only when asked."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from aws_cdk import RemovalPolicy, Stack, Stage, Token
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Match
+
+from lbdart_cdk import LambdaLayerArtifact
+from tests.support.apps import PYTHON_3_13, function, make_app, properties, staged, template_of
+from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
+from tests.support.wheels import names_in, read_from
+
+LAYER = "Custom::LbdartLayer"
+
+
+@pytest.fixture
+def outdir(tmp_path: Path, cache: Path) -> Path:
+    return tmp_path / "cdk.out"
+
+
+@pytest.fixture
+def stack(outdir: Path) -> Stack:
+    return Stack(make_app(outdir), "Shop")
+
+
+def test_the_layer_is_built_and_its_publication_declared(orders: Path, stack: Stack, outdir: Path) -> None:
+    deps = LambdaLayerArtifact(
+        stack, "Deps", tool="uv", project=str(orders), runtime=PYTHON_3_13, description="Ours", license="MIT"
+    )
+    manifest = (orders / "uv.lock").read_bytes()
+    declared = properties(stack, LAYER)
+    assert {name: value for name, value in declared.items() if isinstance(value, str | list)} == {
+        "LayerName": deps.layer_name,
+        "BuildKey": deps.build_key,
+        "ManifestName": "uv.lock",
+        "ManifestMd5": hashlib.md5(manifest, usedforsecurity=False).hexdigest(),
+        "AssetKey": f"{deps.build_key}.zip",
+        "ManifestAssetKey": f"{hashlib.sha256(manifest).hexdigest()}.lock",
+        "Prefix": deps.layer_name,
+        "Description": "Ours",
+        "License": "MIT",
+        "CompatibleRuntimes": ["python3.13"],
+        "CompatibleArchitectures": ["x86_64"],
+        "RemovalPolicy": "retain",
+        "ServiceTimeout": "1200",
+    }
+    built = staged(outdir, deps.build_key)
+    assert {name.split("/")[1] for name in names_in(built) if "-" not in name} == {
+        "alpha", "native.so", "urllib3",
+    }  # fmt: skip
+    assert staged(outdir, hashlib.sha256(manifest).hexdigest()).read_bytes() == manifest
+
+
+def test_it_is_accepted_wherever_a_layer_version_is(orders: Path, stack: Stack) -> None:
+    deps = LambdaLayerArtifact(stack, "Deps", project=str(orders), runtime=PYTHON_3_13)
+    function(stack, layers=[deps])
+    deps.add_permission("Partner", account_id="111122223333")
+    template = template_of(stack)
+    (logical_id,) = template.find_resources(LAYER)
+    arn = {"Fn::GetAtt": [logical_id, "LayerVersionArn"]}
+    template.has_resource_properties("AWS::Lambda::Function", {"Layers": [arn]})
+    template.has_resource_properties(
+        "AWS::Lambda::LayerVersionPermission", {"LayerVersionArn": arn, "Principal": "111122223333"}
+    )
+    assert stack.resolve([deps.layer_version_arn, deps.layer_version, deps.manifest_uri]) == [
+        {"Fn::GetAtt": [logical_id, attribute]}
+        for attribute in ("LayerVersionArn", "LayerVersion", "ManifestUri")
+    ]
+    assert [runtime.name for runtime in deps.compatible_runtimes or ()] == ["python3.13"]
+
+
+def test_a_function_on_another_python_is_refused_by_cdk(orders: Path, stack: Stack) -> None:
+    deps = LambdaLayerArtifact(stack, "Deps", project=str(orders), runtime=lambda_.Runtime.PYTHON_3_11)
+    with pytest.raises(RuntimeError, match=r"is not compatible with this runtime|[iI]ncompatible"):
+        function(stack, layers=[deps])
+
+
+def test_the_python_defaults_to_the_projects_and_the_machine_to_lambdas(orders: Path, stack: Stack) -> None:
+    LambdaLayerArtifact(stack, "Deps", project=str(orders))
+    template_of(stack).has_resource_properties(
+        LAYER, {"CompatibleRuntimes": ["python3.11"], "CompatibleArchitectures": ["x86_64"]}
+    )
+
+
+def test_a_path_is_relative_to_the_working_directory(
+    orders: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(orders)
+    here = LambdaLayerArtifact(stack, "Here")
+    there = LambdaLayerArtifact(stack, "There", project=str(orders / "uv.lock"))
+    assert here.build_key == there.build_key
+
+
+def test_artifacts_of_one_project_in_one_app_are_each_right(orders: Path, outdir: Path) -> None:
+    app = make_app(outdir)
+    keys = set()
+    for python, runtime in (("cp311", lambda_.Runtime.PYTHON_3_11), ("cp313", PYTHON_3_13)):
+        stack = Stack(app, f"Shop-{python}")
+        for machine, architecture in (
+            ("x86_64", lambda_.Architecture.X86_64),
+            ("aarch64", lambda_.Architecture.ARM_64),
+        ):
+            deps = LambdaLayerArtifact(
+                stack,
+                machine.replace("_", ""),
+                project=str(orders),
+                runtime=runtime,
+                architecture=architecture,
+            )
+            native = read_from(staged(outdir, deps.build_key), "python/native.so").decode()
+            assert native == f"{python}-{python}-manylinux_2_17_{machine}"
+            keys.add(deps.build_key)
+    assert len(keys) == 4
+
+
+def test_one_artifact_in_two_stacks_is_built_once(orders: Path, outdir: Path, cache: Path) -> None:
+    app = make_app(outdir)
+    first = LambdaLayerArtifact(Stack(app, "One"), "Deps", project=str(orders))
+    before = files_in(cache)
+    second = LambdaLayerArtifact(Stack(Stage(app, "Prod"), "Two"), "Deps", project=str(orders))
+    assert first.build_key == second.build_key
+    assert first.layer_name != second.layer_name
+    assert files_in(cache) == before
+    assert staged(outdir, first.build_key).is_file()
+
+
+def test_extras_groups_and_exclusions_reach_the_layer(orders: Path, stack: Stack, outdir: Path) -> None:
+    deps = LambdaLayerArtifact(
+        stack, "Deps", project=str(orders), extras=["fast"], groups=["ops"], exclude=["Native", "urllib3"]
+    )
+    packages = {name.split("/")[1] for name in names_in(staged(outdir, deps.build_key))}
+    assert {name for name in packages if "-" not in name} == {"alpha", "beta", "gamma"}
+
+
+@pytest.mark.parametrize("tool", [None, "uv"])
+def test_nothing_is_built_for_a_stack_that_is_not_deployed(
+    orders: Path, outdir: Path, cache: Path, tool: str | None
+) -> None:
+    app = make_app(outdir, bundling=False)
+    stack = Stack(app, "Shop")
+    before = files_in(orders)
+    deps = LambdaLayerArtifact(stack, "Deps", tool=tool, project=str(orders), runtime=PYTHON_3_13)
+    function(stack, layers=[deps])
+    app.synth()
+    assert deps.build_key == "0" * 64
+    assert not cache.exists()
+    assert not list(outdir.glob("**/asset.*"))
+    assert files_in(orders) == before
+
+
+def test_a_name_defaults_to_the_path_of_the_construct(orders: Path, outdir: Path) -> None:
+    stack = Stack(Stage(make_app(outdir), "Prod"), "Shop")
+    deps = LambdaLayerArtifact(stack, "My.Deps_1", project=str(orders))
+    assert deps.layer_name.startswith("Prod-Shop-MyDeps_1")
+    assert len(deps.layer_name) <= 140
+    named = LambdaLayerArtifact(stack, "Named", project=str(orders), layer_name="our-deps_1")
+    assert named.layer_name == "our-deps_1"
+
+
+def test_bucket_and_prefix_are_the_users(orders: Path, stack: Stack) -> None:
+    key = kms.Key(stack, "Key")
+    bucket = s3.Bucket(stack, "Artifacts", encryption_key=key, encryption=s3.BucketEncryption.KMS)
+    LambdaLayerArtifact(
+        stack, "Deps", project=str(orders), layer_name="deps", bucket=bucket, prefix="/team/orders/"
+    )
+    template = template_of(stack)
+    name = stack.resolve(bucket.bucket_name)
+    template.has_resource_properties(LAYER, {"Bucket": name, "Prefix": "team/orders"})
+    template.resource_count_is("AWS::S3::Bucket", 1)
+    template.has_resource_properties(
+        "AWS::IAM::Policy",
+        {
+            "PolicyDocument": {
+                "Statement": Match.array_with(
+                    [Match.object_like({"Action": Match.array_with(["kms:Decrypt", "kms:Encrypt"])})]
+                )
+            }
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "deletes"), [(RemovalPolicy.RETAIN, False), (RemovalPolicy.DESTROY, True)]
+)
+def test_versions_are_deleted_only_when_the_user_chose_so(
+    orders: Path, stack: Stack, policy: RemovalPolicy, deletes: bool
+) -> None:
+    LambdaLayerArtifact(stack, "Deps", project=str(orders), removal_policy=policy)
+    assert properties(stack, LAYER)["RemovalPolicy"] == policy.name.lower()
+    statements = properties(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+    actions = {action for one in statements for action in one["Action"] if isinstance(one["Action"], list)}
+    deleting = {action for action in actions if "Delete" in action}
+    assert bool(deleting) is deletes
+
+
+def test_the_template_is_the_same_from_two_directories(
+    orders: Path, tmp_path: Path, workbench: Workbench, cache: Path
+) -> None:
+    elsewhere = workbench.copy(tmp_path / "elsewhere" / "orders")
+    templates = []
+    for number, root in enumerate((orders, elsewhere)):
+        stack = Stack(make_app(tmp_path / f"out{number}"), "Shop")
+        LambdaLayerArtifact(stack, "Deps", project=str(root))
+        templates.append(template_of(stack).to_json())
+    assert templates[0] == templates[1]
+
+
+def test_no_password_of_an_index_is_in_the_cloud_assembly(
+    workbench: Workbench, tmp_path: Path, outdir: Path, cache: Path
+) -> None:
+    private = workbench.index.url.replace("//", "//user:hunter2@")
+    root = make_project(tmp_path / "app", dependencies=["alpha"], tail=index_table(private))
+    uv_lock(root)
+    app = make_app(outdir)
+    LambdaLayerArtifact(Stack(app, "Shop"), "Deps", project=str(root))
+    app.synth()
+    written = {**files_in(outdir), **files_in(cache)}
+    assert written
+    assert not [name for name, content in written.items() if b"hunter2" in content]
+
+
+def test_the_name_may_be_a_token(orders: Path, stack: Stack) -> None:
+    name = f"{stack.stack_name}-{stack.account}"
+    assert Token.is_unresolved(name)
+    LambdaLayerArtifact(stack, "Deps", project=str(orders), layer_name=name, prefix="deps")
+    assert properties(stack, LAYER)["LayerName"] == stack.resolve(name)

@@ -1,0 +1,122 @@
+"""Which files of a project go into its source artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbdart_cdk.core.source.files import (
+    copy_source_for_lambda_deployment,
+    included_files,
+    is_match,
+    module_files,
+)
+from tests.support.projects import files_in, make_project
+
+paths = st.lists(
+    st.text("abc.", min_size=1, max_size=4).filter(lambda part: part.strip(".")), min_size=1, max_size=4
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "matches"),
+    [
+        ("a.json", "*.json", True),
+        ("conf/a.json", "*.json", True),
+        ("conf/a.json", "conf/*.json", True),
+        ("x/conf/a.json", "conf/*.json", True),
+        ("conf/x/a.json", "conf/*.json", False),
+        ("conf/x/a.json", "conf/**/*.json", True),
+        ("conf/a.json", "conf/**/*.json", True),
+        ("x/conf/a.json", "/conf/*.json", False),
+        ("conf/a.json", "/conf/*.json", True),
+        ("conf/x/a.json", "conf", True),
+        ("conf/x/a.json", "conf/", True),
+        ("x/conf/a.json", "/conf", False),
+        ("conf/x/a.json", "c*/x", True),
+        ("conf.json", "conf", False),
+        ("A.JSON", "*.json", False),
+        ("a1.json", "a[0-9].json", True),
+        ("a.json", "?.json", True),
+        ("any/thing", "**", True),
+        ("tests/test_a.py", "test_*.py", True),
+    ],
+)
+def test_a_pattern_is_a_glob_that_matches_from_the_right(path: str, pattern: str, matches: bool) -> None:
+    assert is_match(path.split("/"), [pattern], []) is matches
+    assert is_match(path.split("/"), [], [pattern]) is not matches
+
+
+@given(paths)
+def test_without_patterns_every_file_is_included(parts: list[str]) -> None:
+    assert is_match(parts, [], [])
+
+
+@given(paths)
+def test_an_explicit_exclude_beats_an_explicit_include(parts: list[str]) -> None:
+    name = "/".join(parts)
+    assert is_match(parts, [name], [])
+    assert not is_match(parts, [name], [name])
+
+
+@given(paths, st.sampled_from(["*.a", "a*", "b/*", "a/b/*.c", "?", "abc"]))
+def test_a_file_matches_as_pathlib_says(parts: list[str], pattern: str) -> None:
+    path = PurePosixPath(*parts)
+    expected = any(one.match(pattern) for one in (path, *path.parents[:-1]))
+    assert is_match(parts, [pattern], []) is expected
+
+
+def tree(root: Path) -> Path:
+    for name in ("app.py", "conf/a.json", "conf/b.yaml", "__pycache__/app.pyc", "x.pyc", "y.pyo"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "copied"),
+    [
+        (None, None, {"app.py", "conf/a.json", "conf/b.yaml"}),
+        ("*.json", None, {"conf/a.json"}),
+        (["*.json", "*.py"], "app.py", {"conf/a.json"}),
+        (None, ["conf"], {"app.py"}),
+        (["*.pyc", "*.pyo", "__pycache__"], None, set()),
+    ],
+)
+def test_a_copy_holds_what_is_wanted_and_never_bytecode(
+    tmp_path: Path, include: str | list[str] | None, exclude: str | list[str] | None, copied: set[str]
+) -> None:
+    copy_source_for_lambda_deployment(tree(tmp_path / "in"), tmp_path / "out", include, exclude)
+    assert set(files_in(tmp_path / "out")) == copied
+
+
+def test_a_copy_keeps_what_is_there(tmp_path: Path) -> None:
+    tree(tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/app.py").write_text("old")
+    (tmp_path / "out/other.py").write_text("kept")
+    copy_source_for_lambda_deployment(str(tmp_path / "in"), str(tmp_path / "out"), "app.py")
+    assert files_in(tmp_path / "out") == {"app.py": b"app.py", "other.py": b"kept"}
+
+
+def test_only_what_a_pattern_includes_is_added_to_a_project(tmp_path: Path) -> None:
+    tree(tmp_path)
+    assert list(included_files(tmp_path, [])) == []
+    assert list(included_files(tmp_path, ["conf/*"])) == [tmp_path / "conf/a.json", tmp_path / "conf/b.yaml"]
+
+
+def test_the_modules_of_a_project_with_src(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "orders", built=False)
+    (root / "setup.py").write_text("")
+    assert [name.as_posix() for _, name in module_files(root)] == ["orders/__init__.py", "orders/app.py"]
+
+
+def test_the_modules_of_a_project_without_src(tmp_path: Path) -> None:
+    for name in ("app.py", "lib/__init__.py", "lib/data.json", "docs/x.py", "tests/__init__.py", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    names = [name.as_posix() for _, name in module_files(tmp_path)]
+    assert names == ["app.py", "lib/__init__.py", "lib/data.json"]

@@ -1,0 +1,97 @@
+"""What a person sees while something takes longer than a second."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from lbdart_cdk.core import progress
+from lbdart_cdk.core.progress import Progress, announced
+
+
+class Clock:
+    """Time as the test wants it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=clock))
+    return clock
+
+
+def test_what_is_quick_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("Fetching 2 wheels", 2_000_000) as shown:
+        shown.advance(1_000_000)
+        clock.now += 0.9
+        shown.advance(1_000_000)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_elsewhere_than_on_a_terminal_lines_come_now_and_then_on_stderr(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("Fetching 2 wheels", 9_000_000) as shown:
+        for _ in range(9):
+            clock.now += 2
+            shown.advance(1_000_000)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "Fetching 2 wheels: 1.0 MB of 9.0 MB",
+        "Fetching 2 wheels: 6.0 MB of 9.0 MB",
+        "Fetching 2 wheels: 9.0 MB in 18.0 s",
+    ]
+
+
+def test_a_total_that_is_not_known_is_not_shown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("Fetching 2 wheels", 0) as shown:
+        clock.now += 2
+        shown.advance(1_000_000)
+    assert capsys.readouterr().err.splitlines()[0] == "Fetching 2 wheels: 1.0 MB"
+
+
+def test_a_failure_is_not_told_as_a_success(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="no"), Progress("Fetching", 1):  # noqa: PT012
+        clock.now += 60
+        raise ValueError("no")
+    assert capsys.readouterr().err == ""
+
+
+def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "_QUIET", 0.0)
+    with Progress("Fetching 1 wheel", 2_000_000) as shown:
+        shown.advance(1_000_000)
+        shown.advance(1_000_000)
+    written = terminal.getvalue()
+    assert "Fetching 1 wheel:   0%|" in written
+    assert written.splitlines()[-1].strip().startswith("Fetching 1 wheel: 2.0 MB in ")
+
+
+def test_what_goes_on_for_longer_is_announced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with announced("Reading uv.lock"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    said = threading.Event()
+    monkeypatch.setattr(progress, "_QUIET", 0.01)
+    monkeypatch.setattr(progress, "print", lambda *_, **__: said.set(), raising=False)
+    with announced("Reading uv.lock"):
+        assert said.wait(5)

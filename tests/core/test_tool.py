@@ -1,0 +1,58 @@
+"""A packaging tool is a program that is run to its end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lbdart_cdk.core import tool
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.tool import run, said
+
+
+def python(code: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, "-c", code], cwd=cwd, environment=environment)
+
+
+def test_what_it_prints_is_kept_and_its_exit_code_is_the_callers_to_judge(tmp_path: Path) -> None:
+    result = python("import os; print(os.getcwd(), os.environ['X']); raise SystemExit(3)", tmp_path, X="1")
+    assert (result.stdout, result.returncode) == (f"{tmp_path} 1\n", 3)
+
+
+def test_it_has_nothing_to_read_from_and_no_other_environment(tmp_path: Path) -> None:
+    assert python("import sys; print(repr(sys.stdin.read()))", tmp_path).stdout == "''\n"
+    assert python("import os; print('HOME' in os.environ)", tmp_path).stdout == "False\n"
+
+
+def test_output_that_is_no_text_is_no_failure(tmp_path: Path) -> None:
+    assert python("import os; os.write(1, b'\\xff')", tmp_path).stdout == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_tool_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LbdartError, match=r"^poem cannot be started: No such file.*\nInstall poem"):
+        run([tmp_path / "poem"], cwd=tmp_path, environment={})
+
+
+def test_a_tool_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "_TIMEOUT", 0.2)
+    with pytest.raises(LbdartError, match=r"did not end within .*\nRun it by hand in "):
+        python("import time; time.sleep(30)", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "shown"),
+    [
+        ("warning: old\nerror: No lock.\n", "No lock"),
+        (
+            "error: No lock\n  caused by: no file\n\nhint: make one\n",
+            "No lock caused by: no file hint: make one",
+        ),
+        ("Traceback\nValueError: x\n", "Traceback ValueError: x"),
+        ("", "exit code 2"),
+    ],
+)
+def test_a_message_shows_what_it_said(stderr: str, shown: str) -> None:
+    assert said(subprocess.CompletedProcess([], 2, "", stderr)) == shown

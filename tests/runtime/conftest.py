@@ -1,0 +1,246 @@
+"""The handler between an AWS in memory and a CloudFormation on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import threading
+import zipfile
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto import mock_aws
+
+from lbdart_cdk.core.layer import publish as publish_module
+from runtime import handler
+from runtime import response as response_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runtime.resources import Clients
+
+
+class CloudFormation:
+    """Takes the answers, as the S3 bucket behind a ``ResponseURL`` does."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+        self.bodies: list[bytes] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.refusals: list[int] = []
+        """HTTP statuses with which to answer the next requests instead of taking them."""
+        taker = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                taker.requests.append(
+                    (self.path, {key.lower(): value for key, value in self.headers.items()})
+                )
+                status = taker.refusals.pop(0) if taker.refusals else 200
+                if status == 200:
+                    taker.bodies.append(body)
+                    taker.answers.append(json.loads(body))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/answer?X-Amz-Signature=secret"
+        threading.Thread(target=self._server.serve_forever, args=[0.02], daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def zip_of(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("python/package.py"), text)
+    return buffer.getvalue()
+
+
+@dataclass
+class Context:
+    """Lambda's context object."""
+
+    seconds: float
+    aws_request_id: str = "request-1"
+    log_stream_name: str = "stream-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+@dataclass
+class World:
+    """Everything around the handler."""
+
+    clients: Clients
+    cloudformation: CloudFormation
+    hooks: list[tuple[Any, str, Any]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    assets: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for bucket in ("artifacts", "assets"):
+            self.clients.s3.create_bucket(Bucket=bucket)
+            self.clients.s3.put_bucket_versioning(
+                Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+            )
+
+    def on(self, event: str, hook: Callable[..., None]) -> Callable[[], None]:
+        """Call a hook at an event of botocore, until the test ends or what is returned is called."""
+        added = [(client, event, hook) for client in (self.clients.s3, self.clients.lambda_)]
+        for client, name, function in added:
+            client.meta.events.register(name, function)
+        self.hooks += added
+
+        def remove() -> None:
+            for client, name, function in added:
+                client.meta.events.unregister(name, function)
+
+        return remove
+
+    def close(self) -> None:
+        for client, event, hook in self.hooks:
+            client.meta.events.unregister(event, hook)
+
+    def asset(self, content: bytes, suffix: str) -> str:
+        """Key of an asset that ``cdk deploy`` uploaded, once, named by its content."""
+        key = hashlib.sha256(content).hexdigest() + suffix
+        if key not in self.assets:
+            self.assets.add(key)
+            self.clients.s3.put_object(Bucket="assets", Key=key, Body=content)
+        return key
+
+    def layer(self, name: str, build: str, **changes: Any) -> dict[str, Any]:
+        """Properties of a layer whose manifest and zip are those of a build."""
+        lock = f"lock of {build}".encode()
+        return {
+            "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:handler",
+            "LayerName": name,
+            "BuildKey": hashlib.sha256(build.encode()).hexdigest(),
+            "ManifestName": "uv.lock",
+            "ManifestMd5": hashlib.md5(lock, usedforsecurity=False).hexdigest(),
+            "AssetBucket": "assets",
+            "AssetKey": self.asset(zip_of(build), ".zip"),
+            "ManifestAssetBucket": "assets",
+            "ManifestAssetKey": self.asset(lock, ".lock"),
+            "Bucket": "artifacts",
+            "Prefix": name,
+            "Description": "Ours",
+            "CompatibleRuntimes": ["python3.13"],
+            "CompatibleArchitectures": ["arm64"],
+            "RemovalPolicy": "retain",
+            **changes,
+        }
+
+    def source(self, prefix: str, build: str, **changes: Any) -> dict[str, Any]:
+        """Properties of a source whose zip is that of a build."""
+        return {
+            "AssetBucket": "assets",
+            "AssetKey": self.asset(zip_of(build), ".zip"),
+            "Bucket": "artifacts",
+            "Prefix": prefix,
+            "SourceVersion": "1.0",
+            "SourceSha256": hashlib.sha256(build.encode()).hexdigest(),
+            "RemovalPolicy": "retain",
+            **changes,
+        }
+
+    def event(self, request_type: str, properties: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        """An event as CloudFormation sends it."""
+        resource_type = "Custom::LbdartLayer" if "LayerName" in properties else "Custom::LbdartSource"
+        return {
+            "RequestType": request_type,
+            "ResponseURL": self.cloudformation.url,
+            "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/app/1",
+            "RequestId": f"request-{next(self.numbers)}",
+            "ResourceType": resource_type,
+            "LogicalResourceId": "Resource1",
+            "ResourceProperties": properties,
+            **changes,
+        }
+
+    def handle(self, event: dict[str, Any], seconds: float = 300) -> None:
+        """Let the handler carry out an event within a time."""
+        handler.handle(event, Context(seconds))
+
+    def send(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Let the handler carry out an event, and return its one answer."""
+        before = len(self.cloudformation.answers)
+        self.handle(event)
+        (answer,) = self.cloudformation.answers[before:]
+        return answer
+
+    def versions(self, name: str) -> dict[int, str]:
+        """Build keys of a layer's versions."""
+        versions = self.clients.lambda_.list_layer_versions(LayerName=name)["LayerVersions"]
+        return {version["Version"]: version["Description"][-65:-1] for version in versions}
+
+    def keys(self, prefix: str) -> set[str]:
+        listed = self.clients.s3.list_objects_v2(Bucket="artifacts", Prefix=prefix + "/")
+        return {entry["Key"].removeprefix(prefix + "/") for entry in listed.get("Contents", ())}
+
+    def check_layer(self, answer: dict[str, Any], properties: dict[str, Any]) -> None:
+        """The answer names the one version that the build key has, and its manifest is right."""
+        assert answer["Status"] == "SUCCESS", answer
+        name, data = properties["LayerName"], answer["Data"]
+        having = [v for v, key in self.versions(name).items() if key == properties["BuildKey"]]
+        assert [str(version) for version in having] == [data["LayerVersion"]]
+        found = self.clients.lambda_.get_layer_version(LayerName=name, VersionNumber=having[0])
+        assert found["LayerVersionArn"] == data["LayerVersionArn"]
+        key = f"{properties['Prefix']}/layer/{having[0]:06d}/{properties['ManifestName']}"
+        assert data["ManifestUri"] == f"s3://artifacts/{key}"
+        stored = self.clients.s3.get_object(Bucket="artifacts", Key=key)
+        assert hashlib.md5(stored["Body"].read()).hexdigest() == properties["ManifestMd5"]
+        assert stored["Metadata"]["layer_version_arn"] == data["LayerVersionArn"]
+
+    def check_source(self, answer: dict[str, Any], properties: dict[str, Any]) -> None:
+        """The answer names the zip, and it is the asset."""
+        assert answer["Status"] == "SUCCESS", answer
+        key = answer["Data"]["Key"]
+        assert key == f"{properties['Prefix']}/source/1.0/{properties['SourceSha256']}/source.zip"
+        assert answer["Data"]["S3Uri"] == f"s3://artifacts/{key}"
+        stored, asset = (
+            self.clients.s3.get_object(Bucket=bucket, Key=name)["Body"].read()
+            for bucket, name in (("artifacts", key), ("assets", properties["AssetKey"]))
+        )
+        assert stored == asset
+
+
+@pytest.fixture(scope="session")
+def _clients() -> Clients:
+    """Made once, for it takes longer than a test; each test has an AWS of its own behind them."""
+    with pytest.MonkeyPatch.context() as environment, mock_aws():
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        return handler._clients()
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    server = CloudFormation()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def world(
+    _clients: Clients, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    monkeypatch.setattr(publish_module, "sleep", lambda _: None)
+    monkeypatch.setattr(response_module, "sleep", lambda _: None)
+    with mock_aws():
+        world = World(_clients, cloudformation)
+        yield world
+        world.close()

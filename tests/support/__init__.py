@@ -1,0 +1,1 @@
+"""What the tests build with: tiny wheels, locks, projects, a package index on the loopback address."""

@@ -1,0 +1,42 @@
+"""CDK apps: one stack, its template and what lies beside it in the cloud assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import App, Stack, assertions
+from aws_cdk import aws_lambda as lambda_
+
+PYTHON_3_13 = lambda_.Runtime.PYTHON_3_13
+
+
+def make_app(outdir: Path, *, bundling: bool = True) -> App:
+    """Return an app; without ``bundling`` it is one whose stacks are not going to be deployed."""
+    return App(outdir=str(outdir), context=None if bundling else {"aws:cdk:bundling-stacks": []})
+
+
+def function(stack: Stack, **props: Any) -> lambda_.Function:
+    props = {"runtime": PYTHON_3_13, "code": lambda_.Code.from_inline("x = 1"), **props}
+    return lambda_.Function(stack, "Fn", handler="index.handler", **props)
+
+
+def template_of(stack: Stack) -> assertions.Template:
+    return assertions.Template.from_stack(stack)
+
+
+def resources(stack: Stack, type_name: str) -> Mapping[str, Mapping[str, Any]]:
+    return template_of(stack).find_resources(type_name)
+
+
+def properties(stack: Stack, type_name: str) -> dict[str, Any]:
+    """Return the properties of the only resource of a type."""
+    (resource,) = resources(stack, type_name).values()
+    return dict(resource["Properties"])
+
+
+def staged(outdir: Path, key: str) -> Path:
+    """Return where the cloud assembly has the asset of a key."""
+    (path,) = outdir.glob(f"**/asset.{key}*")
+    return path

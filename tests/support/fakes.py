@@ -1,0 +1,41 @@
+"""A packaging tool that gives the lock it was made with and builds wheels from what lies in ``src``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lbdart_cdk.core.lock import Lock
+from lbdart_cdk.core.project import Project
+from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.tool import Options
+
+from .locks import lock_of
+from .wheels import make_wheel
+
+
+@dataclass
+class FakeTool:
+    """``built`` are the directories whose project was built; ``generator`` is noted in each wheel."""
+
+    locks: Lock = field(default_factory=lock_of)
+    name: str = "fake"
+    manifest: str = "fake.lock"
+    tag: str = "py3-none-any"
+    version: str = "1.0"
+    built: list[Path] = field(default_factory=list)
+    asked: list[Options] = field(default_factory=list)
+
+    def lock(self, project: Project, options: Options, store: Store) -> Lock:
+        self.asked.append(options)
+        return self.locks
+
+    def build_wheel(self, source: Path, output: Path) -> None:
+        self.built.append(source)
+        files = {
+            path.relative_to(source / "src").as_posix(): path.read_bytes()
+            for path in (source / "src").rglob("*")
+            if path.is_file()
+        }
+        make_wheel(output, source.name, self.version, tag=self.tag, files=files)
+        (source / "build").mkdir()

@@ -1,0 +1,62 @@
+"""Locks as PEP 751 writes them, from wheels that lie in a folder or at a URL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from packaging.utils import parse_wheel_filename
+
+from lbdart_cdk.core.lock import Lock
+
+from .wheels import sha256
+
+
+def locked(
+    name: str,
+    version: str = "1.0",
+    *,
+    wheels: Iterable[str] = (),
+    marker: str | None = None,
+    source: str | None = None,
+) -> str:
+    """Return a ``[[packages]]`` table; ``wheels`` are file names, ``source`` another kind of origin."""
+    lines = [f'[[packages]]\nname = "{name}"\nversion = "{version}"\n']
+    if marker is not None:
+        lines.append(f"marker = {json.dumps(marker)}\n")
+    tables = [
+        f'{{ url = "https://host.invalid/{wheel}", hashes = {{ sha256 = "{"0" * 64}" }} }}'
+        for wheel in wheels
+    ]
+    if tables:
+        lines.append(f"wheels = [{', '.join(tables)}]\n")
+    return "".join(lines) + (source or "")
+
+
+def locked_file(path: Path, url: str | None = None, *, sha: str | None = None) -> str:
+    """Return the ``[[packages]]`` table of a wheel that exists, at its path or at ``url``."""
+    name, version, _, _ = parse_wheel_filename(path.name)
+    where = f'path = "{path}"' if url is None else f"url = {json.dumps(url)}"
+    wheel = (
+        f'{{ name = "{path.name}", {where}, size = {path.stat().st_size}, '
+        f'hashes = {{ sha256 = "{sha or sha256(path)}" }} }}'
+    )
+    return f'[[packages]]\nname = "{name}"\nversion = "{version}"\nwheels = [{wheel}]\n'
+
+
+def lock_of(
+    *packages: str,
+    base: Path = Path("/project"),
+    head: str = "",
+    local: Mapping[str, str] | None = None,
+    requires: Mapping[str, Mapping[str, str | None]] | None = None,
+) -> Lock:
+    content = f'lock-version = "1.0"\ncreated-by = "tests"\n{head}\n' + (
+        "\n".join(packages) or "packages = []"
+    )
+    return Lock(content, base / "uv.lock", base, local or {}, requires or {})
+
+
+SDIST = f'sdist = {{ url = "https://host.invalid/alpha-1.0.tar.gz", hashes = {{ sha256 = "{"0" * 64}" }} }}\n'
+GIT = f'vcs = {{ type = "git", url = "https://host.invalid/alpha", commit-id = "{"a" * 40}" }}\n'

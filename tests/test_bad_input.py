@@ -1,0 +1,321 @@
+"""Every mistake that synth can see: one sentence of what is wrong, one of what to do, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_lambda as lambda_
+
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+from lbdart_cdk.core import pack
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.store import CACHE_VARIABLE
+from tests.support.apps import make_app
+from tests.support.index import cut_off, status, wrong_bytes
+from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
+from tests.support.wheels import make_wheel
+
+Construct = type[LambdaLayerArtifact] | type[LambdaSourceArtifact]
+BOTH: tuple[Construct, ...] = (LambdaLayerArtifact, LambdaSourceArtifact)
+LAYER: tuple[Construct, ...] = (LambdaLayerArtifact,)
+SOURCE: tuple[Construct, ...] = (LambdaSourceArtifact,)
+
+
+@dataclass
+class Scene:
+    """A project that can be built; ``props`` are what its construct gets beside it."""
+
+    root: Path
+    workbench: Workbench
+    patch: pytest.MonkeyPatch
+    props: dict[str, Any] = field(default_factory=dict)
+
+    def edit(self, name: str, change: Callable[[str], str]) -> None:
+        path = self.root / name
+        path.write_text(change(path.read_text()))
+
+    def fault(self, *faults: Any) -> None:
+        self.workbench.index.faults["alpha-1.0-py3-none-any.whl"] = list(faults)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What the user did, with which constructs it shows, and what they are told."""
+
+    name: str
+    constructs: tuple[Construct, ...]
+    made: Callable[[Scene], object]
+    problem: str
+    remedy: str
+
+
+def props(**given: Any) -> Callable[[Scene], object]:
+    return lambda scene: scene.props.update(given)
+
+
+def refuse_writing(scene: Scene, code: int) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    scene.patch.setattr(Path, "mkdir", refuse)
+
+
+def cache_is_a_file(scene: Scene) -> None:
+    (scene.root / "file").write_text("")
+    scene.patch.setenv(CACHE_VARIABLE, str(scene.root / "file"))
+
+
+def require_only_for_another_machine(scene: Scene) -> None:
+    make_wheel(scene.workbench.index.folder, "foreign", tag="cp311-cp311-manylinux_2_28_x86_64")
+    scene.edit("pyproject.toml", lambda text: text.replace('"native"', '"foreign"', 1))
+    uv_lock(scene.root)
+
+
+def require_nothing(scene: Scene) -> None:
+    scene.edit("pyproject.toml", lambda text: text.replace('["alpha", "native"]', "[]", 1))
+    uv_lock(scene.root)
+
+
+MISTAKES = [
+    Mistake(
+        "the directory does not exist", BOTH, props(project="nowhere"),
+        r"There is no project at .*/nowhere\.", r"Pass the path of the project's directory or manifest",
+    ),
+    Mistake(
+        "no manifest", BOTH, lambda scene: (scene.root / "uv.lock").unlink(),
+        r"There is no uv\.lock in .*/orders\.", r"Lock the project with its tool",
+    ),
+    Mistake(
+        "manifest of another tool", BOTH,
+        lambda scene: (scene.root / "uv.lock").rename(scene.root / "poetry.lock"),
+        r"There is no uv\.lock in .*/orders", r"Lock the project with ",
+    ),
+    Mistake(
+        "a file that is no manifest", BOTH,
+        lambda scene: scene.props.update(project=str(scene.root / "pyproject.toml"), tool="uv"),
+        r".*/pyproject\.toml is not a manifest of uv\.", r"Pass uv\.lock, or the project's directory",
+    ),
+    Mistake(
+        "unknown tool", BOTH, props(tool="conda"), r"There is no tool 'conda'\.", r"Choose one of .*uv",
+    ),
+    Mistake(
+        "stale lock", LAYER,
+        lambda scene: scene.edit("pyproject.toml", lambda text: text.replace('"native"', '"beta"', 1)),
+        r".*/uv\.lock does not match .*/pyproject\.toml\.", r"Run `uv lock` and commit the result\.",
+    ),
+    Mistake(
+        "a manifest that is not TOML", LAYER, lambda scene: scene.edit("uv.lock", lambda _: "= 1"),
+        r".*/uv\.lock is not TOML: .*line 1", r"Correct the file, or make it again\.",
+    ),
+    Mistake(
+        "a pyproject.toml that is not TOML", BOTH,
+        lambda scene: scene.edit("pyproject.toml", lambda _: "= 1"),
+        r".*/pyproject\.toml is not TOML: .*line 1", r"Correct the file",
+    ),
+    Mistake(
+        "unknown extra", LAYER, props(extras=["slow"]),
+        r"The project orders in .* lacks what was asked for: .*slow", r"The extras it has are: fast",
+    ),
+    Mistake(
+        "unknown group", LAYER, props(groups=["nops"]),
+        r"The project orders in .* lacks what was asked for: .*nops", r".*its groups: ops\.",
+    ),
+    Mistake(
+        "no wheel for the target", LAYER, require_only_for_another_machine,
+        r"No wheel loads on python3\.11 on x86_64 \(glibc 2\.26\) for foreign 1\.0 "
+        r"\(its wheels are cp311-cp311-manylinux_2_28_x86_64\)\.",
+        r"Choose a runtime .* or leave the package out with exclude=\.",
+    ),
+    Mistake(
+        "a wheel with other bytes", LAYER, lambda scene: scene.fault(wrong_bytes),
+        r"alpha-1\.0-py3-none-any\.whl from 127\.0\.0\.1 has the sha256 \w+, and the lock says \w+\.",
+        r"Find out why the file changed",
+    ),
+    Mistake(
+        "a download that is cut off", LAYER, lambda scene: scene.fault(*[cut_off] * 9),
+        r"The download of alpha-1\.0-py3-none-any\.whl from 127\.0\.0\.1 was cut off", r"Try again",
+    ),
+    Mistake(
+        "a download that is refused", LAYER, lambda scene: scene.fault(status(403)),
+        r"127\.0\.0\.1 refused alpha-1\.0-py3-none-any\.whl: 403 Forbidden", r"Check that the file still",
+    ),
+    Mistake(
+        "a cache directory that is a file", BOTH, cache_is_a_file,
+        r"The cache directory .*/file cannot be written .*: (Not a directory|File exists)",
+        rf"Make room or give write permission there, or set {CACHE_VARIABLE}",
+    ),
+    Mistake(
+        "a read-only cache directory", BOTH, lambda scene: refuse_writing(scene, errno.EROFS),
+        r"The cache directory .* cannot be written .*: Read-only file system\.", rf".*{CACHE_VARIABLE}",
+    ),
+    Mistake(
+        "a full cache directory", BOTH, lambda scene: refuse_writing(scene, errno.ENOSPC),
+        r"The cache directory .* cannot be written .*: No space left on device\.", rf".*{CACHE_VARIABLE}",
+    ),
+    Mistake(
+        "a runtime of another language", BOTH, props(runtime=lambda_.Runtime.NODEJS_22_X),
+        r"The runtime 'nodejs22\.x' is not a Python runtime of Lambda\.", r"Choose one of python3\.9, ",
+    ),
+    Mistake(
+        "a runtime that is gone", BOTH, props(runtime=lambda_.Runtime.PYTHON_3_8),
+        r"Lambda has no runtime python3\.8", r"Choose one of python3\.9, ",
+    ),
+    Mistake(
+        "no Python that Lambda has", LAYER,
+        lambda scene: (scene.root / ".python-version").write_text("pypy3.10\n"),
+        r".*\.python-version pins 'pypy3\.10'", r"Write a version such as 3\.13 there, or pass runtime=\.",
+    ),
+    Mistake(
+        "a runtime that the project is not for", BOTH, props(runtime=lambda_.Runtime.PYTHON_3_9),
+        r"The project orders requires Python >=3\.11, and the runtime is python3\.9\.",
+        r"Choose a runtime that requires-python in pyproject\.toml admits",
+    ),
+    Mistake(
+        "an empty layer", LAYER, require_nothing,
+        r"The layer of orders would be empty", r"Add a dependency",
+    ),
+    Mistake(
+        "a layer of which all is left out", LAYER, props(exclude=["alpha", "native", "urllib3"]),
+        r"The layer of orders would be empty", r"Add a dependency",
+    ),
+    Mistake(
+        "a source without code", SOURCE, props(exclude=["*.py"]),
+        r"The source of orders in .* would hold no Python code\.", r"Put the code into src/",
+    ),
+    Mistake(
+        "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),
+        r"uv could not build the project to a wheel: ", r"Run `uv build --wheel`",
+    ),
+    Mistake(
+        "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(pack, "MAX_UNZIPPED", 100),
+        r"Unzipped, this is [\d,]+ bytes, .* the largest packages are (\w+ 0\.0 MB(, )?){3}\.",
+        r"Leave packages out with exclude=",
+    ),
+    Mistake(
+        "an invalid layer name", LAYER, props(layer_name="our deps"),
+        r"'our deps' is not a valid layer name\.", r"Use 1 to 140 letters",
+    ),
+    Mistake(
+        "a layer name that is too long", LAYER, props(layer_name="x" * 141),
+        r"'x+' is not a valid layer name\.", r"Use 1 to 140 letters",
+    ),
+    Mistake(
+        "a description that is too long", LAYER, props(description="x" * 300),
+        r"The layer's description has 300 characters", r"Shorten it",
+    ),
+    Mistake(
+        "a licence that is too long", LAYER, props(license="x" * 513),
+        r"The layer's license has 513 characters", r"Give an SPDX identifier",
+    ),
+    Mistake(
+        "an empty prefix", BOTH, props(prefix="/"), r"The prefix '/' is empty", r"Name a prefix",
+    ),
+    Mistake(
+        "a removal policy that versions cannot have", BOTH, props(removal_policy=RemovalPolicy.SNAPSHOT),
+        r"The removal policy SNAPSHOT means nothing", r"Use RemovalPolicy\.RETAIN or",
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture
+def scene(orders: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Scene:
+    return Scene(orders, workbench, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "construct"),
+    [(one, construct) for one in MISTAKES for construct in one.constructs],
+    ids=[f"{construct.__name__}: {one.name}" for one in MISTAKES for construct in one.constructs],
+)
+def test_a_mistake_is_told_at_synth(
+    mistake: Mistake, construct: Construct, scene: Scene, tmp_path: Path, cache: Path
+) -> None:
+    mistake.made(scene)
+    app = make_app(tmp_path / "cdk.out")
+    with pytest.raises(LbdartError) as caught:
+        construct(Stack(app, "Shop"), "Artifact", **{"project": str(scene.root), **scene.props})
+    scene.patch.undo()
+    scene.workbench.index.faults.clear()
+
+    error = caught.value
+    assert re.match(mistake.problem, error.problem), error.problem
+    assert re.match(mistake.remedy, error.remedy), error.remedy
+    assert "\n" not in error.problem + error.remedy
+    assert error.problem.endswith(".")
+    assert error.remedy.endswith(".")
+    assert error.__notes__ == ["[at Shop/Artifact]"]
+    assert half_written(cache) == []
+
+
+def half_written(cache: Path) -> list[str]:
+    """Return what a later build could stumble over."""
+    return [name for name in files_in(cache) if name.startswith("tmp/")] if cache.is_dir() else []
+
+
+@pytest.mark.parametrize("name", ["a wheel with other bytes", "a download that is refused"])
+def test_what_failed_once_is_built_when_the_cause_is_gone(name: str, scene: Scene, tmp_path: Path) -> None:
+    mistake = next(one for one in MISTAKES if one.name == name)
+    mistake.made(scene)
+    stack = Stack(make_app(tmp_path / "cdk.out"), "Shop")
+    with pytest.raises(LbdartError):
+        LambdaLayerArtifact(stack, "Failed", project=str(scene.root))
+    built = LambdaLayerArtifact(stack, "Deps", project=str(scene.root))
+    assert (tmp_path / "cdk.out" / f"asset.{built.build_key}.zip").is_file()
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [({"layer_name": "deps"}, "layer_name"), ({"prefix": "deps"}, "bucket and prefix")],
+)
+def test_two_layers_of_a_stack_do_not_mix_their_versions(
+    scene: Scene, tmp_path: Path, other: dict[str, Any], what: str
+) -> None:
+    stack = Stack(make_app(tmp_path / "cdk.out"), "Shop")
+    LambdaLayerArtifact(stack, "One", project=str(scene.root), layer_name="deps")
+    with pytest.raises(LbdartError, match=rf"Shop/Two has the same {what} as Shop/One\.") as caught:
+        LambdaLayerArtifact(stack, "Two", project=str(scene.root), **other)
+    assert caught.value.__notes__ == ["[at Shop/Two]"]
+
+
+APP = """
+from aws_cdk import App, Stack
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+app = App()
+LambdaLayerArtifact(Stack(app, "Shop"), "Deps", tool="uv", project="orders")
+app.synth()
+"""
+
+
+def test_an_app_ends_with_the_message_and_no_traceback(
+    tmp_path: Path, workbench: Workbench, cache: Path
+) -> None:
+    """As the ``cdk`` command sees it; and an index's password is not in what it prints."""
+    root = make_project(
+        tmp_path / "orders",
+        dependencies=["missing"],
+        tail=index_table(workbench.index.url.replace("//", "//user:hunter2@")),
+    )
+    wheel = make_wheel(workbench.index.folder, "missing")
+    uv_lock(root)
+    workbench.index.faults[wheel.name] = [status(404)]
+    (tmp_path / "app.py").write_text(APP)
+    ended = subprocess.run(
+        [sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines() == [
+        "Error: 127.0.0.1 refused missing-1.0-py3-none-any.whl: 404 Not Found.",
+        "Check that the file still exists there and that you may read it, or lock again.",
+        "[at Shop/Deps]",
+    ]

@@ -1,0 +1,107 @@
+"""Which tool locks a project, told by its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lbdart_cdk import tools as tools_package
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.tools import find_project, tools
+from tests.support.fakes import FakeTool
+from tests.support.projects import make_project
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = make_project(tmp_path / "orders")
+    (root / "uv.lock").write_text("version = 1\n")
+    return root
+
+
+@pytest.fixture
+def other_tool(monkeypatch: pytest.MonkeyPatch) -> FakeTool:
+    """A second tool, with a manifest of its own."""
+    other = FakeTool()
+    both = {**tools(), other.name: other}
+    monkeypatch.setattr(tools_package, "tools", lambda: both)
+    return other
+
+
+def refused(path: str | Path, name: str | None = None) -> LbdartError:
+    with pytest.raises(LbdartError) as error:
+        find_project(path, name)
+    return error.value
+
+
+def test_a_module_that_defines_a_tool_is_all_it_takes() -> None:
+    assert "uv" in tools()
+    assert {tool.name: tool for tool in tools().values()} == tools()
+
+
+@pytest.mark.parametrize("name", [None, "uv"])
+def test_a_project_is_found_at_its_directory_or_its_manifest(root: Path, name: str | None) -> None:
+    for path in (root, root / "uv.lock", str(root)):
+        project, tool = find_project(path, name)
+        assert (project.root, project.manifest, tool.name) == (root, root / "uv.lock", "uv")
+
+
+def test_a_path_is_relative_to_the_working_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root.parent)
+    assert find_project("orders")[0].root == root
+    monkeypatch.chdir(root)
+    assert find_project(".")[0].root == root
+
+
+def test_a_member_of_a_workspace_has_the_manifest_above_it(root: Path) -> None:
+    member = make_project(root / "packages/lib", "lib")
+    project, tool = find_project(member)
+    assert (project.root, project.manifest, tool.name) == (member, root / "uv.lock", "uv")
+
+
+def test_a_folder_that_is_no_project_does_not_take_the_manifest_above_it(root: Path) -> None:
+    assert "There is no uv.lock in" in refused(root / "src").problem
+
+
+def test_a_project_that_does_not_exist(tmp_path: Path) -> None:
+    error = refused(tmp_path / "nowhere")
+    assert error.problem == f"There is no project at {tmp_path / 'nowhere'}."
+    assert "project=" in error.remedy
+
+
+@pytest.mark.parametrize("name", [None, "uv"])
+def test_a_project_without_a_manifest(tmp_path: Path, name: str | None) -> None:
+    error = refused(make_project(tmp_path / "orders"), name)
+    assert error.problem == f"There is no uv.lock in {tmp_path / 'orders'}."
+    assert "Lock the project with" in error.remedy
+
+
+def test_a_tool_that_does_not_exist(root: Path) -> None:
+    error = refused(root, "conda")
+    assert error.problem == "There is no tool 'conda'."
+    assert "uv" in error.remedy
+
+
+def test_a_manifest_of_another_tool(root: Path, other_tool: FakeTool) -> None:
+    error = refused(root, other_tool.name)
+    assert error.problem == f"There is no fake.lock in {root} but uv.lock."
+
+
+def test_more_than_one_manifest(root: Path, other_tool: FakeTool) -> None:
+    (root / other_tool.manifest).write_text("")
+    error = refused(root)
+    assert error.problem == f"{root} has more than one manifest: uv.lock and fake.lock."
+    assert error.remedy == "Say which tool locks it: tool='uv'."
+    assert find_project(root, other_tool.name)[0].manifest == root / "fake.lock"
+
+
+@pytest.mark.parametrize("name", [None, "uv"])
+def test_a_file_that_is_no_manifest(root: Path, name: str | None) -> None:
+    error = refused(root / "pyproject.toml", name)
+    assert error.problem.startswith(f"{root / 'pyproject.toml'} is not a manifest of ")
+    assert "Pass uv.lock, or the project's directory." in error.remedy
+
+
+def test_a_manifest_of_another_tool_than_the_named(root: Path, other_tool: FakeTool) -> None:
+    assert "uv.lock is not a manifest of fake" in refused(root / "uv.lock", other_tool.name).problem

@@ -1,0 +1,225 @@
+"""uv is run for real, on projects that were locked against an index on the loopback address."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.lock import Lock
+from lbdart_cdk.core.selection import LocalPackage, select
+from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.tool import Options
+from lbdart_cdk.tools import find_project, uv
+from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
+from tests.support.wheels import make_wheel, names_in
+
+
+def lock(root: Path, store: Store, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> Lock:
+    project, tool = find_project(root)
+    return tool.lock(project, Options(extras, groups), store)
+
+
+def chosen(found: Lock, target: Target | None = None) -> list[str]:
+    return [wheel.package for wheel in select(found, target or Target((3, 11))).wheels]
+
+
+def refused(
+    root: Path, store: Store, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()
+) -> LbdartError:
+    with pytest.raises(LbdartError) as error:
+        lock(root, store, extras, groups)
+    return error.value
+
+
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs uv from now on fails the test."""
+    monkeypatch.setattr(uv, "_executable", lambda: pytest.fail("uv was asked"))
+
+
+def test_the_projects_own_dependencies_are_locked_with_all_they_require(orders: Path, store: Store) -> None:
+    found = lock(orders, store)
+    assert chosen(found) == ["alpha", "native", "urllib3"]
+    assert found.requires["alpha"] == {"urllib3": None}
+
+
+def test_extras_and_groups_are_only_what_was_asked_for(orders: Path, store: Store) -> None:
+    assert chosen(lock(orders, store, extras=("fast",))) == ["alpha", "beta", "native", "urllib3"]
+    assert chosen(lock(orders, store, groups=("ops",))) == ["alpha", "gamma", "native", "urllib3"]
+
+
+def test_wheels_have_their_url_hash_and_the_tags_of_the_target(
+    orders: Path, store: Store, workbench: Workbench
+) -> None:
+    found = lock(orders, store)
+    for target, tag in (
+        (Target((3, 13), "arm64"), "cp313-cp313-manylinux_2_17_aarch64"),
+        (Target((3, 11)), "cp311-cp311-manylinux_2_17_x86_64"),
+    ):
+        wheel = next(one for one in select(found, target).wheels if one.package == "native")
+        assert wheel.filename == f"native-1.0-{tag}.whl"
+        assert wheel.source == f"{workbench.index.url}/files/{wheel.filename}"
+        served = (workbench.index.folder / wheel.filename).read_bytes()
+        assert wheel.sha256 == hashlib.sha256(served).hexdigest()
+
+
+def test_uv_is_asked_once_and_the_project_is_left_as_it_is(
+    orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files_in(orders)
+    first = lock(orders, store)
+    assert files_in(orders) == before
+    unreachable(monkeypatch)
+    assert lock(orders, store) == first
+
+
+def test_a_lock_that_does_not_match_its_pyproject_says_uv_lock(orders: Path, store: Store) -> None:
+    lock(orders, store)
+    pyproject = orders / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace('"native"', '"native", "beta"', 1))
+    error = refused(orders, store)
+    assert error.problem == f"{orders / 'uv.lock'} does not match {pyproject}."
+    assert error.remedy == "Run `uv lock` and commit the result."
+
+
+def test_an_extra_that_the_project_lacks(orders: Path, store: Store) -> None:
+    error = refused(orders, store, extras=("slow",))
+    assert "orders" in error.problem
+    assert "slow" in error.problem
+    assert error.remedy == "The extras it has are: fast; its groups: ops."
+
+
+def test_a_group_that_the_project_lacks(orders: Path, store: Store) -> None:
+    error = refused(orders, store, groups=("nops",))
+    assert "nops" in error.problem
+    assert "its groups: ops." in error.remedy
+
+
+@pytest.mark.parametrize("content", ["= 1\n", "version = [\n"])
+def test_a_manifest_that_is_no_toml(orders: Path, store: Store, content: str) -> None:
+    (orders / "uv.lock").write_text(content)
+    error = refused(orders, store)
+    assert error.problem.startswith(f"{orders / 'uv.lock'} is not TOML: ")
+
+
+@pytest.mark.parametrize("content", ["", "x = 1\n", 'version = 1\n[[package]]\nversion = "1"\n'])
+def test_a_manifest_that_is_no_lock_of_uv(orders: Path, store: Store, content: str) -> None:
+    (orders / "uv.lock").write_text(content)
+    error = refused(orders, store)
+    assert str(orders) in error.problem
+    assert "uv lock" in error.remedy
+
+
+def test_a_project_that_requires_nothing(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    root = make_project(tmp_path / "empty", tail=index_table(workbench.index.url))
+    uv_lock(root)
+    assert chosen(lock(root, store)) == []
+
+
+def test_packages_of_a_workspace_are_directories(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    workspace = make_project(
+        tmp_path / "workspace",
+        dependencies=["lib"],
+        tail="[tool.uv.workspace]\nmembers = ['packages/*']\n[tool.uv.sources]\nlib = { workspace = true }\n"
+        + index_table(workbench.index.url),
+    )
+    lib = make_project(workspace / "packages/lib", "lib", dependencies=["alpha"])
+    app = make_project(
+        workspace / "packages/app", "app", dependencies=["lib"],
+        tail="[tool.uv.sources]\nlib = { workspace = true }\n",
+    )  # fmt: skip
+    uv_lock(workspace)
+    for root in (workspace, app):
+        found = lock(root, store)
+        selection = select(found, Target((3, 11)))
+        assert [wheel.package for wheel in selection.wheels] == ["alpha", "urllib3"]
+        assert selection.local == (LocalPackage(selection.local[0].package, lib),)
+        assert found.local_directories() == {"lib": lib}
+
+
+def test_a_path_dependency_is_a_directory(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    lib = make_project(tmp_path / "lib", "lib")
+    root = make_project(
+        tmp_path / "app", "app", dependencies=["lib"],
+        tail='[tool.uv.sources]\nlib = { path = "../lib" }\n' + index_table(workbench.index.url),
+    )  # fmt: skip
+    uv_lock(root)
+    assert lock(root, store).local_directories() == {"lib": lib}
+
+
+def test_wheels_in_a_folder_are_those_of_this_copy_of_the_project(tmp_path: Path, store: Store) -> None:
+    one = make_project(
+        tmp_path / "one", dependencies=["alpha"],
+        tail='[[tool.uv.index]]\nname = "flat"\nurl = "./wheels"\nformat = "flat"\ndefault = true\n',
+    )  # fmt: skip
+    make_wheel(one / "wheels")
+    uv_lock(one)
+    other = Path(shutil.copytree(one, tmp_path / "other"))
+    for root in (one, other):
+        (wheel,) = select(lock(root, store), Target((3, 11))).wheels
+        assert Path(str(wheel.source).removeprefix("file://")).parent == root / "wheels"
+
+
+def test_variables_of_uv_do_not_change_the_answer(
+    orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_FROZEN", "1")
+    monkeypatch.setenv("UV_NO_DEV", "1")
+    assert chosen(lock(orders, store, groups=("ops",))) == ["alpha", "gamma", "native", "urllib3"]
+
+
+def test_a_project_is_built_by_its_own_backend(orders: Path, tmp_path: Path) -> None:
+    uv.TOOL.build_wheel(orders, tmp_path / "out")
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    assert wheel.name == "orders-1.2.0-py3-none-any.whl"
+    assert "orders/app.py" in names_in(wheel)
+
+
+def test_the_python_that_is_pinned_for_lambda_need_not_be_installed(
+    orders: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (orders / ".python-version").write_text("3.14\n")
+    monkeypatch.delenv("UV_PYTHON")
+    monkeypatch.setenv("PATH", "")
+    assert chosen(lock(orders, store)) == ["alpha", "native", "urllib3"]
+    uv.TOOL.build_wheel(orders, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("*.whl"))) == 1
+
+
+def test_a_python_that_is_not_installed_is_named(
+    orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pyproject.toml", "uv.lock"):
+        path = orders / name
+        path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
+    monkeypatch.delenv("UV_PYTHON")
+    error = refused(orders, store)
+    assert "No interpreter found for Python >=3.99" in error.problem
+
+
+def test_a_project_that_cannot_be_built(orders: Path, tmp_path: Path) -> None:
+    (orders / "backend.py").write_text("raise RuntimeError('no such compiler')\n")
+    with pytest.raises(LbdartError, match=r"uv could not build the project.*\nRun `uv build --wheel`"):
+        uv.TOOL.build_wheel(orders, tmp_path / "out")
+
+
+def test_uv_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "uv", None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LbdartError, match=r"^uv is not installed.*\nInstall it"):
+        uv._executable()
+
+
+def test_a_password_in_the_address_of_an_index_is_kept_nowhere(
+    workbench: Workbench, tmp_path: Path, store: Store
+) -> None:
+    private = workbench.index.url.replace("//", "//user:hunter2@")
+    root = make_project(tmp_path / "app", dependencies=["alpha"], tail=index_table(private))
+    uv_lock(root)
+    found = lock(root, store)
+    assert "hunter2" not in found.content
+    assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
