@@ -1,0 +1,1 @@
+"""An ordered CloudFormation: dependencies first, custom resources awaited, failures rolled back."""

@@ -1,0 +1,1 @@
+"""End-to-end tests, and the tests of the local AWS they run on."""
