@@ -1,0 +1,1 @@
+"""The example: an order-pricing function with its dependencies in a layer."""
