@@ -1,0 +1,242 @@
+"""``make bench``: every figure beside what it is asked to be. Needs the network once, ``zip`` and uv."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bench.measure import ROUNDS, Run, interleave, run
+from lbdart_cdk.core.archive import write_zip
+from lbdart_cdk.core.pack import Bundle, merge
+from lbdart_cdk.core.wheel import wheel_entries
+
+#: The newest releases that together still fit into a Lambda function: 254 MB unpacked, 85 MB zipped.
+_PROJECT: Final = """\
+[project]
+name = "bench"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["numpy==2.5.5", "pandas==3.1.1", "pyarrow==22.0.0"]
+
+[tool.uv]
+environments = ["python_version >= '3.13' and sys_platform == 'linux'"]
+"""
+_SMALL: Final = _PROJECT.replace('"numpy==2.5.5", "pandas==3.1.1", "pyarrow==22.0.0"', '"six==1.17.0"')
+_RUNTIME: Final = "python3.13"
+_PLACES: Final = (None, *sorted(Path.home().glob(".pyenv/versions/*/bin")))
+_PLATFORM: Final = ("--python-platform", "x86_64-manylinux_2_34", "--python-version", "3.13")
+_BENCHES: Final = ("layer_against_zip", "assembly_against_cat", "same_bytes", "unchanged_app", "imports")
+
+
+class Bench:
+    """Projects and stores in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = folder / "store"
+        self.project = self._locked("project", _PROJECT)
+        self.layer = Path(self.build().output)
+
+    def build(self, project: Path | None = None, *, python: str = sys.executable) -> Run:
+        """Build the layer from the lock, with all wheels in the store and no finished layer."""
+        shutil.rmtree(self.store / "v1" / "archives", ignore_errors=True)
+        return run(
+            [python, "-m", "bench.build_layer", project or self.project, _RUNTIME],
+            cwd=Path.cwd(),
+            env={"LBDART_CACHE_DIR": str(self.store)},
+        )
+
+    def layer_against_zip(self) -> Iterator[str]:
+        """Yield what a layer costs beside installing and zipping the same packages."""
+        requirements = self.folder / "requirements.txt"
+        run(["uv", "export", "--quiet", "--output-file", requirements, "--no-emit-project"], cwd=self.project)
+        peaks = []
+
+        def ours() -> float:
+            built = self.build()
+            peaks.append(built.peak)
+            return built.seconds
+
+        def installed_and_zipped() -> float:
+            tree = self.folder / "tree"
+            shutil.rmtree(tree, ignore_errors=True)
+            install: list[str | Path] = [
+                "uv",
+                "pip",
+                "install",
+                "--quiet",
+                "--target",
+                tree / "python",
+                "--requirement",
+                requirements,
+            ]
+            zipped = self.folder / "zipped.zip"
+            zipped.unlink(missing_ok=True)
+            return (
+                run([*install, *_PLATFORM], cwd=self.folder).seconds
+                + run(["zip", "-r", "-9", "-q", zipped, "python"], cwd=tree).seconds
+            )
+
+        installed_and_zipped()  # fills uv's cache
+        mine, theirs = interleave(ours, installed_and_zipped)
+        size, other = self.layer.stat().st_size, (self.folder / "zipped.zip").stat().st_size
+        yield f"lock to layer.zip                 {mine:6.2f} s   ({size / 1e6:.1f} MB)"
+        yield f"uv pip install + zip -r -9        {theirs:6.2f} s   ({other / 1e6:.1f} MB)"
+        yield f"  times faster                    {theirs / mine:6.0f}     (asked: at least 60)"
+        small = self.build(self._locked("small", _SMALL)).peak
+        yield f"peak memory                       {max(peaks) / 1e6:6.0f} MB  (asked: under 150)"
+        yield f"  with one small wheel            {small / 1e6:6.0f} MB"
+
+    def assembly_against_cat(self) -> Iterator[str]:
+        """Yield what writing the zip costs beside copying the wheels' bytes."""
+        wheels = sorted((self.store / "v1" / "wheels").rglob("*.whl"))
+        wheels = [wheel for wheel in wheels if wheel.stat().st_size > 20_000]
+        target = self.folder / "assembled"
+
+        def assembled() -> float:
+            started = time.perf_counter()
+            entries = merge([Bundle(wheel.name, tuple(wheel_entries(wheel))) for wheel in wheels], "python/")
+            with target.open("wb") as file:
+                write_zip(file, entries)
+            return time.perf_counter() - started
+
+        def concatenated() -> float:
+            started = time.perf_counter()
+            with target.open("wb") as file:
+                subprocess.run(["cat", *wheels], stdout=file, check=True, timeout=60)
+            return time.perf_counter() - started
+
+        assembled(), concatenated()
+        mine, theirs = interleave(assembled, concatenated)
+        yield f"zip assembly                      {mine * 1000:6.0f} ms"
+        yield f"cat of the wheels                 {theirs * 1000:6.0f} ms"
+        yield f"  times                           {mine / theirs:6.1f}     (asked: at most 4)"
+
+    def same_bytes(self) -> Iterator[str]:
+        """Yield whether directory, umask and Python version show in the zip."""
+        hashes = {_sha256(self.layer)}
+        other = Path(shutil.copytree(self.project, self.folder / "another directory"))
+        variants = ["another directory"]
+        before = os.umask(0o077)
+        try:
+            hashes.add(_sha256(Path(self.build(other).output)))
+            variants.append("umask 077")
+            for python in _other_pythons(self.folder):
+                hashes.add(_sha256(Path(self.build(other, python=str(python)).output)))
+                variants.append(
+                    run([python, "-c", "import platform; print(platform.python_version())"], cwd=other).output
+                )
+        finally:
+            os.umask(before)
+        same = "yes" if len(hashes) == 1 else "NO"
+        yield f"byte-identical                    {same}       ({', '.join(variants)})"
+
+    def unchanged_app(self) -> Iterator[str]:
+        """Yield what the construct costs in an app whose layer is built already."""
+        self.build()
+        zip_path = shutil.copy(self.layer, self.folder / "layer.zip")
+
+        def synth(kind: str, path: str | Path) -> float:
+            command: list[str | Path] = [
+                sys.executable,
+                "-m",
+                "bench.app",
+                kind,
+                self.folder / f"{kind}.out",
+                path,
+            ]
+            return float(run(command, cwd=Path.cwd(), env={"LBDART_CACHE_DIR": str(self.store)}).output)
+
+        def measures() -> list[float]:
+            return interleave(
+                lambda: synth("ours", self.project),
+                lambda: synth("asset", zip_path),
+                lambda: synth("layer", zip_path),
+            )
+
+        synth("ours", self.project)
+        ours, asset, layer = measures()
+        yield f"app with LambdaLayerArtifact      {ours * 1000:6.0f} ms  (unchanged input)"
+        yield f"app with s3_assets.Asset          {asset * 1000:6.0f} ms"
+        yield f"app with lambda.LayerVersion      {layer * 1000:6.0f} ms"
+        yield f"  more than the asset             {(ours - asset) * 1000:6.0f} ms  (asked: at most 50)"
+
+    def imports(self) -> Iterator[str]:
+        """Yield what the imports cost."""
+
+        def imported(statement: str) -> float:
+            return run([sys.executable, "-c", statement], cwd=self.folder).seconds
+
+        statements = (
+            "import aws_cdk",
+            "import aws_cdk, lbdart_cdk",
+            "import aws_cdk; from aws_cdk import aws_iam, aws_lambda, aws_logs, aws_s3",
+            "import aws_cdk; from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact",
+        )
+        for statement in statements:
+            imported(statement)
+        cdk, ours, modules, names = interleave(*(lambda s=s: imported(s) for s in statements))
+        yield f"import aws_cdk                    {cdk * 1000:6.0f} ms"
+        yield f"  and lbdart_cdk                  {(ours - cdk) * 1000:+6.0f} ms  (asked: at most 30)"
+        yield f"  and its constructs              {(names - cdk) * 1000:+6.0f} ms"
+        yield f"  and the CDK modules they use    {(modules - cdk) * 1000:+6.0f} ms"
+
+    def _locked(self, name: str, pyproject: str) -> Path:
+        project = self.folder / name
+        project.mkdir()
+        (project / "pyproject.toml").write_text(pyproject)
+        run(["uv", "lock", "--quiet"], cwd=project)
+        return project
+
+
+def _other_pythons(folder: Path) -> Iterator[Path]:
+    """Yield another interpreter, in an environment that has what the core needs, where there is one."""
+    for found in (
+        shutil.which(f"python3.{minor}", path=place) for minor in (12, 13, 14) for place in _PLACES
+    ):
+        runs = (
+            found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
+        )
+        if found and runs and not found.endswith(f"python3.{sys.version_info.minor}"):
+            run(["uv", "venv", "--quiet", "--python", found, folder / "venv"], cwd=folder)
+            python = folder / "venv" / "bin" / "python"
+            needs = ["boto3", "packaging", "platformdirs", "requests", "tqdm", "uv"]
+            run(["uv", "pip", "install", "--quiet", "--python", python, *needs], cwd=folder)
+            yield python
+            return
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main() -> None:
+    """Print every figure."""
+    if shutil.which("zip") is None:
+        sys.exit("zip is not installed, and it is what the layer is measured against: apt-get install zip.")
+    print(f"Medians of {ROUNDS} interleaved runs.")
+    with tempfile.TemporaryDirectory(prefix="lbdart-bench-") as folder:
+        bench = Bench(Path(folder))
+        chosen = sys.argv[1:] or [
+            "layer_against_zip",
+            "assembly_against_cat",
+            "same_bytes",
+            "unchanged_app",
+            "imports",
+        ]
+        for name in chosen:
+            print()
+            for line in getattr(bench, name)():
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Builds the layer of a project, as the construct does: ``python -m bench.build_layer PROJECT PYTHON``."""
+
+from __future__ import annotations
+
+import sys
+
+from lbdart_cdk.core.layer.artifact import LayerArtifact
+from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.tool import Options
+from lbdart_cdk.tools import find_project
+
+
+def main(project: str, runtime: str) -> None:
+    """Print the path of the finished zip."""
+    found, tool = find_project(project)
+    artifact = LayerArtifact(found, tool, Target.from_runtime(runtime), Options(), (), Store())
+    print(artifact.build())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
