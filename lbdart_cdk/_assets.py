@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -12,12 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import FileAssetLocation, FileAssetPackaging, Stack, Stage
+from aws_cdk import AssetHashType, Stack, Stage
+from aws_cdk.aws_s3_assets import Asset
+from constructs import Construct
 
 from .core.archive import stored, write_zip
 
 #: The key of what is not built, because the stack needs no bundling; it is never deployed.
 NOT_BUILT: Final = "0" * 64
+_NO_BUCKET: Final = "not-built"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +30,45 @@ class StagedAsset:
     object_key: str
 
 
-def stage_file(stack: Stack, path: Path | None, key: str, suffix: str, display_name: str) -> StagedAsset:
-    """Copy a file into the cloud assembly and register it as an asset with the hash ``key``.
+def stage_file(scope: Construct, id: str, path: Path | None, key: str, display_name: str) -> StagedAsset:  # noqa: A002
+    """Copy a file into the cloud assembly and register it as an asset whose hash comes from ``key`` alone.
 
-    ``path`` is None when the stack is not going to be deployed: then the asset is named, and nothing is
-    written. The file is copied, so that the assembly can be deployed on another machine.
+    ``path`` is None when the stack is not going to be deployed: then the asset is only named. The file is
+    copied, so that the assembly can be deployed on another machine.
     """
-    stage = Stage.of(stack)
+    if path is None:
+        return StagedAsset(_NO_BUCKET, key)
+    stage = Stage.of(scope)
     assert stage is not None, "every stack is below a stage or an app"
-    staged = Path(stage.asset_outdir, f"asset.{key}{suffix}")
-    if path is not None and not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
+    # Under the name that CDK gives it, so that it is there, and whole, before CDK looks.
+    name = hashlib.sha256(key.encode()).hexdigest()
+    staged = Path(stage.asset_outdir, f"asset.{name}{path.suffix}")
+    if not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
         _copy(path, staged)
-    location = _location(stack, staged, Path(stage.outdir), key, display_name)
-    return StagedAsset(location.bucket_name, location.object_key)
+    # Not by stack.synthesizer.add_file_asset(): a synthesizer that the app made itself cannot be reached from
+    # Python once it is bound to a stack.
+    asset = Asset(
+        scope,
+        id,
+        path=str(staged),
+        asset_hash=key,
+        asset_hash_type=AssetHashType.CUSTOM,
+        # The custom resource copies what it needs: nothing reads the asset after the deployment.
+        deploy_time=True,
+        display_name=display_name,
+    )
+    return StagedAsset(asset.s3_bucket_name, asset.s3_object_key)
 
 
-def stage_handler(stack: Stack) -> StagedAsset:
+def stage_handler(scope: Construct, id: str) -> StagedAsset:  # noqa: A002
     """Pack the custom resources' handler and register it as an asset; write it if the stack is deployed."""
     content = _handler_zip()
     key = hashlib.sha256(content).hexdigest()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "handler.zip")
         path.write_bytes(content)
-        return stage_file(stack, path if stack.bundling_required else None, key, ".zip", "lbdart_cdk handler")
-
-
-def _location(stack: Stack, staged: Path, outdir: Path, key: str, display_name: str) -> FileAssetLocation:
-    return stack.synthesizer.add_file_asset(
-        source_hash=key,
-        file_name=os.path.relpath(staged, outdir),
-        packaging=FileAssetPackaging.FILE,
-        # The custom resource copies what it needs: nothing reads the asset after the deployment.
-        deploy_time=True,
-        display_name=display_name,
-    )
+        built = path if Stack.of(scope).bundling_required else None
+        return stage_file(scope, id, built, key, "lbdart_cdk handler")
 
 
 def _copy(path: Path, staged: Path) -> None:

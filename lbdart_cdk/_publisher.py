@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from aws_cdk import ArnFormat, Aws, CustomResource, Duration, RemovalPolicy, Stack
@@ -28,26 +31,6 @@ class ArtifactPublisher(Construct):
 
     def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002
         super().__init__(scope, id)
-        stack = Stack.of(self)
-        code = stage_handler(stack)
-        log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
-        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(self._role)
-        self._function = lambda_.Function(
-            self,
-            "Handler",
-            description="Publishes the layers and sources of this stack (lbdart_cdk)",
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            handler="runtime.handler.handle",
-            code=ObjectCode(code.bucket_name, code.object_key),
-            memory_size=256,
-            timeout=_TIMEOUT,
-            role=self._role,
-            log_group=log_group,
-        )
-        self._bucket: s3.Bucket | None = None
         self._taken: dict[tuple[str, str], str] = {}
 
     @classmethod
@@ -81,22 +64,48 @@ class ArtifactPublisher(Construct):
         resource.node.add_dependency(self._role)
         return resource
 
-    @property
+    @cached_property
     def bucket(self) -> s3.IBucket:
         """The bucket for artifacts that name none: versioned, encrypted, private and retained."""
-        if self._bucket is None:
-            self._bucket = s3.Bucket(
-                self,
-                "Bucket",
-                versioned=True,
-                encryption=s3.BucketEncryption.S3_MANAGED,
-                enforce_ssl=True,
-                block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-                removal_policy=RemovalPolicy.RETAIN,
-                # Each publication overwrites layer.zip; what was published from it needs it no more.
-                lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
-            )
-        return self._bucket
+        return s3.Bucket(
+            self,
+            "Bucket",
+            versioned=True,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            removal_policy=RemovalPolicy.RETAIN,
+            # Each publication overwrites layer.zip; what was published from it needs it no more.
+            lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
+        )
+
+    @cached_property
+    def _log_group(self) -> logs.LogGroup:
+        return logs.LogGroup(
+            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
+        )
+
+    @cached_property
+    def _role(self) -> iam.Role:
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self._log_group.grant_write(role)
+        return role
+
+    @cached_property
+    def _function(self) -> lambda_.Function:
+        code = stage_handler(self, "Code")
+        return lambda_.Function(
+            self,
+            "Handler",
+            description="Publishes the layers and sources of this stack (lbdart_cdk)",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            handler="runtime.handler.handle",
+            code=ObjectCode(code.bucket_name, code.object_key),
+            memory_size=256,
+            timeout=_TIMEOUT,
+            role=self._role,
+            log_group=self._log_group,
+        )
 
     def reserve(self, what: str, value: str, construct: Construct) -> None:
         """Note that a layer of the stack has a name or a place that no other may have.
@@ -117,21 +126,26 @@ class ArtifactPublisher(Construct):
         with every deployment, and a change of a policy takes IAM longer to spread than the deployment
         waits.
         """
-        self._allow(["s3:GetObject"], [_bucket_arn(asset.bucket_name) + "/*"])
+        self._allow(["s3:GetObject"], _bucket_arn(asset.bucket_name) + "/*")
 
     def grant_keeping(self, bucket: s3.IBucket, prefix: str) -> None:
         """Let the handler keep objects below a prefix of a bucket."""
         actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-        self._allow(actions, [bucket.arn_for_objects(f"{prefix}/*")])
+        self._allow(actions, bucket.arn_for_objects(f"{prefix}/*"))
         if bucket.encryption_key is not None:
             bucket.encryption_key.grant_encrypt_decrypt(self._role)
 
     def grant_publishing(self, layer_name: str) -> None:
         """Let the handler publish versions of one layer."""
-        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], [self._layer_arn(layer_name)])
+        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], self._layer_arn(layer_name))
 
     def grant_removing(
-        self, resource: CustomResource, bucket: s3.IBucket, prefix: str, layer_name: str | None = None
+        self,
+        scope: Construct,
+        resource: CustomResource,
+        bucket: s3.IBucket,
+        prefix: str,
+        layer_name: str | None = None,
     ) -> None:
         """Let the handler remove what ``resource`` brought: below a prefix of a bucket, and of a layer.
 
@@ -149,8 +163,9 @@ class ArtifactPublisher(Construct):
             layer = self._layer_arn(layer_name)
             statements.append(_statement(["lambda:ListLayerVersions"], layer))
             statements.append(_statement(["lambda:DeleteLayerVersion"], f"{layer}:*"))
-        names = Stack.of(self).to_json_string([bucket.bucket_name, prefix, layer_name])
-        policy = iam.Policy(XX)
+        names = json.dumps(Stack.of(self).resolve([bucket.bucket_name, prefix, layer_name]), sort_keys=True)
+        digest = hashlib.sha256(names.encode()).hexdigest()[:8]
+        policy = iam.Policy(scope, f"Removal{digest}", roles=[self._role], statements=statements)
         resource.node.add_dependency(policy)
 
     def _layer_arn(self, layer_name: str) -> str:
@@ -161,8 +176,8 @@ class ArtifactPublisher(Construct):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
-    def _allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
-        self._role.add_to_policy(_statement(actions, *resources))
+    def _allow(self, actions: Sequence[str], resource: str) -> None:
+        self._role.add_to_policy(_statement(actions, resource))
 
 
 def _statement(

@@ -79,7 +79,12 @@ class LambdaLayerArtifact(Resource):
         name = layer_name or Names.unique_resource_name(
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
+        publisher = ArtifactPublisher.of(self)
+        place = bucket or publisher.bucket
         with explained(self.node.path):
+            folder = checked_prefix(prefix, default=name)
+            publisher.reserve("layer_name", name, self)
+            publisher.reserve("bucket and prefix", f"{place.bucket_name}/{folder}", self)
             if not Token.is_unresolved(name):
                 validate_layer_name(name)
             validate_description(description)
@@ -91,25 +96,17 @@ class LambdaLayerArtifact(Resource):
             built = artifact.build() if stack.bundling_required else None
         self._build_key = artifact.build_key if built is not None else NOT_BUILT
         self._layer_name = name
+        # The user's own, if given: CDK compares more of it than the name.
         self._runtimes = [
-            lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
+            runtime
+            or lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
         ]
 
-        zip_asset = stage_file(stack, built, self._build_key, ".zip", f"{self.node.path} layer")
+        zip_asset = stage_file(self, "Zip", built, self._build_key, f"{self.node.path} layer")
         manifest = found.manifest if built is not None else None
         manifest_asset = stage_file(
-            stack,
-            manifest,
-            found.manifest_sha256,
-            found.manifest.suffix,
-            f"{self.node.path} {found.manifest.name}",
+            self, "Manifest", manifest, found.manifest_sha256, f"{self.node.path} {found.manifest.name}"
         )
-        publisher = ArtifactPublisher.of(self)
-        place = bucket or publisher.bucket
-        with explained(self.node.path):
-            folder = checked_prefix(prefix, default=name)
-            publisher.reserve("layer_name", name, self)
-            publisher.reserve("bucket and prefix", f"{place.bucket_name}/{folder}", self)
         self._resource = publisher.custom_resource(
             self,
             "Custom::LbdartLayer",
@@ -131,10 +128,11 @@ class LambdaLayerArtifact(Resource):
             },
             removal_policy,
         )
-        delete = removal_policy == RemovalPolicy.DESTROY
         publisher.grant_reading(zip_asset)
-        publisher.grant_keeping(place, f"{folder}/layer", delete=delete)
-        publisher.grant_publishing(name, delete=delete)
+        publisher.grant_keeping(place, f"{folder}/layer")
+        publisher.grant_publishing(name)
+        if removal_policy == RemovalPolicy.DESTROY:
+            publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
         self._version = lambda_.LayerVersion.from_layer_version_attributes(
             self, "Version", layer_version_arn=self.layer_version_arn, compatible_runtimes=self._runtimes
         )

@@ -70,17 +70,16 @@ class LambdaSourceArtifact(Resource):
             if runtime is not None:
                 target_of(found, runtime, architecture)
             artifact = SourceArtifact(found, chosen, tuple(include), tuple(exclude), Store())
-            built = artifact.build() if stack.bundling_required else None
             folder = checked_prefix(prefix, default=found.name)
+            built = artifact.build() if stack.bundling_required else None
         self._sha256 = built.sha256 if built is not None else NOT_BUILT
         self._version = built.version if built is not None else found.version or "0.0.0"
         publisher = ArtifactPublisher.of(self)
         self._bucket = bucket or publisher.bucket
         s3dir = S3Path("bucket", folder)
         self._key = SourceS3Layout(s3dir).get_s3path_source_zip(self._version, self._sha256).key
-        asset = stage_file(
-            stack, built.path if built is not None else None, self._sha256, ".zip", f"{self.node.path} source"
-        )
+        path = built.path if built is not None else None
+        asset = stage_file(self, "Zip", path, self._sha256, f"{self.node.path} source")
         resource = publisher.custom_resource(
             self,
             "Custom::LbdartSource",
@@ -95,9 +94,9 @@ class LambdaSourceArtifact(Resource):
             removal_policy,
         )
         publisher.grant_reading(asset)
-        publisher.grant_keeping(
-            self._bucket, f"{folder}/source", delete=removal_policy == RemovalPolicy.DESTROY
-        )
+        publisher.grant_keeping(self._bucket, f"{folder}/source")
+        if removal_policy == RemovalPolicy.DESTROY:
+            publisher.grant_removing(self, resource, self._bucket, f"{folder}/source")
         self._code = ObjectCode(self._bucket.bucket_name, self._key, resource)
 
     @property

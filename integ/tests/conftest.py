@@ -105,7 +105,8 @@ def stack(aws: LocalAws, _bootstrapped: None, name: str, tmp_path: Path) -> Iter
     """A stack to deploy."""
     yield (deployment := Deployment(aws, name, tmp_path))
     aws.faults.clear()
-    deployment.delete()
+    if deployment.created:
+        deployment.delete()
 
 
 @pytest.fixture
@@ -114,4 +115,5 @@ def other(aws: LocalAws, _bootstrapped: None, name: str, tmp_path: Path) -> Iter
     (tmp_path / "other").mkdir()
     yield (deployment := Deployment(aws, f"{name}-other", tmp_path / "other"))
     aws.faults.clear()
-    deployment.delete()
+    if deployment.created:
+        deployment.delete()

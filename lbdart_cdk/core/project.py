@@ -134,7 +134,8 @@ class Project:
 
 
 def _pinned_python(pin: Path) -> tuple[int, int]:
-    line = next((line.strip() for line in pin.read_text().splitlines() if line.strip()), "")
+    lines = (line.strip() for line in pin.read_text().splitlines())
+    line = next((line for line in lines if line and not line.startswith("#")), "")
     match = re.fullmatch(r"(?:cpython-?|python)?(\d+)\.(\d+)(?:\..*)?", line)
     if match is None:
         raise LbdartError(

@@ -147,7 +147,7 @@ def _closure(
 def _refuse_packages_without_wheel(packages: Collection[Package], target: Target) -> None:
     loadable = set(target.tags())
     missing = [
-        f"{package.name} {package.version or ''}".rstrip() + f" ({_describe_wheels(package)})"
+        f"{package.name} {package.version or ''}".rstrip() + f" ({_describe_wheels(package, target)})"
         for package in packages
         if package.directory is None
         and package.vcs is None
@@ -184,13 +184,15 @@ def _tags(package: Package, wheel: str) -> frozenset[Tag]:
         ) from error
 
 
-def _describe_wheels(package: Package) -> str:
-    """Name the wheels there are by the telling part of their names, and not hundreds of them."""
+def _describe_wheels(package: Package, target: Target) -> str:
+    """Name the wheels there are by the telling part of their names, the nearest first, and not hundreds."""
     tags = sorted({name.removesuffix(".whl").split("-", 2)[-1] for name in _wheel_names(package)})
     if not tags:
         return "it has no wheel at all, only a source distribution"
-    shown = ", ".join(tags[:6])
-    return f"its wheels are {shown}" + (f" and {len(tags) - 6} more" if len(tags) > 6 else "")
+    python = f"cp{target.python[0]}{target.python[1]}"
+    tags.sort(key=lambda tag: (python not in tag, target.machine not in tag, "linux" not in tag))
+    shown = ", ".join(tags[:4])
+    return f"its wheels are {shown}" + (f" and {len(tags) - 4} more" if len(tags) > 4 else "")
 
 
 def _locked_wheel(package: Package, file: _Locked, base: Path) -> LockedWheel:

@@ -12,6 +12,7 @@ from .errors import LbdartError
 from .lock import Lock
 from .project import Project
 from .store import Store
+from .target import Target
 
 _TIMEOUT: Final = 600  # seconds; a tool that asks a slow index is not stuck, one that waits for an answer is
 
@@ -37,9 +38,11 @@ class Tool(Protocol):
         """The file name of its manifest: ``uv.lock``."""
         ...
 
-    def lock(self, project: Project, options: Options, store: Store) -> Lock:
+    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Read the project's manifest.
 
+        A lock that covers every target is the same for all; a manifest that pins nothing is locked for the
+        ``target``.
         Notes in ``store`` make this cheap when nothing changed. Raises :class:`LbdartError` when the
         manifest is stale or not valid, and for extras and groups that the project does not have.
         """

@@ -24,6 +24,7 @@ from lbdart_cdk.core.lock import Lock
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options, Tool, run, said
 
 #: Kinds of ``source`` in uv.lock that are directories of the user's.
@@ -39,11 +40,11 @@ class Uv:
     name: str = "uv"
     manifest: str = "uv.lock"
 
-    def lock(self, project: Project, options: Options, store: Store) -> Lock:
+    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Export ``uv.lock`` for the project's own dependencies and the options.
 
-        uv is only asked when the lock, a ``pyproject.toml`` it depends on or the options are new: its
-        answer, and that it found the lock up to date, is kept in the store.
+        ``uv.lock`` covers every target. uv is only asked when the lock, a ``pyproject.toml`` it depends on
+        or the options are new: its answer, and that it found the lock up to date, is kept in the store.
         """
         graph = store.memo("uv-locks", project.manifest_sha256, lambda: _graph(project))
         key = key_of(

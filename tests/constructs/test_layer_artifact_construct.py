@@ -13,7 +13,16 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match
 
 from lbdart_cdk import LambdaLayerArtifact
-from tests.support.apps import PYTHON_3_13, function, make_app, properties, staged, template_of
+from tests.support.apps import (
+    PYTHON_3_13,
+    asset_hash,
+    function,
+    make_app,
+    properties,
+    resources,
+    staged,
+    template_of,
+)
 from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
 from tests.support.wheels import names_in, read_from
 
@@ -41,8 +50,8 @@ def test_the_layer_is_built_and_its_publication_declared(orders: Path, stack: St
         "BuildKey": deps.build_key,
         "ManifestName": "uv.lock",
         "ManifestMd5": hashlib.md5(manifest, usedforsecurity=False).hexdigest(),
-        "AssetKey": f"{deps.build_key}.zip",
-        "ManifestAssetKey": f"{hashlib.sha256(manifest).hexdigest()}.lock",
+        "AssetKey": f"{asset_hash(deps.build_key)}.zip",
+        "ManifestAssetKey": f"{asset_hash(hashlib.sha256(manifest).hexdigest())}.lock",
         "Prefix": deps.layer_name,
         "Description": "Ours",
         "License": "MIT",
@@ -194,7 +203,8 @@ def test_versions_are_deleted_only_when_the_user_chose_so(
 ) -> None:
     LambdaLayerArtifact(stack, "Deps", project=str(orders), removal_policy=policy)
     assert properties(stack, LAYER)["RemovalPolicy"] == policy.name.lower()
-    statements = properties(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+    policies = resources(stack, "AWS::IAM::Policy").values()
+    statements = [one for policy in policies for one in policy["Properties"]["PolicyDocument"]["Statement"]]
     actions = {action for one in statements for action in one["Action"] if isinstance(one["Action"], list)}
     deleting = {action for action in actions if "Delete" in action}
     assert bool(deleting) is deletes

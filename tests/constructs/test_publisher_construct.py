@@ -12,7 +12,7 @@ from aws_cdk import RemovalPolicy, Stack
 from aws_cdk.assertions import Template
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
-from tests.support.apps import make_app, properties, resources, staged, template_of
+from tests.support.apps import make_app, properties, resources, template_of
 from tests.support.wheels import names_in
 
 
@@ -27,9 +27,12 @@ def stack(outdir: Path) -> Stack:
 
 
 def actions_of(stack: Stack) -> dict[str, list[dict[str, Any]]]:
-    """Return the statements of the handler's policy by action."""
+    """Return the statements of the handler's policies by action."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for statement in properties(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]:
+    policies = resources(stack, "AWS::IAM::Policy").values()
+    for statement in (
+        one for policy in policies for one in policy["Properties"]["PolicyDocument"]["Statement"]
+    ):
         assert statement["Effect"] == "Allow"
         actions = statement["Action"]
         for action in [actions] if isinstance(actions, str) else actions:
@@ -122,7 +125,7 @@ def test_the_handler_is_packed_with_what_it_imports(orders: Path, stack: Stack, 
     LambdaSourceArtifact(stack, "Code", project=str(orders))
     template = Template.from_stack(stack)
     (function,) = template.find_resources("AWS::Lambda::Function").values()
-    packed = staged(outdir, function["Properties"]["Code"]["S3Key"].removesuffix(".zip"))
+    packed = outdir / f"asset.{function['Properties']['Code']['S3Key']}"
     names = names_in(packed)
     assert "runtime/handler.py" in names
     assert "lbdart_cdk/core/layer/publish.py" in names

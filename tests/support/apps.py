@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,5 +39,10 @@ def properties(stack: Stack, type_name: str) -> dict[str, Any]:
 
 def staged(outdir: Path, key: str) -> Path:
     """Return where the cloud assembly has the asset of a key."""
-    (path,) = outdir.glob(f"**/asset.{key}*")
+    (path,) = outdir.glob(f"**/asset.{asset_hash(key)}*")
     return path
+
+
+def asset_hash(key: str) -> str:
+    """Return what CDK makes of a custom asset hash."""
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 from lbdart_cdk.core.lock import Lock
 from lbdart_cdk.core.project import Project
 from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 
 from .locks import lock_of
@@ -26,7 +27,7 @@ class FakeTool:
     built: list[Path] = field(default_factory=list)
     asked: list[Options] = field(default_factory=list)
 
-    def lock(self, project: Project, options: Options, store: Store) -> Lock:
+    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         self.asked.append(options)
         return self.locks
 

@@ -21,7 +21,7 @@ from tests.support.wheels import make_wheel, names_in
 
 def lock(root: Path, store: Store, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> Lock:
     project, tool = find_project(root)
-    return tool.lock(project, Options(extras, groups), store)
+    return tool.lock(project, Options(extras, groups), Target((3, 13)), store)
 
 
 def chosen(found: Lock, target: Target | None = None) -> list[str]:

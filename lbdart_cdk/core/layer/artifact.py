@@ -36,7 +36,7 @@ class LayerArtifact:
     @cached_property
     def lock(self) -> Lock:
         """The project's dependencies, locked."""
-        return self.tool.lock(self.project, self.options, self.store)
+        return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
     def build_key(self) -> str:

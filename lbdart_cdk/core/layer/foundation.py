@@ -200,6 +200,10 @@ class LayerManifest:
     md5: str
     content: bytes | S3Path
 
+    def __str__(self) -> str:
+        """What messages call it: where S3 has it, else its name."""
+        return self.content.uri if isinstance(self.content, S3Path) else self.name
+
 
 @dataclass(frozen=True)
 class LayerManifestManager:

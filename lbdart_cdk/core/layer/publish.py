@@ -180,7 +180,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
             S3MetadataKeyEnum.build_key: self.build_key,
             S3MetadataKeyEnum.layer_version_arn: deployment.layer_version_arn,
         }
-        with explained(f"store the manifest at {path}"):
+        with explained(f"store the manifest {self.manifest} at {path}"):
             stored = head_object(self.s3_client, path)
             metadata = {**identity, **owner_metadata(joint_owner(stored, self.owner))}
             if stored is None or not identity.items() <= stored.metadata.items():

@@ -60,6 +60,6 @@ def upload_layer_zip_to_s3(
     with explained(f"put {layer_zip} at {s3path_zip}"):
         zip_version_id = write_object(s3_client, s3path_zip, layer_zip, metadata)
     s3path_manifest = layout.get_s3path_temp_manifest(manifest.name)
-    with explained(f"put the manifest at {s3path_manifest}"):
+    with explained(f"put the manifest {manifest} at {s3path_manifest}"):
         manifest_version_id = write_object(s3_client, s3path_manifest, manifest.content, metadata)
     return UploadedLayer(s3path_zip, zip_version_id, s3path_manifest, manifest_version_id)

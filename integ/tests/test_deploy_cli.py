@@ -1,0 +1,197 @@
+"""Deployments by the real cdk command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from integ.local_aws import LocalAws
+from integ.tests.support.projects import Project
+
+ROOT: Final = Path(__file__).parents[2]
+CDK: Final = ROOT / "integ" / "node_modules" / ".bin" / "cdk"
+TIMEOUT: Final = 120  # seconds for one command
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cli,
+    pytest.mark.skipif(not CDK.exists(), reason="the cdk CLI is not installed: run make setup"),
+]
+
+APP: Final = """
+import sys
+from aws_cdk import App, CfnOutput, Stack
+from aws_cdk import aws_lambda as lambda_
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+
+app = App()
+stack = Stack(app, "{stack}")
+runtime = lambda_.Runtime("python%d.%d" % sys.version_info[:2], lambda_.RuntimeFamily.PYTHON)
+deps = LambdaLayerArtifact(stack, "Deps", project="orders", runtime=runtime)
+code = LambdaSourceArtifact(stack, "Code", project="orders", runtime=runtime)
+function = lambda_.Function(
+    stack, "Function", runtime=runtime, handler="orders.app.handler", code=code.code, layers=[deps]
+)
+CfnOutput(stack, "FunctionName", value=function.function_name)
+CfnOutput(stack, "LayerVersionArn", value=deps.layer_version_arn)
+CfnOutput(stack, "SourceUri", value=code.s3_uri)
+app.synth()
+"""
+
+
+class Cdk:
+    """The command line in a folder with an app, and the one stack of the app."""
+
+    def __init__(self, aws: LocalAws, folder: Path, app: str, stack: str) -> None:
+        self.aws = aws
+        self.folder = folder
+        self.stack = stack
+        self.environment = {**os.environ, **aws.environment(), "PYTHONPATH": str(ROOT)}
+        folder.joinpath("cdk.json").write_text(json.dumps({"app": f"{sys.executable} {app}"}))
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, and clear what was recorded before of the calls to AWS."""
+        self.aws.calls.clear()
+        return subprocess.run(
+            [CDK, *arguments, "--no-notices", "--no-color", "--ci"],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+
+    def __call__(self, *arguments: str, **environment: str) -> str:
+        """Run a command that succeeds; return what it printed."""
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs."""
+        (found,) = self.aws.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
+        return {row["OutputKey"]: row["OutputValue"] for row in found["Outputs"]}
+
+    def invoke(self, event: object = None) -> dict[str, Any]:
+        """Call the stack's function, and return its answer."""
+        answer = self.aws.client("lambda").invoke(
+            FunctionName=self.outputs["FunctionName"], Payload=json.dumps(event)
+        )
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return dict(payload)
+
+    def versions(self, arn: str) -> list[int]:
+        """Numbers of the versions of a layer, of which one's ARN is given."""
+        rows = self.aws.client("lambda").list_layer_versions(LayerName=arn.split(":")[-2])["LayerVersions"]
+        return sorted(row["Version"] for row in rows)
+
+
+def without_uv(folder: Path) -> dict[str, str]:
+    """An environment in which uv is neither on PATH nor beside this library."""
+    tools = folder / "tools"
+    (folder / "hidden" / "uv").mkdir(parents=True)
+    (folder / "hidden" / "uv" / "__init__.py").write_text("raise ImportError('uv is hidden')\n")
+    tools.mkdir()
+    for tool in ("node", "sh", "env"):
+        found = shutil.which(tool)
+        assert found is not None
+        (tools / tool).symlink_to(found)
+    return {"PATH": str(tools), "PYTHONPATH": os.pathsep.join((str(folder / "hidden"), str(ROOT)))}
+
+
+def source_keys(text: str) -> set[str]:
+    """The literal keys of source zips in what a command printed."""
+    return set(re.findall(r"orders/source/1\.2\.0/[0-9a-f]{64}/source\.zip", text))
+
+
+def test_life_of_a_stack(aws: LocalAws, name: str, project: Project, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP.format(stack=name))
+    cdk = Cdk(aws, tmp_path, "app.py", name)
+    deploy = ("deploy", "--require-approval", "never")
+
+    # Listing builds nothing, and needs nothing to build with.
+    assert cdk("ls", **without_uv(tmp_path)).split() == [name]
+    assert not cache.exists()
+
+    # The template shows the code's hash.
+    cdk("bootstrap", "aws://123456789012/us-east-1")
+    (first_key,) = source_keys(cdk("synth"))
+
+    # First deployment.
+    cdk(*deploy)
+    first = cdk.outputs
+    assert first["SourceUri"].endswith(first_key)
+    assert (cdk.invoke()["said"], cdk.invoke()["alpha"]) == ("one", "1.0")
+    assert cdk.versions(first["LayerVersionArn"]) == [1]
+
+    # Deployed again, unchanged.
+    built = {path: path.stat().st_ino for path in cache.rglob("*")}
+    assert "no changes" in cdk(*deploy)
+    assert {path: path.stat().st_ino for path in cache.rglob("*")} == built
+    assert not aws.calls.of("PublishLayerVersion") + aws.calls.of("CopyObject")
+
+    # The code changed.
+    project.say("two")
+    keys = source_keys(cdk("diff"))
+    assert first_key in keys
+    (second_key,) = keys - {first_key}
+    cdk(*deploy)
+    second = cdk.outputs
+    assert second == {**first, "SourceUri": first["SourceUri"].replace(first_key, second_key)}
+    assert (cdk.invoke()["said"], cdk.versions(first["LayerVersionArn"])) == ("two", [1])
+
+    # A dependency changed, and its publication is refused.
+    project.depend_on("2.0")
+    project.say("three")
+    aws.faults.add("PublishLayerVersion", "AccessDeniedException", status=403, caller="function")
+    failed = cdk.run(*deploy)
+    assert failed.returncode == 1
+    assert "AWS refused PublishLayerVersion" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert cdk.outputs == second
+    assert (cdk.invoke()["said"], cdk.invoke()["alpha"]) == ("two", "1.0")
+
+    # And now it is not.
+    cdk(*deploy)
+    third = cdk.outputs["LayerVersionArn"]
+    assert third == first["LayerVersionArn"][:-1] + "2"
+    assert (cdk.invoke()["said"], cdk.invoke()["alpha"]) == ("three", "2.0")
+
+    # What was published outlives the stack.
+    shutil.rmtree(cache)
+    cdk("destroy", "--force", **without_uv(tmp_path / "again"))
+    assert not cache.exists()
+    assert cdk.versions(third) == [1, 2]
+
+
+def test_example_runs_its_numpy_and_pydantic(aws: LocalAws, tmp_path: Path) -> None:
+    """The only test that downloads: what the user's cache does not have of the example's wheels."""
+    example = shutil.copytree(ROOT / "integ" / "example", tmp_path / "example")
+    cdk = Cdk(aws, tmp_path, "-m example.app", "Orders")
+    cdk.environment["PYTHONPATH"] = os.pathsep.join((str(tmp_path), str(ROOT)))
+    assert (example / "orders" / "uv.lock").is_file(), "run make setup"
+    cdk("bootstrap", "aws://123456789012/us-east-1")
+    cdk("deploy", "--require-approval", "never")
+    items = [
+        {"sku": "tea", "quantity": 3, "unit_price": 4.5},
+        {"sku": "cup", "quantity": 1, "unit_price": 12},
+    ]
+    answer = cdk.invoke({"items": items, "discount": 10})
+    assert (answer["total"], answer["currency"]) == (22.95, "EUR")
+    lock = (example / "orders" / "uv.lock").read_text()
+    for package in ("numpy", "pydantic"):
+        assert f'name = "{package}"\nversion = "{answer[package]}"\n' in lock
+    cdk("destroy", "--force")

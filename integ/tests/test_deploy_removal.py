@@ -1,0 +1,148 @@
+"""What stays when an artifact or its stack goes, and what a stack finds that is made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_s3 as s3
+
+from integ.local_aws import LocalAws
+from integ.tests.support.deploying import Define, Deployment, orders
+from integ.tests.support.projects import Project
+from lbdart_cdk import LambdaSourceArtifact
+
+pytestmark = pytest.mark.e2e
+
+
+def kept_in(bucket: str, project: Path, policy: RemovalPolicy, **layer: str) -> Define:
+    """The usual stack with its artifacts in a bucket of the user's."""
+
+    def define(stack: Stack) -> None:
+        place = {"bucket": s3.Bucket.from_bucket_name(stack, "Place", bucket), "removal_policy": policy}
+        orders(project, layer={**place, **layer}, source=place)(stack)
+
+    return define
+
+
+@pytest.fixture
+def bucket(aws: LocalAws, name: str) -> str:
+    """A bucket of the user's, versioned."""
+    bucket, client = f"{name}-artifacts", aws.client("s3")
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
+
+
+def all_versions(aws: LocalAws, bucket: str) -> list[str]:
+    """Keys of everything in a bucket, old versions and delete markers too."""
+    found = aws.client("s3").list_object_versions(Bucket=bucket)
+    return [row["Key"] for row in (*found.get("Versions", []), *found.get("DeleteMarkers", []))]
+
+
+def test_by_default_everything_stays(stack: Deployment, project: Project) -> None:
+    stack.deploy(orders(project.root))
+    layer, bucket, keys = stack.layer_name, stack.bucket, stack.keys()
+    stack.aws.calls.clear()
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert stack.versions(layer) == [1]
+    assert stack.keys(bucket) == keys
+    assert not [call for call in stack.aws.calls.by("function") if call.service in ("s3", "lambda")]
+
+
+def test_stack_made_again_finds_its_version(stack: Deployment, project: Project, bucket: str) -> None:
+    define = kept_in(bucket, project.root, RemovalPolicy.RETAIN)
+    stack.deploy(define)
+    arn, keys = stack.outputs["LayerVersionArn"], stack.keys(bucket)
+    stack.delete()
+    assert stack.deploy(define) == "CREATE_COMPLETE"
+    assert (stack.outputs["LayerVersionArn"], stack.versions()) == (arn, [1])
+    assert stack.invoke()["alpha"] == "1.0"
+    assert stack.keys(bucket) == keys
+
+
+def test_stack_made_again_with_a_bucket_of_its_own_has_the_manifest_in_it(
+    stack: Deployment, project: Project
+) -> None:
+    define = orders(project.root)
+    stack.deploy(define)
+    arn, bucket = stack.outputs["LayerVersionArn"], stack.bucket
+    stack.delete()
+    assert stack.deploy(define) == "CREATE_COMPLETE"
+    assert (stack.outputs["LayerVersionArn"], stack.versions()) == (arn, [1])
+    assert stack.bucket != bucket
+    manifest, _ = stack.read(stack.outputs["ManifestUri"])
+    assert manifest == project.locks["1.0"][1]
+
+
+def test_destroy_leaves_nothing(stack: Deployment, project: Project, bucket: str) -> None:
+    stack.deploy(kept_in(bucket, project.root, RemovalPolicy.DESTROY))
+    project.say("two")
+    project.depend_on("2.0")
+    stack.deploy(kept_in(bucket, project.root, RemovalPolicy.DESTROY))
+    layer = stack.layer_name
+    assert stack.versions() == [1, 2]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert stack.versions(layer) == []
+    assert all_versions(stack.aws, bucket) == []
+
+
+def test_destroy_takes_nothing_of_another_stack(
+    stack: Deployment, other: Deployment, project: Project, bucket: str
+) -> None:
+    stack.deploy(kept_in(bucket, project.root, RemovalPolicy.DESTROY))
+    other.deploy(kept_in(bucket, project.root, RemovalPolicy.DESTROY))  # the same source, a layer of its own
+    layer = stack.layer_name
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert stack.versions(layer) == []
+    assert {key.split("/")[0] for key in all_versions(stack.aws, bucket)} == {other.layer_name, "orders"}
+    assert (other.versions(), other.invoke()["alpha"]) == ([1], "1.0")
+    project.depend_on("2.0")
+    assert other.deploy(kept_in(bucket, project.root, RemovalPolicy.DESTROY)) == "UPDATE_COMPLETE"
+    assert other.read(other.outputs["SourceUri"])
+
+
+def test_destroy_keeps_a_layer_that_two_stacks_publish(
+    stack: Deployment, other: Deployment, project: Project, bucket: str
+) -> None:
+    define = kept_in(bucket, project.root, RemovalPolicy.DESTROY, layer_name=f"{stack.name}-shared")
+    for each in (stack, other):
+        assert each.deploy(define) == "CREATE_COMPLETE"
+    assert stack.layers() == other.layers()
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert (other.versions(), other.invoke()["alpha"]) == ([1], "1.0")
+    assert other.read(other.outputs["ManifestUri"])[0] == project.locks["1.0"][1]
+
+
+@pytest.mark.parametrize(("policy", "left"), [(RemovalPolicy.RETAIN, [1]), (RemovalPolicy.DESTROY, [])])
+def test_removed_layer_of_a_stack_that_stays(
+    stack: Deployment, project: Project, bucket: str, policy: RemovalPolicy, left: list[int]
+) -> None:
+    both = kept_in(bucket, project.root, policy)
+    stack.deploy(both)
+    layer = stack.layer_name
+
+    def code_alone(of: Stack) -> None:
+        place = s3.Bucket.from_bucket_name(of, "Place", bucket)
+        LambdaSourceArtifact(of, "Code", project=str(project.root), bucket=place, removal_policy=policy)
+
+    assert stack.deploy(code_alone) == "UPDATE_COMPLETE"
+    assert stack.versions(layer) == left
+    assert stack.reasons() == []
+    assert bool([key for key in stack.keys(bucket) if "/layer/0" in key]) is bool(left)
+    assert [key for key in stack.keys(bucket) if key.startswith("orders/source/1.2.0/")]
+
+
+@pytest.mark.parametrize(("policy", "left"), [(RemovalPolicy.RETAIN, [1]), (RemovalPolicy.DESTROY, [])])
+def test_renamed_layer_is_another_layer(
+    stack: Deployment, project: Project, bucket: str, policy: RemovalPolicy, left: list[int]
+) -> None:
+    stack.deploy(kept_in(bucket, project.root, policy, layer_name=f"{stack.name}-old"))
+    renamed = kept_in(bucket, project.root, policy, layer_name=f"{stack.name}-new")
+    assert stack.deploy(renamed) == "UPDATE_COMPLETE"
+    assert stack.reasons() == []
+    assert (stack.versions(), stack.layers()) == ([1], [stack.outputs["LayerVersionArn"]])
+    assert stack.layer_name == f"{stack.name}-new"
+    assert stack.invoke()["alpha"] == "1.0"
+    assert stack.versions(f"{stack.name}-old") == left
