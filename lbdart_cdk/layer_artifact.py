@@ -8,6 +8,7 @@ import jsii
 from aws_cdk import Names, RemovalPolicy, Resource, Stack, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
 from aws_cdk.interfaces.aws_lambda import LayerVersionReference
 from constructs import Construct
 
@@ -15,6 +16,7 @@ from ._assets import NOT_BUILT, stage_file
 from ._errors import explained
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
+from ._references import refer_weakly
 from .core.layer.artifact import LayerArtifact
 from .core.layer.limits import validate_description, validate_layer_name, validate_license
 from .core.store import Store
@@ -49,6 +51,7 @@ class LambdaLayerArtifact(Resource):
         layer_name: str | None = None,
         description: str = "",
         license: str = "",  # noqa: A002  (PublishLayerVersion's name)
+        parameter_name: str | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         """Build the layer, unless the stack needs no bundling, and declare its publication.
@@ -69,6 +72,8 @@ class LambdaLayerArtifact(Resource):
             the construct.
         :param description: of the layer version, at most 182 characters; the build key is added.
         :param license: of the layer version, at most 512 characters.
+        :param parameter_name: name of an SSM parameter that carries the ARN of the current version, for
+            other apps. Default: none.
         :param removal_policy: what happens to the published versions and their history when the
             construct is removed. Default: RETAIN.
 
@@ -133,8 +138,38 @@ class LambdaLayerArtifact(Resource):
         publisher.grant_publishing(name)
         if removal_policy == RemovalPolicy.DESTROY:
             publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
+        refer_weakly(self._resource)
+        if parameter_name is not None:
+            ssm.StringParameter(
+                self,
+                "Parameter",
+                parameter_name=parameter_name,
+                description=f"The current version of the layer {name}",
+                string_value=self.layer_version_arn,
+            ).apply_removal_policy(removal_policy)
         self._version = lambda_.LayerVersion.from_layer_version_attributes(
             self, "Version", layer_version_arn=self.layer_version_arn, compatible_runtimes=self._runtimes
+        )
+
+    @staticmethod
+    def from_parameter_name(
+        scope: Construct,
+        id: str,  # noqa: A002  (CDK's name)
+        parameter_name: str,
+        *,
+        runtime: lambda_.Runtime | None = None,
+    ) -> lambda_.ILayerVersion:
+        """Return the current version of a layer of another stack or app, by its SSM parameter.
+
+        :param parameter_name: the ``parameter_name`` that the layer was given, in the same account and
+            Region. CloudFormation reads it whenever the stack is deployed.
+        :param runtime: what functions are checked against. Default: they are not checked.
+        """
+        return lambda_.LayerVersion.from_layer_version_attributes(
+            scope,
+            id,
+            layer_version_arn=ssm.StringParameter.value_for_string_parameter(scope, parameter_name),
+            compatible_runtimes=[runtime] if runtime is not None else None,
         )
 
     @property

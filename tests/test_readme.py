@@ -50,24 +50,40 @@ def parameters(construct: str) -> dict[str, inspect.Parameter]:
 
 
 def test_programs_are_the_ones_tested_here() -> None:
-    assert set(programs()) == {"app.py", "deploy.py"}
+    assert set(programs()) == {"app.py", "deploy.py", "other_app.py"}
 
 
-def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:
-    (orders / "app.py").write_text(programs()["app.py"])
+def synthesised(program: str, stack: str, folder: Path, outdir: Path) -> dict[str, Any]:
+    """Run a program of the README in a folder; return the stack's template."""
+    (folder / program).write_text(programs()[program])
     done = subprocess.run(
-        [sys.executable, "app.py"],
-        cwd=orders,
-        env={**os.environ, "CDK_OUTDIR": str(tmp_path / "cdk.out")},
+        [sys.executable, program],
+        cwd=folder,
+        env={**os.environ, "CDK_OUTDIR": str(outdir)},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    resources: dict[str, dict[str, Any]] = json.loads(
-        (tmp_path / "cdk.out" / "Orders.template.json").read_text()
-    )["Resources"]
+    template: dict[str, Any] = json.loads((outdir / f"{stack}.template.json").read_text())
+    return template
+
+
+def test_another_app_takes_the_layer_by_its_parameter(tmp_path: Path) -> None:
+    template = synthesised("other_app.py", "Reports", tmp_path, tmp_path / "cdk.out")
+    (function,) = (
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    )
+    (layer,) = function["Layers"]
+    parameter = template["Parameters"][layer["Ref"]]
+    assert parameter == {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/orders/deps"}
+
+
+def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:
+    resources = synthesised("app.py", "Orders", orders, tmp_path / "cdk.out")["Resources"]
     (function,) = (
         resource["Properties"]
         for name, resource in resources.items()

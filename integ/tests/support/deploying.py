@@ -51,7 +51,7 @@ def orders(project: Path, *, layer: Mapping[str, Any] = {}, source: Mapping[str,
     return define
 
 
-def function(stack: Stack, name: str, deps: LambdaLayerArtifact, code: LambdaSourceArtifact) -> None:
+def function(stack: Stack, name: str, deps: lambda_.ILayerVersion, code: LambdaSourceArtifact) -> None:
     """A function of the project, and its name as an output."""
     made = lambda_.Function(
         stack, name, runtime=RUNTIME, handler="orders.app.handler", code=code.code, layers=[deps]

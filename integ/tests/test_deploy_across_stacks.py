@@ -1,0 +1,65 @@
+"""A layer in one stack, functions in others: the layer changes while they use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aws_cdk import CfnOutput, Stack
+
+from integ.tests.support.deploying import RUNTIME, Assembly, Deployment, function
+from integ.tests.support.projects import Project
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+
+pytestmark = pytest.mark.e2e
+
+
+def test_layer_changes_while_a_stack_of_the_app_uses_it(
+    stack: Deployment, other: Deployment, project: Project, tmp_path: Path
+) -> None:
+    produced: list[LambdaLayerArtifact] = []
+
+    def producer(of: Stack) -> None:
+        produced.append(LambdaLayerArtifact(of, "Deps", project=str(project.root), runtime=RUNTIME))
+        CfnOutput(of, "LayerVersionArn", value=produced[-1].layer_version_arn)
+
+    def consumer(of: Stack) -> None:
+        function(of, "Function", produced[-1], LambdaSourceArtifact(of, "Code", project=str(project.root)))
+
+    for status, version in (("CREATE_COMPLETE", "1.0"), ("UPDATE_COMPLETE", "2.0")):
+        project.depend_on(version)
+        assembly = Assembly.synth(
+            tmp_path / f"cdk.out-{version}", {stack.name: producer, other.name: consumer}
+        )
+        before = other.layers() if other.created else []
+        assert stack.deploy(assembly) == status
+        # The consumer still has the version from before, which is still there.
+        assert before == (other.layers() if other.created else [])
+        if before:
+            assert other.invoke()["alpha"] == "1.0"
+        assert other.deploy(assembly) == status
+        assert other.layers() == [stack.outputs["LayerVersionArn"]]
+        assert other.invoke()["alpha"] == version
+
+
+def test_layer_changes_while_another_app_uses_it_by_its_parameter(
+    stack: Deployment, other: Deployment, project: Project
+) -> None:
+    parameter = f"/layers/{stack.name}"
+
+    def producer(of: Stack) -> None:
+        LambdaLayerArtifact(of, "Deps", project=str(project.root), runtime=RUNTIME, parameter_name=parameter)
+
+    def consumer(of: Stack) -> None:
+        deps = LambdaLayerArtifact.from_parameter_name(of, "Deps", parameter, runtime=RUNTIME)
+        function(of, "Function", deps, LambdaSourceArtifact(of, "Code", project=str(project.root)))
+
+    project.depend_on("1.0")
+    assert stack.deploy(producer) == "CREATE_COMPLETE"
+    assert other.deploy(consumer) == "CREATE_COMPLETE"
+    assert other.invoke()["alpha"] == "1.0"
+    project.depend_on("2.0")
+    assert stack.deploy(producer) == "UPDATE_COMPLETE"
+    assert other.invoke()["alpha"] == "1.0"
+    assert other.deploy(consumer) == "UPDATE_COMPLETE"
+    assert other.invoke()["alpha"] == "2.0"
