@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -55,7 +56,7 @@ class Cdk:
         self.folder = folder
         self.stack = stack
         self.environment = {**os.environ, **aws.environment(), "PYTHONPATH": str(ROOT)}
-        folder.joinpath("cdk.json").write_text(json.dumps({"app": f"{sys.executable} {app}"}))
+        folder.joinpath("cdk.json").write_text(json.dumps({"app": f"{shlex.quote(sys.executable)} {app}"}))
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command, and clear what was recorded before of the calls to AWS."""

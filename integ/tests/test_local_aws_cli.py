@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ class Cdk:
         tools = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         self.environment = {**os.environ, **aws.environment(), "PATH": tools, "STACK": stack}
         (folder / "app.py").write_text(APP)
-        (folder / "cdk.json").write_text(json.dumps({"app": f"{sys.executable} app.py"}))
+        (folder / "cdk.json").write_text(json.dumps({"app": f"{shlex.quote(sys.executable)} app.py"}))
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
