@@ -24,6 +24,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment that every test has in place of the user's."""
     return {
         "HOME": str(tmp_path_factory.mktemp("home")),
+        "PIP_CONFIG_FILE": os.devnull,
         "UV_CACHE_DIR": str(tmp_path_factory.mktemp("uv-cache")),
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",

@@ -22,6 +22,7 @@ from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE
 from tests.support.apps import asset_hash, make_app
 from tests.support.index import cut_off, status, wrong_bytes
+from tests.support.poetry import package, poetry_lock
 from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
 from tests.support.wheels import make_wheel
 
@@ -29,6 +30,8 @@ Construct = type[LambdaLayerArtifact] | type[LambdaSourceArtifact]
 BOTH: tuple[Construct, ...] = (LambdaLayerArtifact, LambdaSourceArtifact)
 LAYER: tuple[Construct, ...] = (LambdaLayerArtifact,)
 SOURCE: tuple[Construct, ...] = (LambdaSourceArtifact,)
+
+ALPHA = "alpha-1.0-py3-none-any.whl"
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Scene:
         path.write_text(change(path.read_text()))
 
     def fault(self, *faults: Any) -> None:
-        self.workbench.index.faults["alpha-1.0-py3-none-any.whl"] = list(faults)
+        self.workbench.index.faults[ALPHA] = list(faults)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,37 @@ class Mistake:
 
 def props(**given: Any) -> Callable[[Scene], object]:
     return lambda scene: scene.props.update(given)
+
+
+def all_of(*mistakes: Callable[[Scene], object]) -> Callable[[Scene], object]:
+    return lambda scene: [made(scene) for made in mistakes]
+
+
+def rename_lock(name: str) -> Callable[[Scene], object]:
+    return lambda scene: (scene.root / "uv.lock").rename(scene.root / name)
+
+
+def lock_nothing(scene: Scene) -> None:
+    rename_lock("pylock.toml")(scene)
+    scene.edit("pylock.toml", lambda _: 'lock-version = "1.0"\ncreated-by = "tests"\npackages = []\n')
+
+
+def require(*lines: str) -> Callable[[Scene], None]:
+    def made(scene: Scene) -> None:
+        index = f"--index-url {scene.workbench.index.url}/simple/"
+        (scene.root / "uv.lock").unlink()
+        (scene.root / "requirements.txt").write_text("\n".join([index, *lines]))
+
+    return made
+
+
+def lock_with_poetry(version: str = "2.1") -> Callable[[Scene], None]:
+    def made(scene: Scene) -> None:
+        (scene.root / "uv.lock").unlink()
+        scene.patch.setenv("PIP_INDEX_URL", f"{scene.workbench.index.url}/simple/")
+        poetry_lock(scene.root, package(scene.workbench.index.folder / ALPHA), version=version)
+
+    return made
 
 
 def refuse_writing(scene: Scene, code: int) -> None:
@@ -93,12 +127,16 @@ MISTAKES = [
     ),
     Mistake(
         "no manifest", BOTH, lambda scene: (scene.root / "uv.lock").unlink(),
-        r"There is no uv\.lock in .*/orders\.", r"Lock the project with its tool",
+        r"There is no .*uv\.lock in .*/orders\.", r"Lock the project with its tool",
     ),
     Mistake(
-        "manifest of another tool", BOTH,
-        lambda scene: (scene.root / "uv.lock").rename(scene.root / "poetry.lock"),
-        r"There is no uv\.lock in .*/orders", r"Lock the project with ",
+        "manifest of another tool", BOTH, all_of(props(tool="uv"), rename_lock("pylock.toml")),
+        r"There is no uv\.lock in .*/orders but pylock\.toml\.", r"Lock the project with uv, or name ",
+    ),
+    Mistake(
+        "two manifests", BOTH, lambda scene: (scene.root / "pylock.toml").write_text(""),
+        r".*/orders has more than one manifest: pylock\.toml and uv\.lock\.",
+        r"Say which tool locks the project: tool='pylock' or tool='uv'\.",
     ),
     Mistake(
         "a file that is no manifest", BOTH,
@@ -129,6 +167,67 @@ MISTAKES = [
     Mistake(
         "unknown group", LAYER, props(groups=["nops"]),
         r"The project orders in .* lacks what was asked for: .*nops", r".*its groups: ops\.",
+    ),
+    Mistake(
+        "a pylock.toml that is no lock", LAYER, rename_lock("pylock.toml"),
+        r".*/pylock\.toml is not a valid lock: .*lock-version", r"Make it again with the tool",
+    ),
+    Mistake(
+        "a pylock.toml that is not TOML", LAYER,
+        all_of(rename_lock("pylock.toml"), lambda scene: scene.edit("pylock.toml", lambda _: "= 1")),
+        r".*/pylock\.toml is not TOML: .*line 1", r"Correct the file, or make it again\.",
+    ),
+    Mistake(
+        "an extra that a pylock.toml lacks", LAYER, all_of(props(extras=["fast"]), lock_nothing),
+        r".*/pylock\.toml has no extras named fast\.", r"The extras it has are: none\.",
+    ),
+    Mistake(
+        "an empty pylock.toml", LAYER, lock_nothing,
+        r"The layer of orders would be empty", r"Add a dependency",
+    ),
+    Mistake(
+        "requirements that cannot be met", LAYER, require("alpha==9"),
+        r"uv cannot lock .*/requirements\.txt for python3\.11 on x86_64 .*: .*no version of alpha==9",
+        r"Run `uv pip compile requirements\.txt` there",
+    ),
+    Mistake(
+        "requirements that include what is not there", LAYER, require("-c limits.txt"),
+        r".*/requirements\.txt includes .*/limits\.txt, which cannot be read: No such file",
+        r"Correct the path",
+    ),
+    Mistake(
+        "requirements with a hash that no file has", LAYER,
+        require(f"alpha==1.0 --hash=sha256:{'0' * 64}"),
+        r"No file of alpha 1\.0 has a hash that .*/requirements\.txt lists\.", r"Find out why",
+    ),
+    Mistake(
+        "a group of requirements", LAYER, all_of(props(groups=["ops"]), require("alpha")),
+        r".*/requirements\.txt has no groups named ops\.", r"The groups it has are: none\.",
+    ),
+    Mistake(
+        "a stale lock of poetry", LAYER,
+        all_of(lock_with_poetry(), lambda scene: scene.edit("pyproject.toml", lambda text: text.replace(
+            '"native"', '"beta"', 1))),
+        r".*/poetry\.lock does not match .*/pyproject\.toml\.", r"Run `poetry lock` and commit the result\.",
+    ),
+    Mistake(
+        "a lock of Poetry 1", LAYER, lock_with_poetry("2.0"),
+        r".*/poetry\.lock was written by Poetry 1", r"Run `poetry lock` with Poetry 2 and commit",
+    ),
+    Mistake(
+        "a poetry.lock that is none", LAYER, rename_lock("poetry.lock"),
+        r".*/poetry\.lock is not a lock of Poetry: ", r"Run `poetry lock` and commit the result\.",
+    ),
+    Mistake(
+        "a group that a poetry.lock lacks", LAYER, all_of(props(groups=["nops"]), lock_with_poetry()),
+        r".*/poetry\.lock has no groups named nops\.", r"The groups it has are: main, ops\.",
+    ),
+    Mistake(
+        "an index that is not there", LAYER,
+        all_of(
+            lock_with_poetry(), lambda scene: scene.patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple/")
+        ),
+        r"The index at 127\.0\.0\.1 cannot be asked for alpha: ConnectionError\.", r"Check its address",
     ),
     Mistake(
         "no wheel for the target", LAYER, require_only_for_another_machine,

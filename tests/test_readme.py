@@ -50,7 +50,7 @@ def parameters(construct: str) -> dict[str, inspect.Parameter]:
 
 
 def test_programs_are_the_ones_tested_here() -> None:
-    assert set(programs()) == {"app.py", "deploy.py", "other_app.py"}
+    assert set(programs()) == {"app.py", "deploy.py", "other_app.py", "private_app.py"}
 
 
 def synthesised(program: str, stack: str, folder: Path, outdir: Path) -> dict[str, Any]:
@@ -80,6 +80,15 @@ def test_another_app_takes_the_layer_by_its_parameter(tmp_path: Path) -> None:
     (layer,) = function["Layers"]
     parameter = template["Parameters"][layer["Ref"]]
     assert parameter == {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/orders/deps"}
+
+
+def test_credentials_are_in_no_template(
+    orders: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAM_TOKEN", "m4rked")
+    template = synthesised("private_app.py", "Orders", orders, tmp_path / "cdk.out")
+    assert "Custom::LbdartLayer" in str(template)
+    assert "m4rked" not in str(template)
 
 
 def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:

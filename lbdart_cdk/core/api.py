@@ -1,5 +1,6 @@
 """What scripts without CDK and authors of tools and builders import."""
 
+from .credentials import Credentials
 from .errors import LbdartError
 from .layer.artifact import LayerArtifact
 from .layer.builder import T_BUILDER, BaseLambdaLayerLocalBuilder
@@ -31,6 +32,7 @@ __all__ = [
     "ZFILL",
     "BaseLambdaLayerLocalBuilder",
     "BaseLogger",
+    "Credentials",
     "LambdaLayerVersionPublisher",
     "LayerArtifact",
     "LayerBuildToolEnum",

@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from .credentials import Credentials, credentials_for
 from .errors import LbdartError
 from .progress import Progress
 from .selection import LockedWheel
@@ -31,19 +32,23 @@ class _CutOffError(Exception):
     """The body ended before or after what was promised."""
 
 
-def download(wheels: Collection[LockedWheel], store: Store) -> None:
+def download(wheels: Collection[LockedWheel], store: Store, credentials: Collection[Credentials]) -> None:
     """Bring the wheels into the store; raises as :func:`~lbdart_cdk.core.fetch.fetch` says."""
     total = sum(wheel.size or 0 for wheel in wheels)
     noun = "wheel" if len(wheels) == 1 else "wheels"
-    with Progress(f"Fetching {len(wheels)} {noun}", total) as progress, _Batch(store, progress) as batch:
+    with (
+        Progress(f"Fetching {len(wheels)} {noun}", total) as progress,
+        _Batch(store, progress, credentials) as batch,
+    ):
         batch.run(wheels)
 
 
 class _Batch:
     """One batch of downloads over shared connections."""
 
-    def __init__(self, store: Store, progress: Progress) -> None:
+    def __init__(self, store: Store, progress: Progress, credentials: Collection[Credentials]) -> None:
         self._store = store
+        self._credentials = credentials
         self._progress = progress
         self._given_up = threading.Event()
         self._session = requests.Session()
@@ -117,7 +122,12 @@ class _Batch:
         try:
             # Identity: a wheel is compressed already, and its length is then the one in the lock.
             response = self._session.get(
-                str(wheel.source), stream=True, timeout=_TIMEOUT, headers={"Accept-Encoding": "identity"}
+                str(wheel.source),
+                stream=True,
+                timeout=_TIMEOUT,
+                headers={"Accept-Encoding": "identity"},
+                # None: requests then looks into netrc. It drops them when another host is redirected to.
+                auth=credentials_for(str(wheel.source), self._credentials),
             )
         except requests.exceptions.SSLError as error:
             raise LbdartError(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from .credentials import Credentials
 from .selection import LockedWheel
 from .store import Store, sha256_of
 
 
-def fetch(wheels: Collection[LockedWheel], store: Store) -> None:
+def fetch(wheels: Collection[LockedWheel], store: Store, credentials: Collection[Credentials] = ()) -> None:
     """Bring every wheel that is not in the store yet.
 
     Raises :class:`LbdartError` naming the file and the host when a download is refused or cut off, and
@@ -23,7 +24,7 @@ def fetch(wheels: Collection[LockedWheel], store: Store) -> None:
     # Only who downloads pays for importing an HTTP client.
     from .download import download
 
-    download(missing, store)
+    download(missing, store, credentials)
 
 
 def _is_whole(wheel: LockedWheel, store: Store) -> bool:

@@ -1,7 +1,11 @@
-"""A project of the user's, built to a wheel; the user's tree is only read."""
+"""Sources built to a wheel: a project of the user's, whose tree is only read, or a source distribution."""
 
 from __future__ import annotations
 
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
@@ -9,37 +13,77 @@ from packaging.utils import parse_wheel_filename
 from .archive import write_zip
 from .build_key import key_of, tree_hash
 from .errors import LbdartError
+from .lock import Requirements
 from .progress import announced
 from .project import copy_of
 from .store import Store
 from .tool import Tool
-from .wheel import lasting, wheel_entries
+from .wheel import lasting, required_by, wheel_entries
 
 
-def build_local_wheel(directory: Path, tool: Tool, store: Store) -> Path:
+@dataclass(frozen=True, slots=True)
+class BuiltWheel:
+    """A wheel in the store, and what its build backend said it requires."""
+
+    path: Path
+    requires: Requirements
+
+
+def build_local_wheel(directory: Path, tool: Tool, store: Store) -> BuiltWheel:
     """Return a wheel of the project at ``directory``, built when its files changed.
 
     Raises :class:`LbdartError` when it cannot be built, and when it compiles: what this machine's
     compiler makes need not load in Lambda.
     """
     key = key_of({"artifact": "wheel", "tool": tool.name, "tree": tree_hash(directory)})
+    return _built(
+        key, str(directory), lambda folder: copy_of(directory, folder / directory.name), tool, store
+    )
+
+
+def build_sdist_wheel(sdist: Path, filename: str, sha256: str, tool: Tool, store: Store) -> BuiltWheel:
+    """Return a wheel of a source distribution, built once for its hash; it raises as above."""
+    key = key_of({"artifact": "wheel", "tool": tool.name, "sdist": sha256})
+    return _built(key, filename, lambda folder: _unpacked(sdist, filename, folder / "sdist"), tool, store)
+
+
+def _built(key: str, what: str, source: Callable[[Path], Path], tool: Tool, store: Store) -> BuiltWheel:
     if not store.has_archive(key):
         with store.scratch() as folder:
             output = folder / "wheel"
-            with announced(f"Building {directory.name}"):
-                tool.build_wheel(copy_of(directory, folder / directory.name), output)
+            with announced(f"Building {Path(what).name}"):
+                tool.build_wheel(source(folder), output)
             (built,) = output.glob("*.whl")
-            _refuse_compiled(built, directory)
+            _refuse_compiled(built, what)
             made = folder / "made.whl"
             with store.explained(made), made.open("wb") as file:
                 write_zip(file, lasting(wheel_entries(built)))
-            store.keep_archive(key, made)
-    return store.archive(key)
+            store.keep_archive(key, made, requires=required_by(built))
+    noted = store.recall("archives", key) or {}
+    return BuiltWheel(store.archive(key), noted["requires"])
 
 
-def _refuse_compiled(wheel: Path, directory: Path) -> None:
+def _unpacked(sdist: Path, filename: str, folder: Path) -> Path:
+    """Unpack a source distribution; return the directory of the project in it."""
+    try:
+        if filename.endswith(".zip"):
+            with zipfile.ZipFile(sdist) as archive:
+                archive.extractall(folder)
+        else:
+            with tarfile.open(sdist, "r:gz") as tar:
+                tar.extractall(folder, filter="data")
+        (project,) = folder.iterdir()
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        raise LbdartError(
+            f"{filename} is not a usable source distribution: {error}.",
+            "Lock a version of the package that has a wheel, or leave it out with exclude=.",
+        ) from error
+    return project
+
+
+def _refuse_compiled(wheel: Path, what: str) -> None:
     if not any(tag.platform == "any" for tag in parse_wheel_filename(wheel.name)[-1]):
         raise LbdartError(
-            f"{directory} builds to {wheel.name}, a wheel compiled for this machine and not for Lambda.",
+            f"{what} builds to {wheel.name}, a wheel compiled for this machine and not for Lambda.",
             "Publish wheels of it that are built for Lambda, and depend on those.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,9 @@ DEFAULT_EXCLUDE: Final = (
 )
 
 
+Requirements = Mapping[str, str | None]
+
+
 @dataclass(frozen=True)
 class Lock:
     """A tool's lock, as a tool gives it: cheap to have, read only when something is built from it.
@@ -31,18 +34,35 @@ class Lock:
     ``content`` is a PEP 751 lock, ``origin`` the file it came from, for messages, and ``base`` the
     directory that relative paths in it start from. ``local`` are the packages that are directories of
     the user's, with their paths. ``requires`` says who requires whom, as ``{package: {required
-    package: marker or None}}``, for the packages where the tool knows it. ``extras`` and ``groups``
-    are those still to be selected: a tool that has applied them already leaves them empty.
+    package: marker or None}}``; it is None when the tool does not know, and then the wheels tell.
+    ``extras`` and ``groups`` are those still to be selected: a tool that has applied them already
+    leaves them empty.
+
+    ``inputs`` are the files that the manifest includes. A lock that is not ``pinned`` is the tool's choice
+    of today: the inputs do not tell which files it names.
     """
 
     content: str
     origin: Path
     base: Path
     local: Mapping[str, str] = field(default_factory=dict)
-    requires: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    requires: Mapping[str, Requirements] | None = field(default_factory=dict)
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    inputs: tuple[Path, ...] = ()
+    pinned: bool = True
 
     def local_directories(self) -> dict[NormalizedName, Path]:
         """Return the directories of the local packages, by name."""
         return {canonicalize_name(name): (self.base / path).resolve() for name, path in self.local.items()}
+
+
+def requirements(edges: Iterable[tuple[str, str | None]]) -> dict[str, str | None]:
+    """Return what a package requires, from names and markers; one that is named twice has either marker."""
+    found: dict[str, str | None] = {}
+    for name, marker in edges:
+        required = canonicalize_name(name)
+        before = found.get(required, marker)
+        either = marker if marker == before else f"({before}) or ({marker})"
+        found[required] = None if marker is None or before is None else either
+    return found

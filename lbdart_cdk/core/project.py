@@ -58,14 +58,12 @@ class Project:
     @property
     def name(self) -> NormalizedName:
         """The project's normalised name: ``project.name``, else the name of the directory."""
-        name = self._table("project").get("name")
-        return canonicalize_name(name if isinstance(name, str) else self.root.resolve().name)
+        return canonicalize_name(self._said("name") or self.root.resolve().name)
 
     @property
     def version(self) -> str | None:
         """``project.version``, or None when there is none or the build backend makes it."""
-        version = self._table("project").get("version")
-        return version if isinstance(version, str) else None
+        return self._said("version")
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -127,6 +125,12 @@ class Project:
                 f"The project {self.name} requires Python {required}, and the runtime is {target.runtime}.",
                 "Choose a runtime that requires-python in pyproject.toml admits, or widen that.",
             )
+
+    def _said(self, key: str) -> str | None:
+        """Return what ``project`` says, or ``tool.poetry``, which was there before the standard."""
+        tool = self._table("tool").get("poetry", {})
+        found = self._table("project").get(key) or (tool.get(key) if isinstance(tool, dict) else None)
+        return found if isinstance(found, str) else None
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self.pyproject.get(name, {})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import Marker
+from packaging.markers import Environment, Marker
 from packaging.pylock import (
     Package,
     PackageArchive,
@@ -27,14 +27,19 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 
 from .errors import LbdartError
 from .lock import DEFAULT_EXCLUDE, Lock
+from .project import parse_toml
 from .target import Target
 
+_SDIST_SUFFIXES = (".tar.gz", ".zip")
 _Locked = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
 
 
 @dataclass(frozen=True, slots=True)
 class LockedWheel:
-    """A wheel that the lock names; ``source`` is a URL or a path, ``size`` is in bytes, if known."""
+    """A wheel, or what to build one of, that the lock names.
+
+    ``source`` is a URL or a path, ``size`` is in bytes, if known.
+    """
 
     package: NormalizedName
     filename: str
@@ -53,64 +58,103 @@ class LocalPackage:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a layer is made of, and the names of the packages that were left out."""
+    """What a layer is made of, and the names of the packages that were left out.
+
+    ``sdists`` are source distributions of packages that have no wheel, to be built to one.
+    """
 
     wheels: tuple[LockedWheel, ...]
+    sdists: tuple[LockedWheel, ...] = ()
     local: tuple[LocalPackage, ...] = ()
     left_out: tuple[NormalizedName, ...] = ()
+
+    @property
+    def packages(self) -> tuple[NormalizedName, ...]:
+        """The names of the packages, sorted."""
+        names = [one.package for one in (*self.wheels, *self.sdists)]
+        return tuple(sorted(names + [one.package for one in self.local]))
 
 
 def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selection:
     """Choose the one file of each package that loads on the target.
 
     ``exclude`` adds to :data:`DEFAULT_EXCLUDE`. Raises :class:`LbdartError` for packages that have no
-    wheel for the target (all of them in one message) and for a lock that does not cover the target.
+    wheel for the target (all of them in one message), for a lock that does not cover the target, and for
+    extras and groups that it does not have.
     """
     environment = target.environment()
-    pylock = _parsed(lock)
+    pylock = parsed(parse_toml(lock.content.encode(), lock.origin), lock.origin)
+    extras = _those_there(lock, "extras", lock.extras, pylock.extras or ())
+    # The default groups are what a lock calls the project's own dependencies.
+    groups = [
+        *(pylock.default_groups or ()),
+        *_those_there(lock, "groups", lock.groups, pylock.dependency_groups or ()),
+    ]
     kept, left_out = _without_excluded(lock, pylock.packages, target, exclude)
     try:
         chosen = list(
             replace(pylock, packages=kept).select(
                 environment=environment,
                 tags=target.tags(),
-                extras=lock.extras,
-                dependency_groups=lock.groups,
+                extras=extras,
+                dependency_groups=groups,
             )
         )
     except PylockSelectError as error:
-        _refuse_packages_without_wheel([one for one in kept if _applies(one, lock, target)], target)
+        applying = [one for one in kept if _applies(one, environment, extras, groups)]
+        _refuse_packages_without_wheel(applying, target)
         raise LbdartError(
             f"The lock does not cover {target}: {error}.",
             "Lock again for this Python, or choose another runtime.",
         ) from error
     _refuse_packages_without_wheel([package for package, _ in chosen], target)
-    wheels, local = [], []
+    files, local = [], []
     for package, file in chosen:
         if isinstance(file, PackageDirectory):
             local.append(
                 LocalPackage(package.name, (lock.base / file.path / (file.subdirectory or "")).resolve())
             )
         else:
-            wheels.append(_locked_wheel(package, file, lock.base))
-    by_name = sorted(wheels, key=lambda wheel: wheel.package)
-    return Selection(tuple(by_name), tuple(sorted(local, key=lambda one: one.package)), left_out)
+            files.append(_locked_file(package, file, lock.base))
+    files.sort(key=lambda file: file.package)
+    return Selection(
+        wheels=tuple(file for file in files if file.filename.endswith(".whl")),
+        sdists=tuple(file for file in files if not file.filename.endswith(".whl")),
+        local=tuple(sorted(local, key=lambda one: one.package)),
+        left_out=left_out,
+    )
 
 
-def _applies(package: Package, lock: Lock, target: Target) -> bool:
+def _those_there(lock: Lock, what: str, asked: Collection[str], there: Collection[str]) -> list[str]:
+    """Return the names asked for as the lock spells them."""
+    spelled = {canonicalize_name(name): name for name in there}
+    unknown = [name for name in asked if canonicalize_name(name) not in spelled]
+    if unknown:
+        raise LbdartError(
+            f"{lock.origin} has no {what} named {', '.join(unknown)}.",
+            f"The {what} it has are: {', '.join(sorted(there)) or 'none'}.",
+        )
+    return [spelled[canonicalize_name(name)] for name in asked]
+
+
+def _applies(
+    package: Package, environment: Environment, extras: Collection[str], groups: Collection[str]
+) -> bool:
     if package.marker is None:
         return True
-    environment = dict[str, str | AbstractSet[str]](**target.environment())
-    environment |= {"extras": frozenset(lock.extras), "dependency_groups": frozenset(lock.groups)}
-    return package.marker.evaluate(environment, context="lock_file")
+    chosen = {"extras": frozenset(extras), "dependency_groups": frozenset(groups)}
+    return package.marker.evaluate(
+        dict[str, str | AbstractSet[str]](**environment) | chosen, context="lock_file"
+    )
 
 
-def _parsed(lock: Lock) -> Pylock:
+def parsed(content: Mapping[str, Any], origin: Path) -> Pylock:
+    """Read the tables of a PEP 751 lock; raises :class:`LbdartError` when they are none."""
     try:
-        return Pylock.from_dict(tomllib.loads(lock.content))
-    except (tomllib.TOMLDecodeError, PylockValidationError, PylockUnsupportedVersionError) as error:
+        return Pylock.from_dict(content)
+    except (PylockValidationError, PylockUnsupportedVersionError) as error:
         raise LbdartError(
-            f"{lock.origin} is not a valid lock: {error}.", "Make it again with the tool it comes from."
+            f"{origin} is not a valid lock: {error}.", "Make it again with the tool it comes from."
         ) from error
 
 
@@ -130,7 +174,12 @@ def _without_excluded(
 def _closure(
     lock: Lock, roots: Collection[NormalizedName], among: Collection[NormalizedName], target: Target
 ) -> set[NormalizedName]:
-    """Return which names of ``among`` the roots require, directly or through each other."""
+    """Return which names of ``among`` the roots require, directly or through each other.
+
+    All of them, when nobody knows.
+    """
+    if lock.requires is None:
+        return set(among)
     environment = dict[str, str](**target.environment(), extra="")
     found: set[NormalizedName] = set()
     waiting = list(roots)
@@ -152,6 +201,7 @@ def _refuse_packages_without_wheel(packages: Collection[Package], target: Target
         if package.directory is None
         and package.vcs is None
         and not any(loadable & _tags(package, wheel) for wheel in _wheel_names(package))
+        and not _can_be_built(package)
     ]
     if missing:
         raise LbdartError(
@@ -159,6 +209,17 @@ def _refuse_packages_without_wheel(packages: Collection[Package], target: Target
             "Choose a runtime or architecture that one of these wheels is for, lock a version of the package "
             "that has a wheel for this one, or leave the package out with exclude=.",
         )
+
+
+def _can_be_built(package: Package) -> bool:
+    """Tell whether a package has a source distribution, and no wheel that shows that it is compiled."""
+    has_source = package.sdist is not None or (
+        package.archive is not None
+        and package.archive.subdirectory is None
+        and _archive_name(package.archive).endswith(_SDIST_SUFFIXES)
+    )
+    pure = all(tag.platform == "any" for name in _wheel_names(package) for tag in _tags(package, name))
+    return has_source and pure
 
 
 def _wheel_names(package: Package) -> list[str]:
@@ -188,15 +249,15 @@ def _describe_wheels(package: Package, target: Target) -> str:
     """Name the wheels there are by the telling part of their names, the nearest first, and not hundreds."""
     tags = sorted({name.removesuffix(".whl").split("-", 2)[-1] for name in _wheel_names(package)})
     if not tags:
-        return "it has no wheel at all, only a source distribution"
+        return "it has no wheel and no source distribution that is understood"
     python = f"cp{target.python[0]}{target.python[1]}"
     tags.sort(key=lambda tag: (python not in tag, target.machine not in tag, "linux" not in tag))
     shown = ", ".join(tags[:4])
     return f"its wheels are {shown}" + (f" and {len(tags) - 4} more" if len(tags) > 4 else "")
 
 
-def _locked_wheel(package: Package, file: _Locked, base: Path) -> LockedWheel:
-    if isinstance(file, PackageVcs | PackageDirectory | PackageSdist):
+def _locked_file(package: Package, file: _Locked, base: Path) -> LockedWheel:
+    if isinstance(file, PackageVcs | PackageDirectory):
         raise LbdartError(
             f"{package.name} comes from a version control repository, which has no wheel to take.",
             "Depend on a released version of it, or leave it out with exclude=.",

@@ -38,6 +38,16 @@ class Tool(Protocol):
         """The file name of its manifest: ``uv.lock``."""
         ...
 
+    @property
+    def pattern(self) -> str:
+        """A glob of the file names that it reads as a manifest when it is given one: ``pylock.*toml``."""
+        ...
+
+    @property
+    def has_workspaces(self) -> bool:
+        """Whether a manifest may lie above a project, for several projects together."""
+        ...
+
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Read the project's manifest.
 

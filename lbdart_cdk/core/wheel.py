@@ -5,11 +5,15 @@ Source of the rules: PEP 427 and *Binary distribution format* (PyPA), the sectio
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, Final
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from .archive import Entry, read_entries, stored
+from .lock import requirements
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +54,22 @@ def installed_name(name: str) -> str | None:
 def is_bytecode(name: str) -> bool:
     """Tell whether a file is compiled Python: made by one interpreter, on one machine, at one time."""
     return name.endswith((".pyc", ".pyo")) or "__pycache__/" in name
+
+
+def required_by(path: Path) -> dict[str, str | None]:
+    """Return what a wheel's metadata says it requires, without its extras, as names and markers."""
+    for entry in read_entries(path):
+        if entry.name.endswith(".dist-info/METADATA") and entry.name.count("/") == 1:
+            fields = BytesHeaderParser().parsebytes(entry.read()).get_all("Requires-Dist", ())
+            return requirements(_parsed(fields))
+    return {}
+
+
+def _parsed(fields: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    for field in fields:
+        with contextlib.suppress(InvalidRequirement):  # in metadata from before PEP 508
+            requirement = Requirement(field)
+            yield requirement.name, str(requirement.marker) if requirement.marker is not None else None
 
 
 def lasting(entries: Iterable[Entry]) -> Iterator[Entry]:

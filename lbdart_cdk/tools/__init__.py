@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -40,21 +42,21 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
         tool = _tool_of(place, tool)
         return Project(place.absolute().parent, place.absolute()), tool
     root = place.absolute()
-    found = _manifests(root)
-    if tool is None and len(found) > 1:
-        manifests = " and ".join(manifest.name for manifest in found.values())
+    candidates = [tool] if tool is not None else list(tools().values())
+    found = _manifests(root, candidates)
+    if len(found) > 1:
+        place = next(iter(found.values())).parent
         raise LbdartError(
-            f"{root} has more than one manifest: {manifests}.",
-            f"Say which tool locks it: tool={next(iter(found))!r}.",
+            f"{place} has more than one manifest: {_listed([one.name for one in found.values()], 'and')}.",
+            f"Say which tool locks the project: {_listed([f'tool={one!r}' for one in found], 'or')}.",
         )
-    if tool is None and found:
-        tool = tools()[next(iter(found))]
-    if tool is not None and tool.name in found:
-        return Project(root, found[tool.name]), tool
-    wanted = tool.manifest if tool is not None else " or ".join(one.manifest for one in tools().values())
-    others = " but " + " and ".join(manifest.name for manifest in found.values()) if found else ""
+    if found:
+        ((chosen, manifest),) = found.items()
+        return Project(root, manifest), tools()[chosen]
+    others = [one.name for one in _manifests(root, tools().values()).values()]
     raise LbdartError(
-        f"There is no {wanted} in {root}{others}.",
+        f"There is no {_listed([one.manifest for one in candidates], 'or')} in {root}"
+        f"{' but ' + _listed(others, 'and') if others else ''}.",
         f"Lock the project with {tool.name if tool is not None else 'its tool'}, or name the tool that locks "
         "it with tool=.",
     )
@@ -72,22 +74,29 @@ def _named(name: str) -> Tool:
 def _tool_of(manifest: Path, named: Tool | None) -> Tool:
     candidates = [named] if named is not None else list(tools().values())
     for tool in candidates:
-        if tool.manifest == manifest.name:
+        if fnmatch(manifest.name, tool.pattern):
             return tool
     whose = named.name if named is not None else "a tool that is known here"
     raise LbdartError(
         f"{manifest} is not a manifest of {whose}.",
-        f"Pass {' or '.join(tool.manifest for tool in candidates)}, or the project's directory.",
+        f"Pass {_listed([tool.manifest for tool in candidates], 'or')}, or the project's directory.",
     )
 
 
-def _manifests(root: Path) -> dict[str, Path]:
-    """Return the manifests of a directory by tool; a workspace's member has those of the workspace."""
+def _manifests(root: Path, candidates: Collection[Tool]) -> dict[str, Path]:
+    """Return the manifests of a directory by tool; a workspace's member has that of the workspace."""
     places = (root, *root.parents) if (root / "pyproject.toml").is_file() else (root,)
     for place in places:
         found = {
-            tool.name: place / tool.manifest for tool in tools().values() if (place / tool.manifest).is_file()
+            tool.name: place / tool.manifest
+            for tool in candidates
+            if (place == root or tool.has_workspaces) and (place / tool.manifest).is_file()
         }
         if found:
             return found
     return {}
+
+
+def _listed(names: Sequence[str], conjunction: str) -> str:
+    """Return names as a sentence lists them: ``a, b or c``."""
+    return f" {conjunction} ".join([part for part in (", ".join(names[:-1]), names[-1]) if part])

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.lock import Lock
+from lbdart_cdk.core.lock import Lock, requirements
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
@@ -39,6 +39,8 @@ class Uv:
 
     name: str = "uv"
     manifest: str = "uv.lock"
+    pattern: str = "uv.lock"
+    has_workspaces: bool = True
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Export ``uv.lock`` for the project's own dependencies and the options.
@@ -87,15 +89,14 @@ def _graph(project: Project) -> dict[str, Any]:
     """Read from ``uv.lock`` which packages are directories, and who requires whom."""
     data = parse_toml(project.manifest_content, project.manifest)
     packages = [package for package in data.get("package", []) if isinstance(package, dict)]
-    requires: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
+    edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
     for package in packages:
         # An extra is in the lock because somebody asks for it, so its requirements count.
         extras = package.get("optional-dependencies", {}).values()
-        for edges in (package.get("dependencies", []), *extras):
-            for edge in edges:
-                requires[canonicalize_name(package["name"])][canonicalize_name(edge["name"])] = edge.get(
-                    "marker"
-                )
+        for required in (package.get("dependencies", []), *extras):
+            for edge in required:
+                edges[canonicalize_name(package["name"])].append((edge["name"], edge.get("marker")))
+    requires = {name: requirements(required) for name, required in edges.items()}
     sources = [package.get("source", {}) for package in packages]
     directories = [source[kind] for source in sources for kind in _DIRECTORIES if kind in source]
     return {"directories": directories, "requires": requires}
@@ -158,23 +159,23 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _uv(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in _OVERRULED}
-    return run([_executable(), *arguments], cwd=cwd, environment=environment)
-
-
-def _executable() -> str:
-    """Return the uv to run: the one installed beside this library, else the one on PATH."""
-    try:
-        from uv import find_uv_bin
-
-        return find_uv_bin()
-    except (ImportError, FileNotFoundError):
-        found = shutil.which("uv")
+    found = executable()
     if found is None:
         raise LbdartError(
             "uv is not installed, and the project is locked with it.",
             "Install it: pip install 'lbdart_cdk[uv]'.",
         )
-    return found
+    return run([found, *arguments], cwd=cwd, environment=environment)
+
+
+def executable() -> str | None:
+    """Return the uv to run: the one installed beside this library, else the one on PATH, else None."""
+    try:
+        from uv import find_uv_bin
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError):
+        return shutil.which("uv")
 
 
 @dataclass(frozen=True, kw_only=True)

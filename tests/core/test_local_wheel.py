@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.local_wheel import build_local_wheel
+from lbdart_cdk.core.local_wheel import build_local_wheel, build_sdist_wheel
 from lbdart_cdk.core.store import Store
 from tests.support.fakes import FakeTool
-from tests.support.projects import files_in, make_project
-from tests.support.wheels import names_in
+from tests.support.projects import files_in, make_project, make_sdist
+from tests.support.wheels import make_zip, names_in, sha256
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def lib(tmp_path: Path) -> Path:
 def test_a_project_is_built_from_a_copy(lib: Path, store: Store) -> None:
     before = files_in(lib)
     tool = FakeTool()
-    wheel = build_local_wheel(lib, tool, store)
+    wheel = build_local_wheel(lib, tool, store).path
     assert names_in(wheel) == ["lib-1.0.dist-info/METADATA", "lib/__init__.py", "lib/app.py"]
     assert files_in(lib) == before
     assert not (lib / "build").exists()
@@ -42,14 +43,14 @@ def test_it_is_built_again_when_a_file_changed(lib: Path, store: Store) -> None:
 def test_a_module_that_was_deleted_is_not_in_the_next_wheel(lib: Path, store: Store) -> None:
     build_local_wheel(lib, FakeTool(), store)
     (lib / "src/lib/app.py").unlink()
-    assert "lib/app.py" not in names_in(build_local_wheel(lib, FakeTool(), store))
+    assert "lib/app.py" not in names_in(build_local_wheel(lib, FakeTool(), store).path)
 
 
 def test_a_damaged_wheel_is_built_again(lib: Path, store: Store) -> None:
-    wheel = build_local_wheel(lib, FakeTool(), store)
+    wheel = build_local_wheel(lib, FakeTool(), store).path
     content = wheel.read_bytes()
     wheel.write_bytes(b"damaged")
-    assert build_local_wheel(lib, FakeTool(), store).read_bytes() == content
+    assert build_local_wheel(lib, FakeTool(), store).path.read_bytes() == content
 
 
 @pytest.mark.parametrize("tag", ["cp311-cp311-linux_x86_64", "cp39-abi3-macosx_11_0_arm64"])
@@ -62,3 +63,49 @@ def test_a_wheel_that_was_compiled_here_is_refused(lib: Path, store: Store, tag:
 def test_a_directory_that_is_not_there(tmp_path: Path, store: Store) -> None:
     with pytest.raises(LbdartError, match=r"nowhere cannot be read"):
         build_local_wheel(tmp_path / "nowhere", FakeTool(), store)
+
+
+class TestSourceDistribution:
+    """It is unpacked into a scratch folder and built once for its hash."""
+
+    def build(self, sdist: Path, tool: FakeTool, store: Store) -> Path:
+        return build_sdist_wheel(sdist, sdist.name, sha256(sdist), tool, store).path
+
+    def test_it_is_built_once(self, tmp_path: Path, store: Store) -> None:
+        tool = FakeTool()
+        wheel = self.build(make_sdist(tmp_path, "alpha"), tool, store)
+        assert {"alpha/__init__.py", "alpha/app.py"} < set(names_in(wheel))
+        assert self.build(tmp_path / "alpha-1.0.tar.gz", tool, store) == wheel
+        assert len(tool.built) == 1
+        assert not tool.built[0].exists()
+
+    def test_as_a_zip(self, tmp_path: Path, store: Store) -> None:
+        sdist = make_zip(tmp_path / "alpha-1.0.zip", [("alpha-1.0/src/alpha.py", "x = 1\n")])
+        assert "alpha.py" in names_in(self.build(sdist, FakeTool(), store))
+
+    def test_one_that_compiles_is_refused(self, tmp_path: Path, store: Store) -> None:
+        sdist = make_sdist(tmp_path, "alpha")
+        with pytest.raises(LbdartError, match=r"^alpha-1\.0\.tar\.gz builds to .*, a wheel compiled for"):
+            self.build(sdist, FakeTool(tag="cp313-cp313-linux_x86_64"), store)
+        assert files_in(store.root) == {}
+
+    @pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
+    @pytest.mark.parametrize("content", [b"", b"no archive"])
+    def test_one_that_is_no_archive(self, tmp_path: Path, store: Store, suffix: str, content: bytes) -> None:
+        sdist = tmp_path / f"alpha-1.0{suffix}"
+        sdist.write_bytes(content)
+        with pytest.raises(LbdartError, match="is not a usable source distribution"):
+            self.build(sdist, FakeTool(), store)
+
+    def test_one_that_would_write_elsewhere(self, tmp_path: Path, store: Store) -> None:
+        sdist = tmp_path / "alpha-1.0.tar.gz"
+        with tarfile.open(sdist, "w:gz") as archive:
+            archive.add(__file__, "../../evil.py")
+        with pytest.raises(LbdartError, match="is not a usable source distribution"):
+            self.build(sdist, FakeTool(), store)
+        assert list(tmp_path.rglob("evil.py")) == []
+
+    def test_one_with_more_than_a_project(self, tmp_path: Path, store: Store) -> None:
+        sdist = make_zip(tmp_path / "alpha-1.0.zip", [("one/x.py", ""), ("other/x.py", "")])
+        with pytest.raises(LbdartError, match="is not a usable source distribution"):
+            self.build(sdist, FakeTool(), store)

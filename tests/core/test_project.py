@@ -48,6 +48,13 @@ def test_what_it_does_not_say(tmp_path: Path) -> None:
     assert (found.extras, found.groups, found.pyproject) == ((), (), {})
 
 
+def test_what_poetry_said_before_there_was_a_standard(tmp_path: Path) -> None:
+    found = project(tmp_path, '[tool.poetry]\nname = "My_App"\nversion = "2.0"\n')
+    assert (found.name, found.version) == ("my-app", "2.0")
+    standard = project(tmp_path, '[project]\nname = "app"\n[tool.poetry]\nname = "other"\nversion = "2.0"\n')
+    assert (standard.name, standard.version) == ("app", "2.0")
+
+
 def test_names_are_normalised(tmp_path: Path) -> None:
     assert project(tmp_path, '[project]\nname = "My_App.X"\n').name == "my-app-x"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,6 @@ def test_a_wheel_at_a_direct_url_is_told_by_its_name() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "this is not TOML",
         'created-by = "x"\npackages = []\n',
         'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "alpha"\n',
         'lock-version = "99.0"\ncreated-by = "x"\npackages = []\n',
@@ -124,6 +124,52 @@ def test_what_is_no_lock_is_refused_by_the_name_of_its_manifest(content: str) ->
     lock = Lock(content, Path("/project/uv.lock"), Path("/project"))
     with pytest.raises(LbdartError, match=r"^/project/uv\.lock is not a valid lock: .*\n.*again"):
         select(lock, X86)
+
+
+def test_what_is_not_even_toml_is_refused_by_its_name_too() -> None:
+    with pytest.raises(LbdartError, match=r"^/project/uv\.lock is not TOML: .*line 1"):
+        select(Lock("this is not TOML", Path("/project/uv.lock"), Path("/project")), X86)
+
+
+def test_default_groups_are_selected_beside_those_asked_for() -> None:
+    content = lock_of(
+        *(
+            locked(name, wheels=[f"{name}-1.0-py3-none-any.whl"], marker=f"'{group}' in dependency_groups")
+            for name, group in {"alpha": "default", "beta": "Ops", "gamma": "dev"}.items()
+        ),
+        head='dependency-groups = ["dev", "Ops"]\ndefault-groups = ["default"]\n',
+    ).content
+    here = Path("/project")
+    assert chosen(Lock(content, here, here)) == ["alpha"]
+    assert chosen(Lock(content, here, here, groups=("ops",))) == ["alpha", "beta"]
+
+
+def test_extras_and_groups_that_the_lock_lacks() -> None:
+    head = 'extras = ["fast", "all"]\n'
+    lock = lock_of(anywhere("alpha"), head=head)
+    with pytest.raises(LbdartError) as error:
+        select(replace(lock, extras=("fast", "slow")), X86)
+    assert error.value.problem == "/project/uv.lock has no extras named slow."
+    assert error.value.remedy == "The extras it has are: all, fast."
+    with pytest.raises(LbdartError, match=r"no groups named ops\.\nThe groups it has are: none\."):
+        select(replace(lock, groups=("ops",)), X86)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        SDIST,
+        SDIST.replace("sdist", "archive"),
+    ],
+)
+@pytest.mark.parametrize("wheels", [[], ["alpha-1.0-py2-none-any.whl"]])
+def test_a_source_distribution_is_chosen_where_no_wheel_shows_that_it_compiles(
+    source: str, wheels: list[str]
+) -> None:
+    table = locked("alpha", wheels=wheels if source == SDIST else [], source=source)
+    selection = select(lock_of(table), X86)
+    assert [sdist.filename for sdist in selection.sdists] == ["alpha-1.0.tar.gz"]
+    assert (selection.wheels, selection.packages) == ((), ("alpha",))
 
 
 class TestExcluded:
@@ -151,6 +197,11 @@ class TestExcluded:
         )
         assert chosen(lock) == ["requests", "urllib3"]
         assert select(lock, X86).left_out == ("boto3", "botocore")
+
+    def test_urllib3_stays_when_nobody_knows_who_requires_it(self) -> None:
+        lock = replace(lock_of(*map(anywhere, ["requests", "urllib3"])), requires=None)
+        assert chosen(lock) == ["requests", "urllib3"]
+        assert chosen(lock, exclude=("urllib3",)) == ["requests"]
 
     def test_urllib3_goes_when_only_excluded_packages_require_it(self) -> None:
         lock = lock_of(
@@ -234,15 +285,14 @@ class TestNoWheel:
         assert "alpha" in error.problem
         assert "pywin32" not in error.problem
 
-    @pytest.mark.parametrize("wheels", [[], ["alpha-1.0-cp313-cp313-win_amd64.whl"]])
-    def test_a_source_distribution_is_no_way_out(self, wheels: list[str]) -> None:
-        error = self.refusal(locked("alpha", wheels=wheels, source=SDIST))
-        assert ("only a source distribution" in error.problem) == (not wheels)
+    def test_a_source_distribution_of_what_compiles_is_no_way_out(self) -> None:
+        wheel = "alpha-1.0-cp313-cp313-win_amd64.whl"
+        assert wheel[10:-4] in self.refusal(locked("alpha", wheels=[wheel], source=SDIST)).problem
 
-    def test_a_source_archive_at_a_direct_url_neither(self) -> None:
+    def test_neither_is_a_source_in_a_part_of_an_archive(self) -> None:
         hashes = f'hashes = {{ sha256 = "{"0" * 64}" }}'
-        source = f'archive = {{ url = "https://host.invalid/alpha-1.0.tar.gz", {hashes} }}\n'
-        assert "alpha 1.0" in self.refusal(locked("alpha", source=source)).problem
+        source = f'archive = {{ url = "https://host.invalid/a.zip", subdirectory = "alpha", {hashes} }}\n'
+        assert "no source distribution" in self.refusal(locked("alpha", source=source)).problem
 
     def test_hundreds_of_tags_are_not_listed(self) -> None:
         wheels = [f"alpha-1.0-cp313-cp313-musllinux_1_{minor}_x86_64.whl" for minor in range(300)]

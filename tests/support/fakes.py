@@ -22,6 +22,8 @@ class FakeTool:
     locks: Lock = field(default_factory=lock_of)
     name: str = "fake"
     manifest: str = "fake.lock"
+    pattern: str = "fake.lock"
+    has_workspaces: bool = False
     tag: str = "py3-none-any"
     version: str = "1.0"
     built: list[Path] = field(default_factory=list)

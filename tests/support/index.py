@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -65,6 +67,9 @@ class Index:
     folder: Path
     faults: defaultdict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     requested: list[str] = field(default_factory=list)
+    serves_json: bool = False
+    #: User and password that every request must bring, if any.
+    demanded: tuple[str, str] | None = None
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"index": self}))
@@ -87,14 +92,30 @@ class Index:
         return f"{self.url}/files/{path.name}"
 
     def page(self, name: str) -> bytes:
-        """A project's page of the simple API (PEP 503)."""
-        wheels = [
-            path
-            for path in sorted(self.folder.glob("*.whl"))
-            if parse_wheel_filename(path.name)[0] == canonicalize_name(name)
+        """A project's page of the simple API (PEP 503), or of its JSON form (PEP 691)."""
+        files = [
+            path for path in sorted(self.folder.iterdir()) if _project_of(path) == canonicalize_name(name)
         ]
-        links = [f'<a href="{self.file_url(path)}#sha256={sha256(path)}">{path.name}</a>' for path in wheels]
+        if self.serves_json:
+            # Relative addresses, as an index behind another host has them.
+            listed = [
+                {
+                    "filename": path.name,
+                    "url": f"../../files/{path.name}",
+                    "size": path.stat().st_size,
+                    "hashes": {"sha256": sha256(path)},
+                }
+                for path in files
+            ]
+            return json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": listed}).encode()
+        links = [f'<a href="{self.file_url(path)}#sha256={sha256(path)}">{path.name}</a>' for path in files]
         return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
+
+
+def _project_of(file: Path) -> str:
+    if file.suffix == ".whl":
+        return parse_wheel_filename(file.name)[0]
+    return canonicalize_name(file.name.rpartition("-")[0])
 
 
 class _Server(ThreadingHTTPServer):
@@ -108,13 +129,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
+        if not self.is_allowed():
+            self.send(401, b"")
+            return
         kind, _, name = unquote(urlsplit(self.path).path).strip("/").partition("/")
         self.index.requested.append(name)
         if kind == "simple":
-            self.send(200, self.index.page(name), content_type="text/html")
+            json_type = "application/vnd.pypi.simple.v1+json"
+            content_type = json_type if self.index.serves_json else "text/html"
+            self.send(200, self.index.page(name), content_type=content_type)
             return
         faults = self.index.faults[name]
         (faults.pop(0) if faults else whole)(self, (self.index.folder / name).read_bytes())
+
+    def is_allowed(self) -> bool:
+        if self.index.demanded is None:
+            return True
+        token = base64.b64encode(":".join(self.index.demanded).encode()).decode()
+        return self.headers.get("Authorization") == f"Basic {token}"
 
     def send(
         self, code: int, body: bytes, *, sent: int | None = None, content_type: str = "application/zip"

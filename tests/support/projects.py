@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,18 @@ def make_project(
         (root / "backend.py").write_text(BACKEND)
     (root / "pyproject.toml").write_text("\n".join(lines) + "\n" + tail)
     return root
+
+
+def make_sdist(folder: Path, name: str, version: str = "1.0", *, tag: str = "py3-none-any") -> Path:
+    """Write a source distribution; ``tag`` is that of the wheel which it builds to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{name}-{version}"
+    with tempfile.TemporaryDirectory() as scratch:
+        root = make_project(Path(scratch, stem), name, version)
+        (root / "tag.txt").write_text(tag)
+        (root / "PKG-INFO").write_text(f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n")
+        made = shutil.make_archive(str(folder / stem), "gztar", scratch, stem)
+    return Path(made)
 
 
 def uv_lock(root: Path) -> Path:

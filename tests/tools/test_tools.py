@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from lbdart_cdk import tools as tools_package
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.project import Project
 from lbdart_cdk.tools import find_project, tools
 from tests.support.fakes import FakeTool
 from tests.support.projects import make_project
@@ -61,7 +63,7 @@ def test_a_member_of_a_workspace_has_the_manifest_above_it(root: Path) -> None:
 
 
 def test_a_folder_that_is_no_project_does_not_take_the_manifest_above_it(root: Path) -> None:
-    assert "There is no uv.lock in" in refused(root / "src").problem
+    assert re.match(r"There is no .*uv\.lock in ", refused(root / "src").problem)
 
 
 def test_a_project_that_does_not_exist(tmp_path: Path) -> None:
@@ -73,7 +75,10 @@ def test_a_project_that_does_not_exist(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [None, "uv"])
 def test_a_project_without_a_manifest(tmp_path: Path, name: str | None) -> None:
     error = refused(make_project(tmp_path / "orders"), name)
-    assert error.problem == f"There is no uv.lock in {tmp_path / 'orders'}."
+    looked_for = [tool.manifest for tool in tools().values()] if name is None else ["uv.lock"]
+    assert error.problem.startswith("There is no ")
+    assert error.problem.endswith(f"uv.lock in {tmp_path / 'orders'}.")
+    assert all(manifest in error.problem for manifest in looked_for)
     assert "Lock the project with" in error.remedy
 
 
@@ -92,15 +97,47 @@ def test_more_than_one_manifest(root: Path, other_tool: FakeTool) -> None:
     (root / other_tool.manifest).write_text("")
     error = refused(root)
     assert error.problem == f"{root} has more than one manifest: uv.lock and fake.lock."
-    assert error.remedy == "Say which tool locks it: tool='uv'."
+    assert error.remedy == "Say which tool locks the project: tool='uv' or tool='fake'."
     assert find_project(root, other_tool.name)[0].manifest == root / "fake.lock"
+
+
+def test_more_than_two_manifests(root: Path) -> None:
+    (root / "pylock.toml").write_text("")
+    manifests = sorted(tool.manifest for tool in tools().values())
+    for manifest in manifests:
+        (root / manifest).write_text("")
+    error = refused(root)
+    assert all(manifest in error.problem for manifest in manifests)
+    for tool in tools().values():
+        assert f"tool={tool.name!r}" in error.remedy
+        assert find_project(root, tool.name) == (Project(root, root / tool.manifest), tool)
+
+
+def test_the_tool_that_is_named_is_looked_for_above_the_manifests_of_others(root: Path) -> None:
+    member = make_project(root / "packages/lib", "lib")
+    (member / "pylock.toml").write_text("")
+    assert find_project(member)[0].manifest == member / "pylock.toml"
+    assert find_project(member, "uv")[0].manifest == root / "uv.lock"
+
+
+def test_only_a_tool_with_workspaces_is_looked_for_above_a_project(root: Path) -> None:
+    (root / "uv.lock").rename(root / "pylock.toml")
+    error = refused(make_project(root / "packages/lib", "lib"))
+    assert error.problem.startswith("There is no ")
+
+
+def test_a_manifest_of_another_name_can_be_given_where_the_tool_has_such_names(root: Path) -> None:
+    (root / "pylock.prod.toml").write_text("")
+    project, tool = find_project(root / "pylock.prod.toml")
+    assert (project.manifest, tool.name) == (root / "pylock.prod.toml", "pylock")
 
 
 @pytest.mark.parametrize("name", [None, "uv"])
 def test_a_file_that_is_no_manifest(root: Path, name: str | None) -> None:
     error = refused(root / "pyproject.toml", name)
     assert error.problem.startswith(f"{root / 'pyproject.toml'} is not a manifest of ")
-    assert "Pass uv.lock, or the project's directory." in error.remedy
+    assert error.remedy.startswith("Pass ")
+    assert error.remedy.endswith("uv.lock, or the project's directory.")
 
 
 def test_a_manifest_of_another_tool_than_the_named(root: Path, other_tool: FakeTool) -> None:

@@ -38,12 +38,13 @@ def refused(
 
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs uv from now on fails the test."""
-    monkeypatch.setattr(uv, "_executable", lambda: pytest.fail("uv was asked"))
+    monkeypatch.setattr(uv, "executable", lambda: pytest.fail("uv was asked"))
 
 
 def test_the_projects_own_dependencies_are_locked_with_all_they_require(orders: Path, store: Store) -> None:
     found = lock(orders, store)
     assert chosen(found) == ["alpha", "native", "urllib3"]
+    assert found.requires is not None
     assert found.requires["alpha"] == {"urllib3": None}
 
 
@@ -207,11 +208,12 @@ def test_a_project_that_cannot_be_built(orders: Path, tmp_path: Path) -> None:
         uv.TOOL.build_wheel(orders, tmp_path / "out")
 
 
-def test_uv_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_that_is_not_installed(orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "uv", None)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(LbdartError, match=r"^uv is not installed.*\nInstall it"):
-        uv._executable()
+    error = refused(orders, store)
+    assert error.problem == "uv is not installed, and the project is locked with it."
+    assert error.remedy.startswith("Install it: ")
 
 
 def test_a_password_in_the_address_of_an_index_is_kept_nowhere(

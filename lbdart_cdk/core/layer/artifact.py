@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 
 from ..archive import write_zip
 from ..build_key import key_of, tree_hash
+from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
-from ..local_wheel import build_local_wheel
-from ..lock import DEFAULT_EXCLUDE, Lock
+from ..local_wheel import BuiltWheel, build_local_wheel, build_sdist_wheel
+from ..lock import DEFAULT_EXCLUDE, Lock, Requirements
 from ..pack import Bundle, merge
 from ..project import Project
-from ..store import Store
+from ..store import Store, sha256_of
 from ..target import Target
 from ..tool import Options, Tool
-from ..wheel import wheel_entries
+from ..wheel import required_by, wheel_entries
+
+if TYPE_CHECKING:
+    from ..selection import Selection
 
 
 @dataclass(frozen=True)
 class LayerArtifact:
-    """A layer's inputs. ``exclude`` are names of packages, in addition to the default ones."""
+    """A layer's inputs. ``exclude`` are names of packages, in addition to the default ones.
+
+    ``credentials`` open private indexes; they are no input, and change no hash.
+    """
 
     project: Project
     tool: Tool
@@ -32,11 +41,13 @@ class LayerArtifact:
     options: Options
     exclude: tuple[str, ...]
     store: Store
+    credentials: tuple[Credentials, ...] = ()
 
     @cached_property
     def lock(self) -> Lock:
         """The project's dependencies, locked."""
-        return self.tool.lock(self.project, self.options, self.target, self.store)
+        with in_environment(self.credentials):
+            return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
     def build_key(self) -> str:
@@ -45,6 +56,8 @@ class LayerArtifact:
             {
                 "artifact": "layer",
                 "manifest": self.project.manifest_sha256,
+                "inputs": [sha256_of(path) for path in self.lock.inputs],
+                "chosen": None if self.lock.pinned else self._chosen(),
                 "project": self.project.name,
                 "tool": self.tool.name,
                 "extras": sorted(self.options.extras),
@@ -57,6 +70,10 @@ class LayerArtifact:
             }
         )
 
+    def _chosen(self) -> list[str]:
+        selection = self._selection()
+        return [one.sha256 for one in (*selection.wheels, *selection.sdists)]
+
     def build(self) -> Path:
         """Return the layer's zip; it is made when the store does not have it.
 
@@ -68,12 +85,18 @@ class LayerArtifact:
 
     def wheels(self) -> dict[NormalizedName, Path]:
         """Fetch or build the wheel of each package; return their places in the store, by name."""
-        # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
         from ..fetch import fetch
-        from ..selection import select
 
-        selection = select(self.lock, self.target, self.exclude)
-        if not selection.wheels and not selection.local:
+        selection = self._selection()
+        fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
+        paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
+        built = self._built(selection)
+        if self.lock.requires is None:
+            # The packages themselves say who requires whom.
+            requires: dict[str, Requirements] = {name: required_by(path) for name, path in paths.items()}
+            selection = self._selection(requires | {name: one.requires for name, one in built.items()})
+        paths |= {name: one.path for name, one in built.items()}
+        if not selection.packages:
             raise LbdartError(
                 f"The layer of {self.project.name} would be empty: its lock has no package for it.",
                 "Add a dependency, name a group or an extra that has one, or drop the layer.",
@@ -83,11 +106,25 @@ class LayerArtifact:
                 f"Left out of the layer of {self.project.name}: {', '.join(selection.left_out)}",
                 file=sys.stderr,
             )
-        fetch(selection.wheels, self.store)
-        paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
-        for local in selection.local:
-            paths[local.package] = build_local_wheel(local.directory, self.tool, self.store)
-        return dict(sorted(paths.items()))
+        return {name: paths[name] for name in selection.packages}
+
+    def _selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
+        # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
+        from ..selection import select
+
+        lock = self.lock if requires is None else replace(self.lock, requires=requires)
+        return select(lock, self.target, self.exclude)
+
+    def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
+        with in_environment(self.credentials):
+            built = {
+                one.package: build_local_wheel(one.directory, self.tool, self.store)
+                for one in selection.local
+            }
+            for one in selection.sdists:
+                sdist = self.store.wheel(one.sha256)
+                built[one.package] = build_sdist_wheel(sdist, one.filename, one.sha256, self.tool, self.store)
+        return built
 
     def _make(self) -> None:
         wheels = self.wheels()

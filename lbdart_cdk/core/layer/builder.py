@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from ..credentials import Credentials, listed
 from ..errors import LbdartError
 from ..project import Project
 from ..store import Store
@@ -39,6 +40,7 @@ class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
     """
 
     path_pyproject_toml: Path
+    credentials: Credentials | tuple[Credentials, ...] | None = None
     skip_prompt: bool = False
 
     @property
@@ -114,8 +116,18 @@ class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
         project = Project(root, root / self.tool.manifest)
         target = self.target or Target(project.python())
         return LayerArtifact(
-            project, self.tool, target, Options(self.extras, self.groups), self.exclude, self.store
+            project,
+            self.tool,
+            target,
+            Options(self.extras, self.groups),
+            self.exclude,
+            self.store,
+            listed(self.credentials),
         )
+
+    def step_1_preflight_check(self) -> None:
+        """See that there is a manifest; a project that is only locked needs no ``pyproject.toml``."""
+        _ = self.artifact.project.manifest_content
 
     @property
     def build_key(self) -> str:

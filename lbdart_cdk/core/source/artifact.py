@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..archive import Entry, stored, write_zip
 from ..build_key import key_of, tree_hash
+from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
 from ..local_wheel import build_local_wheel
 from ..pack import Bundle, merge
@@ -35,6 +36,7 @@ class SourceZip:
 class SourceArtifact:
     """A source zip's inputs. ``include`` and ``exclude`` are glob patterns, see :func:`is_match`.
 
+    ``credentials`` open private indexes to the build; they are no input, and change no hash.
     A project with a build system is built to a wheel; of one without, the modules are taken as they are.
     """
 
@@ -43,6 +45,7 @@ class SourceArtifact:
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     store: Store
+    credentials: tuple[Credentials, ...] = ()
 
     @cached_property
     def build_key(self) -> str:
@@ -91,7 +94,8 @@ class SourceArtifact:
 
     def _project_bundle(self) -> Bundle:
         if self.project.has_build_system:
-            wheel = build_local_wheel(self.project.root, self.tool, self.store)
+            with in_environment(self.credentials):
+                wheel = build_local_wheel(self.project.root, self.tool, self.store).path
             return Bundle(self.project.name, tuple(wheel_entries(wheel)))
         files = module_files(self.project.root)
         return Bundle(self.project.name, tuple(_stored(path, name.as_posix()) for path, name in files))

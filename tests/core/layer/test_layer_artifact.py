@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,29 @@ class TestBuildKey:
         before = layer(root, store, local={"lib": "lib"}).build_key
         (lib / "src/lib/app.py").write_text("changed = True\n")
         assert layer(root, store, local={"lib": "lib"}).build_key != before
+
+    def test_the_files_that_the_manifest_includes_are_inputs(self, root: Path, store: Store) -> None:
+        included = root / "more.txt"
+        keys = set()
+        for content in ("one", "two"):
+            included.write_text(content)
+            keys.add(self.key_of(root, store, inputs=(included,)))
+        moved = Path(shutil.copy(included, root / "moved.txt"))
+        keys.add(self.key_of(root, store, inputs=(moved,)))
+        assert len(keys) == 2
+
+    def test_what_was_chosen_is_an_input_when_the_manifest_leaves_it_open(
+        self, tmp_path: Path, root: Path, store: Store
+    ) -> None:
+        versions = [locked_file(make_wheel(tmp_path, version=version)) for version in ("1.0", "2.0")]
+        pinned = {self.key_of(root, store, table) for table in versions}
+        chosen = {self.key_of(root, store, table, pinned=False) for table in versions}
+        assert len(pinned) == 1
+        assert len(chosen) == 2
+
+    def key_of(self, root: Path, store: Store, *packages: str, **lock: Any) -> str:
+        made = replace(lock_of(*packages, base=root), **lock)
+        return replace(layer(root, store), tool=FakeTool(made)).build_key
 
     def test_the_directory_and_the_functions_own_code_are_none(
         self, tmp_path: Path, root: Path, store: Store

@@ -1,0 +1,147 @@
+"""Package indexes: which one the user has chosen, and what it has of a package (PEP 503, PEP 691)."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.tool import run
+
+from . import uv
+
+if TYPE_CHECKING:
+    import requests
+
+_PARALLEL: Final = 8
+_TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and between two reads
+_ACCEPT: Final = (
+    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+)
+#: uv's variables for the index that takes the place of the default one.
+DEFAULT_INDEX_OF_UV: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
+
+
+def default_index() -> str:
+    """Return the address of the index that packages come from where nothing else is said."""
+    named = next((os.environ[name] for name in DEFAULT_INDEX_OF_UV if os.environ.get(name)), None)
+    found = named or pip_setting("index-url") or _pips_own() or _uvs_own()
+    if found is None:
+        raise LbdartError("No package index is known here.", "Set PIP_INDEX_URL to the address of one.")
+    return found
+
+
+def pip_setting(option: str) -> str | None:
+    """Return what the environment or pip's configuration files say of an option, ``index-url``."""
+    variable = f"PIP_{option.upper().replace('-', '_')}"
+    return os.environ.get(variable) or _configured().get(option)
+
+
+@cache
+def _configured() -> Mapping[str, str]:
+    """Read pip's configuration files; there are none to read where there is no pip."""
+    command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
+    result = run(command, cwd=Path.cwd(), environment=os.environ)
+    found = {}
+    for line in result.stdout.splitlines():
+        key, separator, value = line.partition("=")
+        section, _, option = key.rpartition(".")
+        if separator and section in ("global", "install"):
+            found[option] = str(ast.literal_eval(value)).strip()
+    return found
+
+
+def _pips_own() -> str | None:
+    try:
+        from pip._internal.models.index import PyPI
+    except ImportError:
+        return None
+    return str(PyPI.simple_url)
+
+
+def _uvs_own() -> str | None:
+    executable = uv.executable()
+    if executable is None:
+        return None
+    command = [executable, "pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"]
+    result = run(command, cwd=Path.cwd(), environment=os.environ)
+    return result.stdout.strip().removeprefix("--index-url").strip() or None
+
+
+def files_on(
+    index: str, packages: Collection[str], login: tuple[str, str] | None = None
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what an index has of each package: by file name its ``url`` and, if known, its ``size``.
+
+    ``login`` are user and password; without it they are those of the address or of netrc. No address that
+    is returned holds a password. Raises :class:`LbdartError` naming the host when it does not answer.
+    """
+    import requests
+
+    with requests.Session() as session, ThreadPoolExecutor(_PARALLEL) as pool:
+        session.headers["Accept"] = _ACCEPT
+        session.auth = login
+        if certificates := os.environ.get("SSL_CERT_FILE"):
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or certificates
+        found = pool.map(lambda package: _page(session, index, package), packages)
+        return dict(zip(packages, found, strict=True))
+
+
+def _page(session: requests.Session, index: str, package: str) -> dict[str, dict[str, Any]]:
+    from requests.exceptions import RequestException
+
+    host = urlsplit(index).hostname
+    try:
+        response = session.get(f"{index.rstrip('/')}/{package}/", timeout=_TIMEOUT)
+        json = response.json() if response.headers.get("Content-Type", "").endswith("+json") else None
+    except (RequestException, ValueError) as error:
+        # What these errors say repeats the whole address, with its password.
+        raise LbdartError(
+            f"The index at {host} cannot be asked for {package}: {type(error).__name__}.",
+            "Check its address, the network and the proxy settings.",
+        ) from None
+    if not response.ok:
+        raise LbdartError(
+            f"The index at {host} refused {package}: {response.status_code} {response.reason}.",
+            "Check that it has the package and that you may read it, or lock again.",
+        )
+    base = _without_user(response.url)
+    if json is not None:
+        return {
+            one["filename"]: {"url": urljoin(base, one["url"]), **_size(one.get("size"))}
+            for one in json.get("files", [])
+        }
+    links = _Links()
+    links.feed(response.text)
+    addresses = (urldefrag(urljoin(base, link)).url for link in links.found)
+    return {unquote(urlsplit(url).path.rpartition("/")[2]): {"url": url} for url in addresses}
+
+
+def _size(size: int | None) -> dict[str, int]:
+    return {} if size is None else {"size": size}
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+class _Links(HTMLParser):
+    """The addresses on a project's page (PEP 503)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note where a link leads."""
+        if tag == "a":
+            self.found += [value for name, value in attrs if name == "href" and value]

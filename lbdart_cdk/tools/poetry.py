@@ -1,0 +1,321 @@
+"""poetry: ``poetry.lock``, read as it stands; Poetry itself need not be installed.
+
+The lock names files and hashes. Where the files are is asked of the index they come from, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from lbdart_cdk.core.build_key import key_of
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.lock import Lock, requirements
+from lbdart_cdk.core.progress import announced
+from lbdart_cdk.core.project import Project, parse_toml
+from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.tool import Options, Tool
+
+from . import _toml
+from ._build import build_wheel
+from ._index import DEFAULT_INDEX_OF_UV, default_index, files_on
+
+#: Poetry's own group: the dependencies of the project itself.
+_MAIN: Final = "main"
+#: The first lock format that says for each package which groups need it and when.
+_LOCK_VERSION: Final = Version("2.1")
+#: From this Poetry on the lock's hash covers ``[dependency-groups]``.
+_HASHES_GROUPS: Final = Version("2.3.0")
+#: Address and name of an index that a lock names.
+_Index = tuple[str, str]
+#: By index (None is the default one) what it has of each package.
+_Addresses = Mapping[_Index | None, Mapping[str, Mapping[str, Any]]]
+_EXTRA: Final = re.compile(r"""\bextra\s*(==|!=)\s*("[^"]*"|'[^']*')""")
+
+
+@dataclass(frozen=True, slots=True)
+class Poetry:
+    """Projects that Poetry 2 locks, with their groups and extras."""
+
+    name: str = "poetry"
+    manifest: str = "poetry.lock"
+    pattern: str = "poetry.lock"
+    has_workspaces: bool = False
+
+    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
+        """Turn ``poetry.lock`` into the standard's format; groups and extras become markers in it.
+
+        Raises :class:`LbdartError` when it does not match ``pyproject.toml``.
+        """
+        about = store.memo("poetry-files", project.manifest_sha256, lambda: _about(project))
+        _refuse_stale(project, about)
+        groups = sorted({_MAIN, *about["groups"], *_groups(project)})
+        key = key_of(
+            {
+                "manifest": project.manifest_sha256,
+                "groups": groups,
+                "indexes": [os.environ.get(name, "") for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")],
+            }
+        )
+        read = store.memo("poetry-locks", key, lambda: _read(project, groups))
+        return Lock(
+            content=read["content"],
+            origin=project.manifest,
+            base=project.manifest.parent,
+            local=read["local"],
+            requires=read["requires"],
+            extras=options.extras,
+            groups=options.groups,
+        )
+
+    def build_wheel(self, source: Path, output: Path) -> None:
+        """Build with uv, else with pip; the project says that its build backend is Poetry's."""
+        build_wheel(source, output)
+
+
+TOOL: Final = Poetry()
+
+
+def _about(project: Project) -> dict[str, Any]:
+    """Read what tells whether the lock can be used."""
+    data = parse_toml(project.manifest_content, project.manifest)
+    metadata = data.get("metadata", {})
+    try:
+        version = Version(metadata["lock-version"])
+        content_hash = metadata["content-hash"]
+    except (KeyError, TypeError, InvalidVersion) as error:
+        raise LbdartError(
+            f"{project.manifest} is not a lock of Poetry: its metadata is incomplete.",
+            "Run `poetry lock` and commit the result.",
+        ) from error
+    if version < _LOCK_VERSION:
+        raise LbdartError(
+            f"{project.manifest} was written by Poetry 1 and does not say what each package is for.",
+            "Run `poetry lock` with Poetry 2 and commit the result.",
+        )
+    if version.major > _LOCK_VERSION.major:
+        raise LbdartError(
+            f"{project.manifest} has the format {version}, which is newer than this library.",
+            "Update lbdart_cdk, or lock with an older Poetry.",
+        )
+    generator = re.search(r"Poetry (\S+)", project.manifest_content.partition(b"\n")[0].decode())
+    groups = {group for package in data.get("package", []) for group in package.get("groups", [])}
+    return {
+        "content_hash": content_hash,
+        "poetry": generator[1] if generator is not None else None,
+        "groups": sorted(groups),
+    }
+
+
+def _refuse_stale(project: Project, about: Mapping[str, Any]) -> None:
+    expected = {_content_hash(project.pyproject, with_groups=True)}
+    if _is_before(about["poetry"], _HASHES_GROUPS):
+        expected.add(_content_hash(project.pyproject, with_groups=False))
+    if about["content_hash"] not in expected:
+        raise LbdartError(
+            f"{project.manifest} does not match {project.root / 'pyproject.toml'}.",
+            "Run `poetry lock` and commit the result.",
+        )
+
+
+def _is_before(version: str | None, other: Version) -> bool:
+    try:
+        return version is not None and Version(version) < other
+    except InvalidVersion:
+        return False
+
+
+def _content_hash(pyproject: Mapping[str, Any], *, with_groups: bool) -> str:
+    """Return the hash of all that a lock follows from, as Poetry's ``Locker`` makes it."""
+    project = pyproject.get("project", {})
+    poetry = pyproject.get("tool", {}).get("poetry", {})
+    of_project = {
+        key: project[key]
+        for key in ("requires-python", "dependencies", "optional-dependencies")
+        if project.get(key) is not None
+    }
+    of_groups = pyproject.get("dependency-groups", {}) if with_groups else {}
+    # Without any of the standard's tables, the old ones are hashed even where they are missing.
+    always = () if of_project or of_groups else ("dependencies", "source", "extras", "dev-dependencies")
+    of_poetry = {
+        key: poetry.get(key)
+        for key in ("dependencies", "source", "extras", "dev-dependencies", "group")
+        if poetry.get(key) is not None or key in always
+    }
+    relevant: dict[str, Any] = {}
+    if of_project:
+        relevant["project"] = of_project
+    if of_groups:
+        relevant["dependency-groups"] = of_groups
+    if relevant:
+        relevant["tool"] = {"poetry": of_poetry}
+    else:
+        relevant = of_poetry
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _groups(project: Project) -> Iterator[str]:
+    """Yield the groups of the project, also those that need no package of their own."""
+    poetry = project.pyproject.get("tool", {}).get("poetry", {})
+    yield from map(canonicalize_name, (*project.groups, *poetry.get("group", {})))
+    if "dev-dependencies" in poetry:
+        yield "dev"
+
+
+def _read(project: Project, groups: list[str]) -> dict[str, Any]:
+    data = parse_toml(project.manifest_content, project.manifest)
+    try:
+        packages = data.get("package", [])
+        with announced(f"Asking the index for the files of {project.manifest.name}"):
+            addresses = _addresses(packages)
+        content = {
+            "lock-version": "1.0",
+            "created-by": "poetry",
+            **_requires_python(data["metadata"].get("python-versions", "*")),
+            "extras": [canonicalize_name(name) for name in data.get("extras", {})],
+            "dependency-groups": groups,
+            "default-groups": [_MAIN],
+            "packages": [_package(package, addresses) for package in packages],
+        }
+        return {
+            "content": _toml.dumps(content),
+            "local": {
+                canonicalize_name(package["name"]): package["source"]["url"]
+                for package in packages
+                if _kind(package) == "directory"
+            },
+            "requires": _requires(packages),
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LbdartError(
+            f"{project.manifest} is not a lock of Poetry: {error!r} in a package.",
+            "Run `poetry lock` and commit the result.",
+        ) from error
+
+
+def _requires_python(versions: str) -> dict[str, str]:
+    try:
+        return {"requires-python": str(SpecifierSet(versions))} if versions != "*" else {}
+    except InvalidSpecifier:  # Poetry's own syntax: ^3.11
+        return {}
+
+
+def _kind(package: Mapping[str, Any]) -> str:
+    """Return where a package comes from; ``legacy`` is an index with the simple API."""
+    return str(package.get("source", {}).get("type", "index"))
+
+
+def _index(package: Mapping[str, Any]) -> _Index | None:
+    """Return the index that the lock names for a package, or None for the default one."""
+    source = package.get("source", {})
+    return (source["url"], source.get("reference", "")) if _kind(package) == "legacy" else None
+
+
+def _addresses(packages: list[dict[str, Any]]) -> _Addresses:
+    wanted: defaultdict[_Index | None, set[str]] = defaultdict(set)
+    for package in packages:
+        if _kind(package) in ("index", "legacy"):
+            wanted[_index(package)].add(canonicalize_name(package["name"]))
+    found = {}
+    for index, names in wanted.items():
+        url, name = index or (default_index(), "")
+        found[index] = files_on(url, sorted(names), _login(name))
+    return found
+
+
+def _login(index: str) -> tuple[str, str] | None:
+    """Return what Poetry's variables say about an index of this name."""
+    prefix = f"POETRY_HTTP_BASIC_{re.sub(r'[^A-Za-z0-9]', '_', index).upper()}"
+    user, password = (os.environ.get(f"{prefix}_{what}") for what in ("USERNAME", "PASSWORD"))
+    return None if user is None else (user, password or "")
+
+
+def _package(package: dict[str, Any], addresses: _Addresses) -> dict[str, Any]:
+    name = canonicalize_name(package["name"])
+    table = {"name": name, "version": package["version"], "marker": _marker(package)}
+    source = package.get("source", {})
+    subdirectory = {"subdirectory": source["subdirectory"]} if "subdirectory" in source else {}
+    match _kind(package):
+        case "directory":
+            return table | {"directory": {"path": source["url"], **subdirectory}}
+        case "git":
+            commit = {"commit-id": source["resolved_reference"]}
+            return table | {"vcs": {"type": "git", "url": source["url"], **commit, **subdirectory}}
+        case "file" | "url" as kind:
+            place = {"path" if kind == "file" else "url": source["url"]}
+            return table | {"archive": {**place, "hashes": _hashes(package["files"][0]), **subdirectory}}
+    return table | _files(package, addresses[_index(package)][name])
+
+
+def _files(package: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    files = [
+        {"name": file["file"], **there[file["file"]], "hashes": _hashes(file)}
+        for file in package["files"]
+        if file["file"] in there
+    ]
+    if not files:
+        raise LbdartError(
+            f"The index has no file of {package['name']} {package['version']} that the lock names.",
+            "Check that it is the index that the project was locked with, or run `poetry lock`.",
+        )
+    wheels = [file for file in files if file["name"].endswith(".whl")]
+    sdists = [file for file in files if file["name"].endswith((".tar.gz", ".zip"))]
+    return {"wheels": wheels} | ({"sdist": sdists[0]} if sdists else {})
+
+
+def _hashes(file: Mapping[str, str]) -> dict[str, str]:
+    algorithm, _, digest = file["hash"].partition(":")
+    return {algorithm: digest}
+
+
+def _marker(package: Mapping[str, Any]) -> str:
+    """Say with the standard's markers which groups need the package, and when."""
+    markers = package.get("markers", {})
+    conditions = []
+    for group in package["groups"]:
+        condition = f'"{canonicalize_name(group)}" in dependency_groups'
+        marker = markers if isinstance(markers, str) else markers.get(group)
+        if marker:
+            condition += f" and ({_EXTRA.sub(_in_extras, marker)})"
+        conditions.append(condition)
+    return " or ".join(conditions)
+
+
+def _in_extras(match: re.Match[str]) -> str:
+    return f"{match[2]} {'in' if match[1] == '==' else 'not in'} extras"
+
+
+def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]]:
+    """Return who requires whom. What an extra requires is in a package's table when the extra is used."""
+    edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    for package in packages:
+        for name, constraints in package.get("dependencies", {}).items():
+            for one in constraints if isinstance(constraints, list) else [constraints]:
+                marker = one.get("markers") if isinstance(one, dict) else None
+                # Evaluated without an extra: this keeps the condition on the extra out of the way.
+                used = _EXTRA.sub(r"extra != \2", marker) if marker is not None else None
+                edges[canonicalize_name(package["name"])].append((name, used))
+    return {name: requirements(required) for name, required in edges.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoetryLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
+    """Builds the layer of a project that Poetry locks, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """poetry."""
+        return TOOL

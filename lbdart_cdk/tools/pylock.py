@@ -1,0 +1,81 @@
+"""pylock: any PEP 751 lock file as it stands, whatever tool wrote it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.lock import Lock, requirements
+from lbdart_cdk.core.project import Project, parse_toml
+from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.tool import Options, Tool
+
+from ._build import build_wheel
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock as Content
+
+
+@dataclass(frozen=True, slots=True)
+class Pylock:
+    """Locks in the standard's own format: ``pylock.toml``, or ``pylock.NAME.toml`` when that is given."""
+
+    name: str = "pylock"
+    manifest: str = "pylock.toml"
+    pattern: str = "pylock.*toml"
+    has_workspaces: bool = False
+
+    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
+        """Read the lock; extras and groups are selected by the markers in it."""
+        known = store.memo("pylocks", project.manifest_sha256, lambda: _known(project))
+        return Lock(
+            content=project.manifest_content.decode(),
+            origin=project.manifest,
+            base=project.manifest.parent,
+            local=known["local"],
+            requires=known["requires"],
+            extras=options.extras,
+            groups=options.groups,
+        )
+
+    def build_wheel(self, source: Path, output: Path) -> None:
+        """Build with uv, else with pip."""
+        build_wheel(source, output)
+
+
+TOOL: Final = Pylock()
+
+
+def _known(project: Project) -> dict[str, Any]:
+    """Read which packages are directories, and who requires whom."""
+    from lbdart_cdk.core.selection import parsed
+
+    content = parsed(parse_toml(project.manifest_content, project.manifest), project.manifest)
+    local = {
+        package.name: str(Path(package.directory.path, package.directory.subdirectory or ""))
+        for package in content.packages
+        if package.directory is not None
+    }
+    return {"local": local, "requires": _requires(content)}
+
+
+def _requires(content: Content) -> dict[str, dict[str, str | None]] | None:
+    """Return who requires whom, or None when the lock does not say it for any package."""
+    edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    for package in content.packages:
+        edges[package.name] += [(one["name"], None) for one in package.dependencies or () if "name" in one]
+    return {name: requirements(required) for name, required in edges.items()} if any(edges.values()) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PylockLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
+    """Builds the layer of a PEP 751 lock, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """pylock."""
+        return TOOL

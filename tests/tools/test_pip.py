@@ -1,0 +1,416 @@
+"""Requirements files of every kind, locked for the target by the real uv from an index on loopback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.layer.artifact import LayerArtifact
+from lbdart_cdk.core.lock import Lock
+from lbdart_cdk.core.selection import Selection, select
+from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.tool import Options
+from lbdart_cdk.tools import _index, find_project, pip, uv
+from tests.support.index import Index
+from tests.support.projects import files_in, make_project
+from tests.support.wheels import make_wheel, names_in, sha256
+
+X86 = Target((3, 13))
+
+
+@pytest.fixture
+def packages(index: Index) -> dict[str, Path]:
+    """The wheels that the index has: alpha requires urllib3, and beta but on Windows."""
+    return {
+        "alpha": make_wheel(
+            index.folder, "alpha", requires=["urllib3", "beta; sys_platform == 'win32'"], extras=["fast"]
+        ),
+        "beta": make_wheel(index.folder, "beta"),
+        "beta 2": make_wheel(index.folder, "beta", "2.0"),
+        "urllib3": make_wheel(index.folder, "urllib3"),
+    }
+
+
+@pytest.fixture
+def root(tmp_path: Path, packages: dict[str, Path]) -> Path:
+    root = tmp_path / "orders"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _default_index(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.url}/simple/")
+    _index._configured.cache_clear()
+
+
+def write(root: Path, *lines: str, name: str = "requirements.txt") -> Path:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def hashed(path: Path) -> str:
+    name, version, _ = path.name.split("-", 2)
+    return f"{name}=={version} --hash=sha256:{sha256(path)}"
+
+
+def lock(root: Path, store: Store, target: Target = X86) -> Lock:
+    project, tool = find_project(root)
+    return tool.lock(project, Options(), target, store)
+
+
+def chosen(root: Path, store: Store, target: Target = X86) -> Selection:
+    return select(lock(root, store, target), target)
+
+
+def versions(root: Path, store: Store, target: Target = X86) -> list[str]:
+    return ["-".join(one.filename.split("-")[:2]) for one in chosen(root, store, target).wheels]
+
+
+def layer(root: Path, store: Store, **options: tuple[str, ...]) -> LayerArtifact:
+    project, tool = find_project(root)
+    return LayerArtifact(project, tool, X86, Options(**options), (), store)
+
+
+def packed(root: Path, store: Store) -> set[str]:
+    names = [name.split("/")[1] for name in names_in(layer(root, store).build())]
+    return {name for name in names if not name.endswith(".dist-info")}
+
+
+def refused(root: Path, store: Store, target: Target = X86) -> LbdartError:
+    with pytest.raises(LbdartError) as error:
+        lock(root, store, target)
+    return error.value
+
+
+class TestWhatAFileCanSay:
+    """The format is pip's; what is in it is resolved with all it requires."""
+
+    @pytest.mark.parametrize(
+        ("lines", "found"),
+        [
+            (["alpha"], ["alpha-1.0", "urllib3-1.0"]),
+            (["beta"], ["beta-2.0"]),
+            (["beta==1.0"], ["beta-1.0"]),
+            (["Beta >= 1.0, < 2.0  # not yet"], ["beta-1.0"]),
+            (["alpha[fast]==1.0"], ["alpha-1.0", "urllib3-1.0"]),
+            (["beta==1.0; sys_platform == 'win32'", "urllib3"], ["urllib3-1.0"]),
+            (["beta; platform_machine == 'aarch64'", "urllib3"], ["urllib3-1.0"]),
+            (["beta==1.0; python_version < '3.13'", "beta==2.0; python_version >= '3.13'"], ["beta-2.0"]),
+            (["", "# nothing"], []),
+        ],
+    )
+    def test_requirements(self, root: Path, store: Store, lines: list[str], found: list[str]) -> None:
+        write(root, *lines)
+        assert versions(root, store) == found
+
+    def test_it_includes_other_files_by_paths_that_start_from_it(self, root: Path, store: Store) -> None:
+        write(root, "-r sub/base.txt", "--requirement=sub/base.txt", "--constraint sub/limits.txt")
+        write(root, "-r more.txt", "beta", name="sub/base.txt")
+        write(root, "-c limits.txt", "urllib3", name="sub/more.txt")
+        write(root, "beta<2", name="sub/limits.txt")
+        assert versions(root, store) == ["beta-1.0", "urllib3-1.0"]
+        inputs = {path.relative_to(root).as_posix() for path in lock(root, store).inputs}
+        assert inputs == {"sub/base.txt", "sub/more.txt", "sub/limits.txt"}
+
+    def test_a_variable_in_a_path(self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("STAGE", "prod")
+        write(root, "-r ${STAGE}.txt")
+        write(root, "beta", name="prod.txt")
+        assert lock(root, store).inputs == (root / "prod.txt",)
+
+    def test_a_file_of_another_name(self, root: Path, store: Store) -> None:
+        path = write(root, "beta", name="requirements-prod.txt")
+        assert versions(path, store) == ["beta-2.0"]
+
+    def test_local_references_and_direct_addresses(
+        self, root: Path, store: Store, index: Index, packages: dict[str, Path]
+    ) -> None:
+        make_project(root / "lib", "lib", dependencies=["urllib3"])
+        make_project(root / "tool", "tool")
+        wheel = make_wheel(root / "vendor", "vendored")
+        write(
+            root, "./lib", "-e ./tool", f"./vendor/{wheel.name}", f"beta @ {index.file_url(packages['beta'])}"
+        )
+        before = files_in(root)
+        assert packed(root, store) == {"beta", "lib", "tool", "urllib3", "vendored"} - {"urllib3"}
+        assert lock(root, store).local_directories() == {"lib": root / "lib", "tool": root / "tool"}
+        assert files_in(root) == before
+
+    def test_its_own_index_and_folders(
+        self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
+        monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple/")
+        make_wheel(root / "wheels", "vendored")
+        write(root, f"--index-url {index.url}/simple/", "--find-links ./wheels", "vendored", "beta")
+        assert versions(root, store) == ["beta-2.0", "vendored-1.0"]
+        write(root, "--no-index", "-f ./wheels", "vendored")
+        assert versions(root, store) == ["vendored-1.0"]
+
+    def test_a_password_in_the_address_of_an_index_is_kept_nowhere(
+        self, root: Path, store: Store, index: Index, packages: dict[str, Path]
+    ) -> None:
+        private = index.url.replace("//", "//user:hunter2@")
+        write(root, f"-i {private}/simple/", hashed(packages["beta"]))
+        assert "hunter2" not in lock(root, store).content
+        assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
+
+class TestTheTargetDecides:
+    """Python, markers and the C library are those of Lambda."""
+
+    def test_the_newest_version_that_has_a_wheel_for_it(self, root: Path, store: Store, index: Index) -> None:
+        for version, glibc in (("1.0", "2_17"), ("2.0", "2_28")):
+            for python in ("cp311", "cp313"):
+                make_wheel(index.folder, "native", version, tag=f"{python}-{python}-manylinux_{glibc}_x86_64")
+        write(root, "native")
+        assert versions(root, store, Target((3, 11))) == ["native-1.0"]
+        assert versions(root, store, Target((3, 13))) == ["native-2.0"]
+
+    def test_a_wheel_for_a_c_library_that_uv_has_no_name_for(
+        self, root: Path, store: Store, index: Index
+    ) -> None:
+        make_wheel(index.folder, "native", tag="cp311-cp311-manylinux_2_24_x86_64")
+        write(root, "native==1.0")
+        assert versions(root, store, Target((3, 11))) == ["native-1.0"]
+
+    def test_its_architecture(self, root: Path, store: Store, index: Index) -> None:
+        for machine in ("x86_64", "aarch64"):
+            make_wheel(index.folder, "native", tag=f"cp313-cp313-manylinux_2_17_{machine}")
+        write(root, "native")
+        (wheel,) = chosen(root, store, Target((3, 13), "arm64")).wheels
+        assert wheel.filename.endswith("aarch64.whl")
+
+    def test_no_version_loads_there(self, root: Path, store: Store, index: Index) -> None:
+        make_wheel(index.folder, "native", tag="cp311-cp311-manylinux_2_28_x86_64")
+        write(root, "native")
+        with pytest.raises(LbdartError, match=r"No wheel loads on python3\.11 .* for native 1\.0 "):
+            chosen(root, store, Target((3, 11)))
+
+
+class TestPinnedByHash:
+    """What is pinned by hash is locked once, and only files of these hashes are taken."""
+
+    @pytest.fixture
+    def pinned(self, root: Path, packages: dict[str, Path]) -> Path:
+        return write(root, hashed(packages["alpha"]), hashed(packages["urllib3"]))
+
+    def test_uv_is_asked_once_and_nothing_is_said(
+        self,
+        root: Path,
+        pinned: Path,
+        store: Store,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        first = lock(root, store)
+        assert first.pinned
+        monkeypatch.setattr(uv, "executable", lambda: pytest.fail("uv was asked"))
+        assert lock(root, store) == first
+        assert capsys.readouterr().err == ""
+
+    def test_it_is_asked_again_for_another_target_or_included_file(
+        self, root: Path, store: Store, packages: dict[str, Path]
+    ) -> None:
+        write(root, "-r base.txt")
+        write(root, hashed(packages["beta"]), name="base.txt")
+        assert versions(root, store) == ["beta-1.0"]
+        write(root, hashed(packages["beta 2"]), name="base.txt")
+        assert versions(root, store) == ["beta-2.0"]
+
+    def test_the_index_may_have_more_files_of_a_version(
+        self, root: Path, pinned: Path, tmp_path: Path, index: Index
+    ) -> None:
+        make_wheel(index.folder, "alpha", tag="cp313-cp313-manylinux_2_17_x86_64", files={"evil.so": ""})
+        assert packed(root, Store(tmp_path / "fresh")) == {"alpha", "urllib3"}
+
+    def test_files_of_other_hashes_are_refused(
+        self, root: Path, pinned: Path, store: Store, packages: dict[str, Path], index: Index
+    ) -> None:
+        make_wheel(index.folder, "alpha", files={"evil.py": ""})
+        error = refused(root, store)
+        assert error.problem == f"No file of alpha 1.0 has a hash that {pinned} lists."
+        assert error.remedy.startswith("Find out why")
+
+    def test_several_hashes_over_several_lines(
+        self, root: Path, store: Store, packages: dict[str, Path]
+    ) -> None:
+        write(
+            root,
+            "beta==1.0 \\",
+            f"  --hash=sha256:{'0' * 64} \\",
+            f"  --hash=sha256:{sha256(packages['beta'])}",
+        )
+        assert lock(root, store).pinned
+        assert versions(root, store) == ["beta-1.0"]
+
+    def test_the_hash_of_a_direct_address(
+        self, root: Path, store: Store, index: Index, packages: dict[str, Path]
+    ) -> None:
+        address = f"{index.file_url(packages['beta'])}#sha256={sha256(packages['beta'])}"
+        write(root, f"beta @ {address}")
+        assert lock(root, store).pinned
+
+
+class TestNotPinned:
+    """It works, is locked anew each time, and is said."""
+
+    def test_the_warning_names_the_packages_and_the_way_out(
+        self, root: Path, store: Store, packages: dict[str, Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write(root, "alpha", hashed(packages["urllib3"]))
+        assert not lock(root, store).pinned
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith(
+            f"Warning: the build is not reproducible: {path} does not pin alpha by version and hash. "
+        )
+        assert "uv pip compile --universal --generate-hashes requirements.in" in captured.err
+        assert captured.err.count("\n") == 1
+
+    def test_the_way_out_is_one(self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+        write(root, "alpha", name="requirements.in")
+        executable = uv.executable()
+        assert executable is not None
+        command = "pip compile --universal --generate-hashes requirements.in -o requirements.txt"
+        subprocess.run([executable, *command.split()], cwd=root, check=True, capture_output=True)
+        assert lock(root, store).pinned
+        assert capsys.readouterr().err == ""
+
+    @pytest.mark.parametrize("requirement", ["beta", "beta>=1"])
+    def test_a_release_on_the_index_gives_another_build_key(
+        self, root: Path, store: Store, index: Index, requirement: str, surroundings: dict[str, str]
+    ) -> None:
+        write(root, requirement)
+        before = layer(root, store)
+        assert layer(root, store).build_key == before.build_key
+        make_wheel(index.folder, "beta", "3.0", files={"beta/new.py": ""})
+        assert layer(root, store).build_key != before.build_key
+        assert "python/beta/new.py" in names_in(layer(root, store).build())
+
+    def test_a_wheel_beside_it_that_changed_gives_another_build_key(self, root: Path, store: Store) -> None:
+        wheel = make_wheel(root / "vendor", "vendored")
+        write(root, f"./vendor/{wheel.name}")
+        before = layer(root, store).build_key
+        make_wheel(root / "vendor", "vendored", files={"vendored/new.py": ""})
+        assert layer(root, store).build_key != before
+
+    @pytest.mark.parametrize("place", ["lib/src/lib/app.py", "lib/pyproject.toml", "base.txt"])
+    def test_a_file_that_changed_gives_another_build_key(self, root: Path, store: Store, place: str) -> None:
+        make_project(root / "lib", "lib")
+        write(root, "./lib", "-r base.txt")
+        write(root, "beta==1.0", name="base.txt")
+        before = layer(root, store).build_key
+        (root / place).write_text((root / place).read_text() + "# changed\n")
+        assert layer(root, store).build_key != before
+
+
+class TestUrllib3:
+    """What Lambda brings stays when a kept package requires it: the wheels know."""
+
+    @pytest.mark.parametrize(
+        ("requirements", "kept"),
+        [(["alpha"], {"alpha", "urllib3"}), (["beta", "urllib3"], {"beta"})],
+    )
+    def test_it_stays_only_when_it_is_required(
+        self, root: Path, store: Store, requirements: list[str], kept: set[str]
+    ) -> None:
+        write(root, *requirements)
+        assert packed(root, store) == kept
+
+
+class TestPipsOwnSettings:
+    """uv does not read pip's configuration; its users have it all the same."""
+
+    @pytest.fixture(autouse=True)
+    def _only_pips(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
+
+    def test_its_variables(
+        self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_wheel(root.parent / "one", "one")
+        make_wheel(root.parent / "two", "two")
+        monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
+        monkeypatch.setenv("PIP_FIND_LINKS", f"{root.parent / 'one'} {root.parent / 'two'}")
+        write(root, "beta", "one", "two")
+        assert versions(root, store) == ["beta-2.0", "one-1.0", "two-1.0"]
+
+    def test_its_configuration_file(
+        self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = write(root.parent, "[global]", f"index-url = {index.url}/simple/", name="pip.conf")
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+        write(root, "beta")
+        assert versions(root, store) == ["beta-2.0"]
+
+    def test_an_interpreter_without_pip_has_none(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        assert _index.pip_setting("index-url") is None
+
+
+class TestMistakes:
+    """One sentence of what is wrong, one of what to do."""
+
+    def test_an_included_file_that_is_not_there(self, root: Path, store: Store) -> None:
+        path = write(root, "-r nowhere.txt")
+        error = refused(root, store)
+        assert error.problem == (
+            f"{path} includes {root / 'nowhere.txt'}, which cannot be read: No such file or directory."
+        )
+        assert error.remedy.startswith("Correct the path")
+
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            ("missing", "there are no versions of missing"),
+            ("beta==9", "there is no version of beta==9"),
+            ("beta=1", "requirements.txt"),
+            ("./nowhere", "nowhere"),
+        ],
+    )
+    def test_requirements_that_cannot_be_met(self, root: Path, store: Store, line: str, why: str) -> None:
+        path = write(root, line)
+        error = refused(root, store)
+        assert error.problem.startswith(f"uv cannot lock {path} for python3.13 on x86_64 (glibc 2.34): ")
+        assert why in error.problem
+        assert error.remedy == "Run `uv pip compile requirements.txt` there to see all that uv says."
+
+    def test_uv_that_is_not_installed(
+        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(root, "beta")
+        monkeypatch.setattr(uv, "executable", lambda: None)
+        error = refused(root, store)
+        assert error.problem == f"uv is not installed, and {path} is locked for the target with it."
+        assert error.remedy.startswith("Install it: ")
+
+    @pytest.mark.parametrize("options", [{"extras": ("fast",)}, {"groups": ("ops",)}])
+    def test_requirements_have_no_extras_and_no_groups(
+        self, root: Path, store: Store, options: dict[str, tuple[str, ...]]
+    ) -> None:
+        write(root, "beta")
+        with pytest.raises(LbdartError, match=r"requirements\.txt has no (extras|groups) named "):
+            layer(root, store, **options).build()
+
+
+def test_the_project_is_left_as_it_is(root: Path, store: Store) -> None:
+    write(root, "alpha")
+    before = files_in(root)
+    layer(root, store).build()
+    assert files_in(root) == before
+
+
+def test_a_project_is_built_by_its_own_backend(root: Path, tmp_path: Path) -> None:
+    pip.TOOL.build_wheel(make_project(root / "lib", "lib"), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").glob("*.whl")] == ["lib-1.2.0-py3-none-any.whl"]
