@@ -178,7 +178,7 @@ class Bench:
         statements = (
             "import aws_cdk",
             "import aws_cdk, lbdart_cdk",
-            "import aws_cdk; from aws_cdk import aws_iam, aws_lambda, aws_logs, aws_s3",
+            "import aws_cdk; from aws_cdk import aws_iam, aws_lambda, aws_logs, aws_s3_assets",
             "import aws_cdk; from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact",
         )
         for statement in statements:

@@ -21,9 +21,10 @@ from ._errors import explained
 from .core.errors import LbdartError
 
 _ID: Final = "LbdartPublisher"
-_TIMEOUT: Final = Duration.minutes(5)
+# Minutes, and no Durations: a value of CDK's made at import would start Node.
+_TIMEOUT: Final = 5
 #: Lambda tries a handler that crashed twice again, with pauses of a minute and of two.
-_SERVICE_TIMEOUT: Final = Duration.minutes(20)
+_SERVICE_TIMEOUT: Final = 20
 
 
 class ArtifactPublisher(Construct):
@@ -59,7 +60,7 @@ class ArtifactPublisher(Construct):
             service_token=self._function.function_arn,
             resource_type=type_name,
             properties={**properties, "RemovalPolicy": removal_policy.name.lower()},
-            service_timeout=_SERVICE_TIMEOUT,
+            service_timeout=Duration.minutes(_SERVICE_TIMEOUT),
         )
         resource.node.add_dependency(self._role)
         return resource
@@ -102,7 +103,7 @@ class ArtifactPublisher(Construct):
             handler="runtime.handler.handle",
             code=ObjectCode(code.bucket_name, code.object_key),
             memory_size=256,
-            timeout=_TIMEOUT,
+            timeout=Duration.minutes(_TIMEOUT),
             role=self._role,
             log_group=self._log_group,
         )

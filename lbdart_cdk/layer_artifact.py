@@ -8,7 +8,6 @@ import jsii
 from aws_cdk import Names, RemovalPolicy, Resource, Stack, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_ssm as ssm
 from aws_cdk.interfaces.aws_lambda import LayerVersionReference
 from constructs import Construct
 
@@ -146,6 +145,8 @@ class LambdaLayerArtifact(Resource):
             publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
         refer_weakly(self._resource)
         if parameter_name is not None:
+            from aws_cdk import aws_ssm as ssm  # loaded by those who use it
+
             ssm.StringParameter(
                 self,
                 "Parameter",
@@ -171,6 +172,8 @@ class LambdaLayerArtifact(Resource):
             Region. CloudFormation reads it whenever the stack is deployed.
         :param runtime: what functions are checked against. Default: they are not checked.
         """
+        from aws_cdk import aws_ssm as ssm
+
         return lambda_.LayerVersion.from_layer_version_attributes(
             scope,
             id,
