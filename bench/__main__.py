@@ -91,9 +91,9 @@ class Bench:
         size, other = layer.stat().st_size, (self.folder / "zipped.zip").stat().st_size
         yield f"lock to layer.zip                 {mine:6.2f} s   ({size / 1e6:.1f} MB)"
         yield f"uv pip install + zip -r -9        {theirs:6.2f} s   ({other / 1e6:.1f} MB)"
-        yield f"  times faster                    {theirs / mine:6.0f}     (asked: at least 60)"
+        yield f"  times faster                    {theirs / mine:6.0f}     (goal: at least 60)"
         small = self.build(self._locked("small", _SMALL)).peak
-        yield f"peak memory                       {max(peaks) / 1e6:6.0f} MB  (asked: under 150)"
+        yield f"peak memory                       {max(peaks) / 1e6:6.0f} MB  (goal: under 150)"
         yield f"  with one small wheel            {small / 1e6:6.0f} MB"
 
     def assembly_against_cat(self) -> Iterator[str]:
@@ -119,7 +119,7 @@ class Bench:
         mine, theirs = interleave(assembled, concatenated)
         yield f"zip assembly                      {mine * 1000:6.0f} ms"
         yield f"cat of the wheels                 {theirs * 1000:6.0f} ms"
-        yield f"  times                           {mine / theirs:6.1f}     (asked: at most 4)"
+        yield f"  times                           {mine / theirs:6.1f}     (goal: at most 4)"
 
     def same_bytes(self) -> Iterator[str]:
         """Yield whether directory, umask and Python version show in the zip."""
@@ -167,7 +167,7 @@ class Bench:
         yield f"app with LambdaLayerArtifact      {ours * 1000:6.0f} ms  (unchanged input)"
         yield f"app with s3_assets.Asset          {asset * 1000:6.0f} ms"
         yield f"app with lambda.LayerVersion      {layer * 1000:6.0f} ms"
-        yield f"  more than the asset             {(ours - asset) * 1000:6.0f} ms  (asked: at most 50)"
+        yield f"  more than the asset             {(ours - asset) * 1000:6.0f} ms  (goal: at most 50)"
 
     def imports(self) -> Iterator[str]:
         """Yield what the imports cost."""
@@ -185,7 +185,7 @@ class Bench:
             imported(statement)
         cdk, ours, modules, names = interleave(*(lambda s=s: imported(s) for s in statements))
         yield f"import aws_cdk                    {cdk * 1000:6.0f} ms"
-        yield f"  and lbdart_cdk                  {(ours - cdk) * 1000:+6.0f} ms  (asked: at most 30)"
+        yield f"  and lbdart_cdk                  {(ours - cdk) * 1000:+6.0f} ms  (goal: at most 30)"
         yield f"  and its constructs              {(names - cdk) * 1000:+6.0f} ms"
         yield f"  and the CDK modules they use    {(modules - cdk) * 1000:+6.0f} ms"
 
