@@ -62,13 +62,14 @@ def stage_file(scope: Construct, id: str, path: Path | None, key: str, display_n
 
 def stage_handler(scope: Construct, id: str) -> StagedAsset:  # noqa: A002
     """Pack the custom resources' handler and register it as an asset; write it if the stack is deployed."""
+    if not Stack.of(scope).bundling_required:
+        return StagedAsset(_NO_BUCKET, NOT_BUILT)
     content = _handler_zip()
     key = hashlib.sha256(content).hexdigest()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "handler.zip")
         path.write_bytes(content)
-        built = path if Stack.of(scope).bundling_required else None
-        return stage_file(scope, id, built, key, "lbdart_cdk handler")
+        return stage_file(scope, id, path, key, "lbdart_cdk handler")
 
 
 def _copy(path: Path, staged: Path) -> None:

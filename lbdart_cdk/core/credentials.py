@@ -85,13 +85,13 @@ class Credentials:
 
     def poetry_environment(self) -> dict[str, str]:
         """Return the environment variables by which poetry knows the credentials."""
-        name = re.sub(r"[^A-Za-z0-9]", "_", self.index_name).upper()
-        return self._variables(f"POETRY_HTTP_BASIC_{name}")
+        user, password = poetry_variables(self.index_name)
+        return {user: self.username, password: self.password}
 
     def uv_environment(self) -> dict[str, str]:
         """Return the environment variables by which uv knows the credentials."""
-        name = re.sub(r"[^A-Za-z0-9]", "_", self.index_name).upper()
-        return self._variables(f"UV_INDEX_{name}")
+        user, password = _variables("UV_INDEX", self.index_name)
+        return {user: self.username, password: self.password}
 
     def poetry_login(self) -> tuple[str, str]:
         """Set poetry's variables in this process; return their names, so that they can be removed."""
@@ -114,8 +114,10 @@ class Credentials:
         """Read what :meth:`dump` wrote."""
         return cls(**json.loads(path.read_text()))
 
-    def _variables(self, prefix: str) -> dict[str, str]:
-        return {f"{prefix}_USERNAME": self.username, f"{prefix}_PASSWORD": self.password}
+
+def poetry_variables(index_name: str) -> tuple[str, str]:
+    """Return the names of the variables that tell poetry user and password for an index."""
+    return _variables("POETRY_HTTP_BASIC", index_name)
 
 
 def listed(credentials: Credentials | Collection[Credentials] | None) -> tuple[Credentials, ...]:
@@ -128,19 +130,17 @@ def listed(credentials: Credentials | Collection[Credentials] | None) -> tuple[C
 @contextmanager
 def in_environment(credentials: Collection[Credentials]) -> Iterator[None]:
     """Let the tools that are run inside the block know the credentials; the environment is restored."""
-    before = dict(os.environ)
+    variables: dict[str, str] = {}
+    for each in credentials:
+        variables |= each.uv_environment() | each.poetry_environment()
+    before = {name: os.environ[name] for name in variables if name in os.environ}
+    os.environ.update(variables)
     try:
-        for each in credentials:
-            each.uv_login()
-            each.poetry_login()
         yield
     finally:
-        for name in {
-            name for each in credentials for name in (*each.uv_environment(), *each.poetry_environment())
-        }:
-            os.environ.pop(name)
-            if name in before:
-                os.environ[name] = before[name]
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def credentials_for(url: str, credentials: Collection[Credentials]) -> tuple[str, str] | None:
@@ -170,6 +170,11 @@ def _is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _variables(prefix: str, index_name: str) -> tuple[str, str]:
+    name = re.sub(r"[^A-Za-z0-9]", "_", index_name).upper()
+    return f"{prefix}_{name}_USERNAME", f"{prefix}_{name}_PASSWORD"
 
 
 def _set(variables: dict[str, str]) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,13 +17,12 @@ from urllib3.util import Retry
 
 from .credentials import Credentials, credentials_for
 from .errors import LbdartError
+from .http import PARALLEL, TIMEOUT, new_session
 from .progress import Progress
 from .selection import LockedWheel
 from .store import Store
 
-_PARALLEL: Final = 8
 _CHUNK: Final = 1 << 18
-_TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and between two reads
 _TRIES: Final = 3  # of a whole download: a connection can be cut after the headers
 
 
@@ -51,16 +49,12 @@ class _Batch:
         self._credentials = credentials
         self._progress = progress
         self._given_up = threading.Event()
-        self._session = requests.Session()
+        self._session = new_session()
         retry = Retry(
             total=4, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",)
         )
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=_PARALLEL))
-        # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; uv and pip's users set this one.
-        certificates = os.environ.get("SSL_CERT_FILE")
-        if certificates and not os.environ.get("REQUESTS_CA_BUNDLE"):
-            self._session.verify = certificates
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=PARALLEL))
 
     def __enter__(self) -> _Batch:
         return self
@@ -71,7 +65,7 @@ class _Batch:
     def run(self, wheels: Collection[LockedWheel]) -> None:
         # The largest first, so that the last one to finish is a small one.
         ordered = sorted(wheels, key=lambda wheel: -(wheel.size or 0))
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="fetch") as pool:
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch") as pool:
             futures = [pool.submit(self._fetch, wheel) for wheel in ordered]
             try:
                 for future in as_completed(futures):
@@ -124,7 +118,7 @@ class _Batch:
             response = self._session.get(
                 str(wheel.source),
                 stream=True,
-                timeout=_TIMEOUT,
+                timeout=TIMEOUT,
                 headers={"Accept-Encoding": "identity"},
                 # None: requests then looks into netrc. It drops them when another host is redirected to.
                 auth=credentials_for(str(wheel.source), self._credentials),

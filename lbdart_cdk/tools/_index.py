@@ -21,8 +21,6 @@ from . import uv
 if TYPE_CHECKING:
     import requests
 
-_PARALLEL: Final = 8
-_TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and between two reads
 _ACCEPT: Final = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 )
@@ -84,13 +82,12 @@ def files_on(
     ``login`` are user and password; without it they are those of the address or of netrc. No address that
     is returned holds a password. Raises :class:`LbdartError` naming the host when it does not answer.
     """
-    import requests
+    # Only who asks an index pays for importing an HTTP client.
+    from lbdart_cdk.core.http import PARALLEL, new_session
 
-    with requests.Session() as session, ThreadPoolExecutor(_PARALLEL) as pool:
+    with new_session() as session, ThreadPoolExecutor(PARALLEL) as pool:
         session.headers["Accept"] = _ACCEPT
         session.auth = login
-        if certificates := os.environ.get("SSL_CERT_FILE"):
-            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or certificates
         found = pool.map(lambda package: _page(session, index, package), packages)
         return dict(zip(packages, found, strict=True))
 
@@ -98,9 +95,11 @@ def files_on(
 def _page(session: requests.Session, index: str, package: str) -> dict[str, dict[str, Any]]:
     from requests.exceptions import RequestException
 
+    from lbdart_cdk.core.http import TIMEOUT
+
     host = urlsplit(index).hostname
     try:
-        response = session.get(f"{index.rstrip('/')}/{package}/", timeout=_TIMEOUT)
+        response = session.get(f"{index.rstrip('/')}/{package}/", timeout=TIMEOUT)
         json = response.json() if response.headers.get("Content-Type", "").endswith("+json") else None
     except (RequestException, ValueError) as error:
         # What these errors say repeats the whole address, with its password.

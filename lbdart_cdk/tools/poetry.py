@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from lbdart_cdk.core.build_key import key_of
+from lbdart_cdk.core.credentials import poetry_variables
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
 from lbdart_cdk.core.lock import Lock, requirements
@@ -238,8 +239,7 @@ def _addresses(packages: list[dict[str, Any]]) -> _Addresses:
 
 def _login(index: str) -> tuple[str, str] | None:
     """Return what Poetry's variables say about an index of this name."""
-    prefix = f"POETRY_HTTP_BASIC_{re.sub(r'[^A-Za-z0-9]', '_', index).upper()}"
-    user, password = (os.environ.get(f"{prefix}_{what}") for what in ("USERNAME", "PASSWORD"))
+    user, password = map(os.environ.get, poetry_variables(index))
     return None if user is None else (user, password or "")
 
 
