@@ -46,7 +46,7 @@ dist: setup
 
 lock-requirements: ## after a change of pyproject.toml's dependencies
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-	    --group dev --extra uv pyproject.toml --output-file requirements/dev.txt
+	    --group dev --extra uv --extra keyring pyproject.toml --output-file requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) integ/node_modules build dist cdk.out
