@@ -6,8 +6,10 @@ import hashlib
 import io
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -30,21 +32,54 @@ class StagedAsset:
     object_key: str
 
 
-def stage_file(scope: Construct, id: str, path: Path | None, key: str, display_name: str) -> StagedAsset:  # noqa: A002
-    """Copy a file into the cloud assembly and register it as an asset whose hash comes from ``key`` alone.
+class Staging:
+    """Puts files into the cloud assembly of one stack."""
 
-    ``path`` is None when the stack is not going to be deployed: then the asset is only named. The file is
-    copied, so that the assembly can be deployed on another machine.
-    """
-    if path is None:
-        return StagedAsset(_NO_BUCKET, key)
-    stage = Stage.of(scope)
-    assert stage is not None, "every stack is below a stage or an app"
-    # Under the name that CDK gives it, so that it is there, and whole, before CDK looks.
-    name = hashlib.sha256(key.encode()).hexdigest()
-    staged = Path(stage.asset_outdir, f"asset.{name}{path.suffix}")
-    if not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
-        _copy(path, staged)
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @cached_property
+    def wanted(self) -> bool:
+        """Whether the stack is going to be deployed."""
+        return self._stack.bundling_required
+
+    @cached_property
+    def _outdir(self) -> Path:
+        stage = Stage.of(self._stack)
+        assert stage is not None, "every stack is below a stage or an app"
+        return Path(stage.asset_outdir)
+
+    def stage_file(self, scope: Construct, id: str, path: Path | None, key: str) -> StagedAsset:  # noqa: A002
+        """Copy a file into the cloud assembly and register it as an asset; its hash is that of ``key``.
+
+        ``path`` is None when the stack is not going to be deployed: then the asset is only named. The file
+        is copied, so that the assembly can be deployed on another machine.
+        """
+        if path is None:
+            return StagedAsset(_NO_BUCKET, key)
+        staged = self._place(key, path.suffix)
+        if not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
+            with _appearing(staged) as temporary:
+                shutil.copyfile(path, temporary)
+        return _registered(scope, id, staged, key)
+
+    def stage_content(self, scope: Construct, id: str, content: bytes, suffix: str = ".zip") -> StagedAsset:  # noqa: A002
+        """Write a small file into the cloud assembly and register it under its own hash, as above."""
+        if not self.wanted:
+            return StagedAsset(_NO_BUCKET, NOT_BUILT)
+        key = hashlib.sha256(content).hexdigest()
+        staged = self._place(key, suffix)
+        if not (staged.is_file() and staged.stat().st_size == len(content)):
+            with _appearing(staged) as temporary:
+                temporary.write_bytes(content)
+        return _registered(scope, id, staged, key)
+
+    def _place(self, key: str, suffix: str) -> Path:
+        # Under the name that CDK gives it, so that it is there, and whole, before CDK looks.
+        return self._outdir / f"asset.{hashlib.sha256(key.encode()).hexdigest()}{suffix}"
+
+
+def _registered(scope: Construct, id: str, staged: Path, key: str) -> StagedAsset:  # noqa: A002
     # Not by stack.synthesizer.add_file_asset(): a synthesizer that the app made itself cannot be reached from
     # Python once it is bound to a stack.
     asset = Asset(
@@ -55,33 +90,22 @@ def stage_file(scope: Construct, id: str, path: Path | None, key: str, display_n
         asset_hash_type=AssetHashType.CUSTOM,
         # The custom resource copies what it needs: nothing reads the asset after the deployment.
         deploy_time=True,
-        display_name=display_name,
     )
     return StagedAsset(asset.s3_bucket_name, asset.s3_object_key)
 
 
-def stage_handler(scope: Construct, id: str) -> StagedAsset:  # noqa: A002
-    """Pack the custom resources' handler and register it as an asset; write it if the stack is deployed."""
-    if not Stack.of(scope).bundling_required:
-        return StagedAsset(_NO_BUCKET, NOT_BUILT)
-    content = _handler_zip()
-    key = hashlib.sha256(content).hexdigest()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "handler.zip")
-        path.write_bytes(content)
-        return stage_file(scope, id, path, key, "lbdart_cdk handler")
-
-
-def _copy(path: Path, staged: Path) -> None:
+@contextmanager
+def _appearing(staged: Path) -> Iterator[Path]:
+    """Give a path to write to; the file then appears whole at ``staged``."""
     staged.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=staged.parent, prefix=".lbdart-") as folder:
         temporary = Path(folder, staged.name)
-        shutil.copyfile(path, temporary)
+        yield temporary
         temporary.replace(staged)
 
 
 @cache
-def _handler_zip() -> bytes:
+def handler_zip() -> bytes:
     """Return the zip of ``runtime/`` and the part of this library that it imports."""
     package = Path(__file__).parent
     # A checkout has the folder beside the package, an installed wheel inside of it.

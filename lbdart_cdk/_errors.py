@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from constructs import IConstruct
+
 from .core.errors import LbdartError
 
 
 @contextmanager
-def explained(path: str) -> Iterator[None]:
-    """Let an :class:`LbdartError` end the app without a traceback; ``path`` is the construct's."""
+def explained(construct: IConstruct) -> Iterator[None]:
+    """Let an :class:`LbdartError` end the app without a traceback; it says where."""
     try:
         yield
     except LbdartError as error:
-        error.add_note(f"[at {path}]")
+        error.add_note(f"[at {construct.node.path}]")
         _install()
         raise
 

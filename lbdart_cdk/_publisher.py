@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from aws_cdk import ArnFormat, Aws, CustomResource, Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, CustomResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ._assets import StagedAsset, stage_handler
+from ._assets import StagedAsset, Staging, handler_zip
 from ._code import ObjectCode
 from ._errors import explained
+from ._grants import Grants, statement
 from .core.errors import LbdartError
 
 _ID: Final = "LbdartPublisher"
@@ -27,43 +30,69 @@ _TIMEOUT: Final = 5
 _SERVICE_TIMEOUT: Final = 20
 
 
-class ArtifactPublisher(Construct):
-    """One for each stack; made by the first artifact in it."""
+@dataclass(frozen=True)
+class Place:
+    """A bucket that keeps artifacts."""
 
-    def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002
+    name: str
+    arn: str
+    key: kms.IKey | None
+
+
+class ArtifactPublisher(Construct):
+    """One for each stack; made by the first artifact in it.
+
+    Every call into CDK takes about half a millisecond, and a stack may have hundreds of artifacts: what is
+    the same for all of them is asked for once.
+    """
+
+    def __init__(self, scope: Stack, id: str) -> None:  # noqa: A002
         super().__init__(scope, id)
-        self._taken: dict[tuple[str, str], str] = {}
+        self._taken: dict[tuple[str, str], Construct] = {}
+        self._places: dict[s3.IBucket, Place] = {}
+        self.staging = Staging(scope)
+        self._partition = Aws.PARTITION
+        self._stack_arn = f"arn:{self._partition}:lambda:{scope.region}:{scope.account}"
+        grants = Construct(self, "Grants")
+        self._log_group = logs.LogGroup(
+            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
+        )
+        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self._log_group.grant_write(self._role)
+        self._grants = Grants(grants, self._role)
 
     @classmethod
     def of(cls, scope: Construct) -> ArtifactPublisher:
         """Return the publisher of the stack that ``scope`` is in."""
-        stack = Stack.of(scope)
-        found = stack.node.try_find_child(_ID)
-        return found if isinstance(found, ArtifactPublisher) else cls(stack, _ID)
+        stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+        known = vars(stack).get(_ID)
+        if known is None:
+            known = cls(stack, _ID)
+            setattr(stack, _ID, known)
+        return known
 
     def custom_resource(
         self, scope: Construct, type_name: str, properties: Mapping[str, Any], removal_policy: RemovalPolicy
     ) -> CustomResource:
-        """Declare a resource that the handler answers for; it waits for the handler's permissions.
+        """Declare a resource that the handler answers for, with the handler's permissions.
 
         Raises :class:`LbdartError` for a removal policy that versions in S3 and Lambda cannot have.
         """
         if removal_policy not in (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY):
-            with explained(scope.node.path):
+            with explained(scope):
                 raise LbdartError(
                     f"The removal policy {removal_policy.name} means nothing for published artifacts.",
                     "Use RemovalPolicy.RETAIN or RemovalPolicy.DESTROY.",
                 )
-        resource = CustomResource(
+        # It waits for the role's policy, because the function does.
+        return CustomResource(
             scope,
             "Resource",
-            service_token=self._function.function_arn,
+            service_token=self._service_token,
             resource_type=type_name,
             properties={**properties, "RemovalPolicy": removal_policy.name.lower()},
-            service_timeout=Duration.minutes(_SERVICE_TIMEOUT),
+            service_timeout=self._service_timeout,
         )
-        resource.node.add_dependency(self._role)
-        return resource
 
     @cached_property
     def bucket(self) -> s3.IBucket:
@@ -81,21 +110,13 @@ class ArtifactPublisher(Construct):
         )
 
     @cached_property
-    def _log_group(self) -> logs.LogGroup:
-        return logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
+    def _service_timeout(self) -> Duration:
+        return Duration.minutes(_SERVICE_TIMEOUT)
 
     @cached_property
-    def _role(self) -> iam.Role:
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        self._log_group.grant_write(role)
-        return role
-
-    @cached_property
-    def _function(self) -> lambda_.Function:
-        code = stage_handler(self, "Code")
-        return lambda_.Function(
+    def _service_token(self) -> str:
+        code = self.staging.stage_content(self, "Code", handler_zip())
+        function = lambda_.Function(
             self,
             "Handler",
             description="Publishes the layers and sources of this stack (lbdart_cdk)",
@@ -107,16 +128,26 @@ class ArtifactPublisher(Construct):
             role=self._role,
             log_group=self._log_group,
         )
+        return function.function_arn
+
+    def place(self, bucket: s3.IBucket | None) -> Place:
+        """Return what there is to know about a bucket; the stack's own if it is None."""
+        bucket = bucket or self.bucket
+        if bucket not in self._places:
+            self._places[bucket] = Place(bucket.bucket_name, bucket.bucket_arn, bucket.encryption_key)
+            if bucket.encryption_key is not None:
+                bucket.encryption_key.grant_encrypt_decrypt(self._role)
+        return self._places[bucket]
 
     def reserve(self, what: str, value: str, construct: Construct) -> None:
         """Note that a layer of the stack has a name or a place that no other may have.
 
         Raises :class:`LbdartError` when another has it: their versions and manifests would mix.
         """
-        other = self._taken.setdefault((what, value), construct.node.path)
-        if other != construct.node.path:
+        other = self._taken.setdefault((what, value), construct)
+        if other is not construct:
             raise LbdartError(
-                f"{construct.node.path} has the same {what} as {other}.",
+                f"{construct.node.path} has the same {what} as {other.node.path}.",
                 f"Give each layer a {what} of its own.",
             )
 
@@ -127,24 +158,23 @@ class ArtifactPublisher(Construct):
         with every deployment, and a change of a policy takes IAM longer to spread than the deployment
         waits.
         """
-        self._allow(["s3:GetObject"], _bucket_arn(asset.bucket_name) + "/*")
+        self._grants.allow(["s3:GetObject"], f"arn:{self._partition}:s3:::{asset.bucket_name}/*")
 
-    def grant_keeping(self, bucket: s3.IBucket, prefix: str) -> None:
+    def grant_keeping(self, place: Place, prefix: str) -> None:
         """Let the handler keep objects below a prefix of a bucket."""
-        actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-        self._allow(actions, bucket.arn_for_objects(f"{prefix}/*"))
-        if bucket.encryption_key is not None:
-            bucket.encryption_key.grant_encrypt_decrypt(self._role)
+        self._grants.allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{place.arn}/{prefix}/*")
 
     def grant_publishing(self, layer_name: str) -> None:
         """Let the handler publish versions of one layer."""
-        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], self._layer_arn(layer_name))
+        self._grants.allow(
+            ["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], self._layer_arn(layer_name)
+        )
 
     def grant_removing(
         self,
         scope: Construct,
         resource: CustomResource,
-        bucket: s3.IBucket,
+        place: Place,
         prefix: str,
         layer_name: str | None = None,
     ) -> None:
@@ -157,35 +187,17 @@ class ArtifactPublisher(Construct):
         below_prefix = {"StringLike": {"s3:prefix": [f"{prefix}/*"]}}
         objects = ["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
         statements = [
-            _statement(objects, bucket.arn_for_objects(f"{prefix}/*")),
-            _statement(["s3:ListBucketVersions"], bucket.bucket_arn, below_prefix),
+            statement(objects, [f"{place.arn}/{prefix}/*"]),
+            statement(["s3:ListBucketVersions"], [place.arn], below_prefix),
         ]
         if layer_name is not None:
             layer = self._layer_arn(layer_name)
-            statements.append(_statement(["lambda:ListLayerVersions"], layer))
-            statements.append(_statement(["lambda:DeleteLayerVersion"], f"{layer}:*"))
-        names = json.dumps(Stack.of(self).resolve([bucket.bucket_name, prefix, layer_name]), sort_keys=True)
+            statements.append(statement(["lambda:ListLayerVersions"], [layer]))
+            statements.append(statement(["lambda:DeleteLayerVersion"], [f"{layer}:*"]))
+        names = json.dumps(Stack.of(self).resolve([place.name, prefix, layer_name]), sort_keys=True)
         digest = hashlib.sha256(names.encode()).hexdigest()[:8]
         policy = iam.Policy(scope, f"Removal{digest}", roles=[self._role], statements=statements)
         resource.node.add_dependency(policy)
 
     def _layer_arn(self, layer_name: str) -> str:
-        return Stack.of(self).format_arn(
-            service="lambda",
-            resource="layer",
-            resource_name=layer_name,
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
-
-    def _allow(self, actions: Sequence[str], resource: str) -> None:
-        self._role.add_to_policy(_statement(actions, resource))
-
-
-def _statement(
-    actions: Sequence[str], resource: str, conditions: Mapping[str, Any] | None = None
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=list(actions), resources=[resource], conditions=conditions)
-
-
-def _bucket_arn(name: str) -> str:
-    return f"arn:{Aws.PARTITION}:s3:::{name}"
+        return f"{self._stack_arn}:layer:{layer_name}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import jsii
-from aws_cdk import Names, RemovalPolicy, Resource, Stack, Token
+from aws_cdk import Names, RemovalPolicy, Resource, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk.interfaces.aws_lambda import LayerVersionReference
 from constructs import Construct
 
-from ._assets import NOT_BUILT, stage_file
+from ._assets import NOT_BUILT
 from ._errors import explained
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
@@ -83,17 +84,16 @@ class LambdaLayerArtifact(Resource):
         Raises :class:`LbdartError` for what the user can put right.
         """
         super().__init__(scope, id)
-        stack = Stack.of(self)
+        publisher = ArtifactPublisher.of(scope)
         name = layer_name or Names.unique_resource_name(
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
-        publisher = ArtifactPublisher.of(self)
-        place = bucket or publisher.bucket
-        with explained(self.node.path):
+        place = publisher.place(bucket)
+        with explained(self):
             folder = checked_prefix(prefix, default=name)
             publisher.reserve("layer_name", name, self)
-            publisher.reserve("bucket and prefix", f"{place.bucket_name}/{folder}", self)
-            if not Token.is_unresolved(name):
+            publisher.reserve("bucket and prefix", f"{place.name}/{folder}", self)
+            if "${" not in name or not Token.is_unresolved(name):
                 validate_layer_name(name)
             validate_description(description)
             validate_license(license)
@@ -103,7 +103,7 @@ class LambdaLayerArtifact(Resource):
             artifact = LayerArtifact(
                 found, chosen, target, options, tuple(exclude), Store(), listed(credentials)
             )
-            built = artifact.build() if stack.bundling_required else None
+            built = artifact.build() if publisher.staging.wanted else None
         self._build_key = artifact.build_key if built is not None else NOT_BUILT
         self._layer_name = name
         # The user's own, if given: CDK compares more of it than the name.
@@ -112,11 +112,9 @@ class LambdaLayerArtifact(Resource):
             or lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
         ]
 
-        zip_asset = stage_file(self, "Zip", built, self._build_key, f"{self.node.path} layer")
+        zip_asset = publisher.staging.stage_file(self, "Zip", built, self._build_key)
         manifest = found.manifest if built is not None else None
-        manifest_asset = stage_file(
-            self, "Manifest", manifest, found.manifest_sha256, f"{self.node.path} {found.manifest.name}"
-        )
+        manifest_asset = publisher.staging.stage_file(self, "Manifest", manifest, found.manifest_sha256)
         self._resource = publisher.custom_resource(
             self,
             "Custom::LbdartLayer",
@@ -129,7 +127,7 @@ class LambdaLayerArtifact(Resource):
                 "AssetKey": zip_asset.object_key,
                 "ManifestAssetBucket": manifest_asset.bucket_name,
                 "ManifestAssetKey": manifest_asset.object_key,
-                "Bucket": place.bucket_name,
+                "Bucket": place.name,
                 "Prefix": folder,
                 "Description": description,
                 "License": license,
@@ -154,9 +152,6 @@ class LambdaLayerArtifact(Resource):
                 description=f"The current version of the layer {name}",
                 string_value=self.layer_version_arn,
             ).apply_removal_policy(removal_policy)
-        self._version = lambda_.LayerVersion.from_layer_version_attributes(
-            self, "Version", layer_version_arn=self.layer_version_arn, compatible_runtimes=self._runtimes
-        )
 
     @staticmethod
     def from_parameter_name(
@@ -205,6 +200,12 @@ class LambdaLayerArtifact(Resource):
     def layer_version_arn(self) -> str:
         """The ARN of the published version (a token)."""
         return self._resource.get_att_string("LayerVersionArn")
+
+    @cached_property
+    def _version(self) -> lambda_.ILayerVersion:
+        return lambda_.LayerVersion.from_layer_version_attributes(
+            self, "Version", layer_version_arn=self.layer_version_arn, compatible_runtimes=self._runtimes
+        )
 
     @property
     def compatible_runtimes(self) -> list[lambda_.Runtime]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy, Resource, Stack
+from aws_cdk import RemovalPolicy, Resource
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ._assets import NOT_BUILT, stage_file
+from ._assets import NOT_BUILT
 from ._code import ObjectCode
 from ._errors import explained
 from ._props import checked_prefix, target_of
@@ -68,8 +68,8 @@ class LambdaSourceArtifact(Resource):
         Raises :class:`LbdartError` for what the user can put right.
         """
         super().__init__(scope, id)
-        stack = Stack.of(self)
-        with explained(self.node.path):
+        publisher = ArtifactPublisher.of(scope)
+        with explained(self):
             found, chosen = find_project(project, tool)
             if runtime is not None:
                 target_of(found, runtime, architecture)
@@ -77,22 +77,22 @@ class LambdaSourceArtifact(Resource):
                 found, chosen, tuple(include), tuple(exclude), Store(), listed(credentials)
             )
             folder = checked_prefix(prefix, default=found.name)
-            built = artifact.build() if stack.bundling_required else None
+            built = artifact.build() if publisher.staging.wanted else None
         self._sha256 = built.sha256 if built is not None else NOT_BUILT
         self._version = built.version if built is not None else found.version or "0.0.0"
-        publisher = ArtifactPublisher.of(self)
-        self._bucket = bucket or publisher.bucket
+        place = publisher.place(bucket)
+        self._bucket_name = place.name
         s3dir = S3Path("bucket", folder)
         self._key = SourceS3Layout(s3dir).get_s3path_source_zip(self._version, self._sha256).key
         path = built.path if built is not None else None
-        asset = stage_file(self, "Zip", path, self._sha256, f"{self.node.path} source")
+        asset = publisher.staging.stage_file(self, "Zip", path, self._sha256)
         resource = publisher.custom_resource(
             self,
             "Custom::LbdartSource",
             {
                 "AssetBucket": asset.bucket_name,
                 "AssetKey": asset.object_key,
-                "Bucket": self._bucket.bucket_name,
+                "Bucket": self._bucket_name,
                 "Prefix": folder,
                 "SourceVersion": self._version,
                 "SourceSha256": self._sha256,
@@ -100,10 +100,10 @@ class LambdaSourceArtifact(Resource):
             removal_policy,
         )
         publisher.grant_reading(asset)
-        publisher.grant_keeping(self._bucket, f"{folder}/source")
+        publisher.grant_keeping(place, f"{folder}/source")
         if removal_policy == RemovalPolicy.DESTROY:
-            publisher.grant_removing(self, resource, self._bucket, f"{folder}/source")
-        self._code = ObjectCode(self._bucket.bucket_name, self._key, resource)
+            publisher.grant_removing(self, resource, place, f"{folder}/source")
+        self._code = ObjectCode(self._bucket_name, self._key, resource)
 
     @property
     def code(self) -> lambda_.Code:
@@ -128,4 +128,4 @@ class LambdaSourceArtifact(Resource):
     @property
     def s3_uri(self) -> str:
         """Where the zip is kept: ``s3://bucket/key`` (the bucket may be a token)."""
-        return f"s3://{self._bucket.bucket_name}/{self._key}"
+        return f"s3://{self._bucket_name}/{self._key}"

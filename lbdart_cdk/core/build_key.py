@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from .errors import LbdartError
-from .wheel import is_bytecode
 
 #: Changes when the same inputs would be packed to other bytes.
 PACKER_FORMAT: Final = 1
@@ -38,6 +37,11 @@ _NO_INPUT: Final = {
 }
 #: ... and those with names that a package may have too, so only at the top of a project.
 _NO_INPUT_AT_TOP: Final = _NO_INPUT | {"build", "cdk.out", "dist"}
+
+
+def is_bytecode(name: str) -> bool:
+    """Tell whether a file is compiled Python: made by one interpreter, on one machine, at one time."""
+    return name.endswith((".pyc", ".pyo")) or "__pycache__/" in name
 
 
 def key_of(inputs: Mapping[str, _Json]) -> str:

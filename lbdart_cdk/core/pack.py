@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from .archive import Entry, deflated
+from .build_key import is_bytecode
 from .errors import LbdartError
-from .wheel import is_bytecode
 
 #: *Lambda quotas* (AWS Lambda Developer Guide): a function's code and all its layers, unzipped, in bytes.
 MAX_UNZIPPED: Final = 262_144_000

@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _QUIET: Final = 1.0  # seconds before the first line
 _EVERY: Final = 10.0  # seconds between plain lines
@@ -31,11 +32,7 @@ class Progress:
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._next_line = self._started + _QUIET
-        self._bar = (
-            tqdm(total=total or None, desc=what, unit="B", unit_scale=True, delay=_QUIET, leave=False)
-            if sys.stderr.isatty()
-            else None
-        )
+        self._bar = _bar(what, total) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +68,12 @@ def announced(what: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _bar(what: str, total: int) -> tqdm[NoReturn]:
+    from tqdm import tqdm  # its import takes as long as many a build
+
+    return tqdm(total=total or None, desc=what, unit="B", unit_scale=True, delay=_QUIET, leave=False)
 
 
 def _say(line: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.requirements import InvalidRequirement, Requirement
 
 from .archive import Entry, read_entries, stored
+from .build_key import is_bytecode
 from .lock import requirements
 
 if TYPE_CHECKING:
@@ -49,11 +50,6 @@ def installed_name(name: str) -> str | None:
         if scheme not in _AT_ROOT or not name:
             return None
     return None if is_bytecode(name) else name
-
-
-def is_bytecode(name: str) -> bool:
-    """Tell whether a file is compiled Python: made by one interpreter, on one machine, at one time."""
-    return name.endswith((".pyc", ".pyo")) or "__pycache__/" in name
 
 
 def required_by(path: Path) -> dict[str, str | None]:

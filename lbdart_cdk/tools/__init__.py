@@ -52,7 +52,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
         )
     if found:
         ((chosen, manifest),) = found.items()
-        return Project(root, manifest), tools()[chosen]
+        return Project(root, manifest), _named(chosen)
     others = [one.name for one in _manifests(root, tools().values()).values()]
     raise LbdartError(
         f"There is no {_listed([one.manifest for one in candidates], 'or')} in {root}"
@@ -63,12 +63,15 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
 
 
 def _named(name: str) -> Tool:
-    try:
-        return tools()[name]
-    except KeyError:
+    # Its module bears its name: an app that names its tool loads no other.
+    there = name in {module.name for module in pkgutil.iter_modules(__path__)}
+    module = importlib.import_module(f"{__name__}.{name}") if there else None
+    tool: Tool | None = getattr(module, "TOOL", None) or tools().get(name)
+    if tool is None:
         raise LbdartError(
             f"There is no tool {name!r}.", f"Choose one of {', '.join(tools())}, or leave tool= out."
-        ) from None
+        )
+    return tool
 
 
 def _tool_of(manifest: Path, named: Tool | None) -> Tool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import jsii
 import pytest
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Aspects, IAspect, RemovalPolicy, Stack
 from aws_cdk.assertions import Template
+from constructs import Construct, IConstruct
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 from tests.support.apps import make_app, properties, resources, template_of
@@ -117,8 +120,44 @@ def test_what_deletes_is_allowed_only_where_the_user_chose_so(orders: Path, stac
 def test_the_resources_wait_for_the_handlers_permissions(orders: Path, stack: Stack) -> None:
     LambdaSourceArtifact(stack, "Code", project=str(orders))
     (policy,) = resources(stack, "AWS::IAM::Policy")
+    ((name, function),) = resources(stack, "AWS::Lambda::Function").items()
     (source,) = resources(stack, "Custom::LbdartSource").values()
-    assert policy in source["DependsOn"]
+    assert source["Properties"]["ServiceToken"] == {"Fn::GetAtt": [name, "Arn"]}
+    assert policy in function["DependsOn"]
+
+
+def test_statements_name_each_resource_once(orders: Path, stack: Stack) -> None:
+    for number in range(3):
+        LambdaLayerArtifact(stack, f"Deps{number}", project=str(orders), prefix=f"deps{number}")
+    for action, statements in actions_of(stack).items():
+        named = [
+            json.dumps(one, sort_keys=True)
+            for statement in statements
+            for one in (
+                statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+            )
+            if "Logs" not in json.dumps(one)
+        ]
+        assert len(named) == len(set(named)), action
+    assert len(actions_of(stack)["lambda:PublishLayerVersion"]) == 1
+
+
+@jsii.implements(IAspect)
+class AddsALayer:
+    def __init__(self, stack: Stack, project: Path) -> None:
+        self.stack, self.project = stack, project
+
+    def visit(self, node: IConstruct) -> None:
+        if node.node.id == "Last":
+            LambdaLayerArtifact(self.stack, "More", project=str(self.project), prefix="second")
+
+
+def test_an_artifact_that_an_aspect_adds_gets_its_permissions_too(orders: Path, stack: Stack) -> None:
+    LambdaLayerArtifact(stack, "Deps", project=str(orders), prefix="first")
+    Construct(stack, "Last")
+    Aspects.of(stack).add(AddsALayer(stack, orders))
+    (statement,) = (one for one in actions_of(stack)["s3:PutObject"] if "second" in json.dumps(one))
+    assert "first" not in json.dumps(statement)
 
 
 def test_the_handler_is_packed_with_what_it_imports(orders: Path, stack: Stack, outdir: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdart_cdk.core.archive import Entry
-from lbdart_cdk.core.wheel import installed_name, is_bytecode, lasting, wheel_entries
+from lbdart_cdk.core.build_key import is_bytecode
+from lbdart_cdk.core.wheel import installed_name, lasting, wheel_entries
 from tests.support.wheels import make_wheel
 
 

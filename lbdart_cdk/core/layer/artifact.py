@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from ..archive import write_zip
 from ..build_key import key_of, tree_hash
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
-from ..local_wheel import BuiltWheel, build_local_wheel, build_sdist_wheel
 from ..lock import DEFAULT_EXCLUDE, Lock, Requirements
-from ..pack import Bundle, merge
 from ..project import Project
 from ..store import Store, sha256_of
 from ..target import Target
 from ..tool import Options, Tool
-from ..wheel import required_by, wheel_entries
 
 if TYPE_CHECKING:
+    from ..local_wheel import BuiltWheel
     from ..selection import Selection
 
 
@@ -85,7 +82,9 @@ class LayerArtifact:
 
     def wheels(self) -> dict[NormalizedName, Path]:
         """Fetch or build the wheel of each package; return their places in the store, by name."""
+        # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
         from ..fetch import fetch
+        from ..wheel import required_by
 
         selection = self._selection()
         fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
@@ -109,13 +108,14 @@ class LayerArtifact:
         return {name: paths[name] for name in selection.packages}
 
     def _selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
-        # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
         from ..selection import select
 
         lock = self.lock if requires is None else replace(self.lock, requires=requires)
         return select(lock, self.target, self.exclude)
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
+        from ..local_wheel import build_local_wheel, build_sdist_wheel
+
         with in_environment(self.credentials):
             built = {
                 one.package: build_local_wheel(one.directory, self.tool, self.store)
@@ -127,6 +127,10 @@ class LayerArtifact:
         return built
 
     def _make(self) -> None:
+        from ..archive import write_zip
+        from ..pack import Bundle, merge
+        from ..wheel import wheel_entries
+
         wheels = self.wheels()
         entries = merge(
             [Bundle(name, tuple(wheel_entries(path))) for name, path in wheels.items()], "python/"
