@@ -30,10 +30,18 @@ dependencies = ["numpy==2.5.5", "pandas==3.1.1", "pyarrow==22.0.0"]
 environments = ["python_version >= '3.13' and sys_platform == 'linux'"]
 """
 _SMALL: Final = _PROJECT.replace('"numpy==2.5.5", "pandas==3.1.1", "pyarrow==22.0.0"', '"six==1.17.0"')
+_PROJECTS: Final = 8
 _RUNTIME: Final = "python3.13"
 _PLACES: Final = (None, *sorted(Path.home().glob(".pyenv/versions/*/bin")))
 _PLATFORM: Final = ("--python-platform", "x86_64-manylinux_2_34", "--python-version", "3.13")
-_BENCHES: Final = ("layer_against_zip", "assembly_against_cat", "same_bytes", "unchanged_app", "imports")
+_BENCHES: Final = (
+    "layer_against_zip",
+    "assembly_against_cat",
+    "same_bytes",
+    "unchanged_app",
+    "many_artifacts",
+    "imports",
+)
 
 
 class Bench:
@@ -169,6 +177,38 @@ class Bench:
         yield f"app with lambda.LayerVersion      {layer * 1000:6.0f} ms"
         yield f"  more than the asset             {(ours - asset) * 1000:6.0f} ms  (goal: at most 50)"
 
+    def many_artifacts(self) -> Iterator[str]:
+        """Yield what an artifact costs in an unchanged app with many of them."""
+        projects = [self._locked(f"small{number}", _many(number)) for number in range(_PROJECTS)]
+        for project in projects:
+            (project / f"{project.name}.py").write_text("")
+
+        def synth(kind: str, layers: int, functions: int) -> float:
+            outdir = self.folder / f"{kind}{layers}.out"
+            command: list[str | Path] = [sys.executable, "-m", "bench.many_app", kind, outdir]
+            ran = run(
+                [*command, str(layers), str(functions), *projects],
+                cwd=Path.cwd(),
+                env={"LBDART_CACHE_DIR": str(self.store)},
+            )
+            return float(ran.output)
+
+        def measures() -> list[float]:
+            return interleave(
+                lambda: synth("ours", 20, 50),
+                lambda: synth("plain", 20, 50),
+                lambda: synth("ours", 40, 100),
+                lambda: synth("plain", 40, 100),
+            )
+
+        synth("ours", 40, 100), synth("ours", 20, 50)
+        half, half_plain, full, full_plain = measures()
+        few = (half - half_plain) / (20 + _PROJECTS) * 1000
+        many = (full - full_plain) / (40 + _PROJECTS) * 1000
+        yield f"20 layers, 8 sources              {half:6.2f} s   (50 functions without: {half_plain:.2f} s)"
+        yield f"40 layers, 8 sources              {full:6.2f} s   (100 functions without: {full_plain:.2f} s)"
+        yield f"  an artifact                     {few:6.1f} ms  and {many:.1f} ms  (goal: at most 10)"
+
     def imports(self) -> Iterator[str]:
         """Yield what the imports cost."""
 
@@ -195,6 +235,21 @@ class Bench:
         (project / "pyproject.toml").write_text(pyproject)
         run(["uv", "lock", "--quiet"], cwd=project)
         return project
+
+
+def _many(number: int) -> str:
+    """Return one of several projects that share their dependencies."""
+    return f"""\
+[project]
+name = "small{number}"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["idna", "packaging", "six"]
+
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+"""
 
 
 def _other_pythons(folder: Path) -> Iterator[Path]:
@@ -225,14 +280,7 @@ def main() -> None:
     print(f"Medians of {ROUNDS} interleaved runs.")
     with tempfile.TemporaryDirectory(prefix="lbdart-bench-") as folder:
         bench = Bench(Path(folder))
-        chosen = sys.argv[1:] or [
-            "layer_against_zip",
-            "assembly_against_cat",
-            "same_bytes",
-            "unchanged_app",
-            "imports",
-        ]
-        for name in chosen:
+        for name in sys.argv[1:] or _BENCHES:
             print()
             for line in getattr(bench, name)():
                 print(line, flush=True)

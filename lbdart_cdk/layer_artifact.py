@@ -199,6 +199,11 @@ class LambdaLayerArtifact(Resource):
     @property
     def layer_version_arn(self) -> str:
         """The ARN of the published version (a token)."""
+        return self._arn
+
+    @cached_property
+    def _arn(self) -> str:
+        # Asked for by each function that uses the layer.
         return self._resource.get_att_string("LayerVersionArn")
 
     @cached_property
