@@ -6,13 +6,18 @@ The constructs are imported when they are first used: ``import lbdart_cdk.core``
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._publisher import ArtifactPublisher
     from .layer_artifact import LambdaLayerArtifact
     from .source_artifact import LambdaSourceArtifact
 
-__all__ = ["LambdaLayerArtifact", "LambdaSourceArtifact"]
+__all__ = ["ArtifactPublisher", "LambdaLayerArtifact", "LambdaSourceArtifact"]
 
 
 def __getattr__(name: str) -> object:
+    if name == "ArtifactPublisher":
+        from ._publisher import ArtifactPublisher
+
+        return ArtifactPublisher
     if name == "LambdaLayerArtifact":
         from .layer_artifact import LambdaLayerArtifact
 

@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import AssetHashType, Stack, Stage
 from aws_cdk.aws_s3_assets import Asset
 from constructs import Construct
 
 from .core.archive import stored, write_zip
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
 
 #: The key of what is not built, because the stack needs no bundling; it is never deployed.
 NOT_BUILT: Final = "0" * 64
@@ -30,6 +33,12 @@ class StagedAsset:
 
     bucket_name: str
     object_key: str
+    asset: Asset | None = None
+
+    @property
+    def encryption_key(self) -> kms.IKey | None:
+        """The customer key of the bucket, when the stack's synthesizer tells one."""
+        return self.asset.bucket.encryption_key if self.asset is not None else None
 
 
 class Staging:
@@ -91,7 +100,7 @@ def _registered(scope: Construct, id: str, staged: Path, key: str) -> StagedAsse
         # The custom resource copies what it needs: nothing reads the asset after the deployment.
         deploy_time=True,
     )
-    return StagedAsset(asset.s3_bucket_name, asset.s3_object_key)
+    return StagedAsset(asset.s3_bucket_name, asset.s3_object_key, asset)
 
 
 @contextmanager

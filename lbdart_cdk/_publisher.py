@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Aws, CustomResource, Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnResource, CustomResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from ._assets import StagedAsset, Staging, handler_zip
 from ._code import ObjectCode
 from ._errors import explained
 from ._grants import Grants, statement
+from ._nag import WildcardsArgued, argue
 from .core.errors import LbdartError
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
 
 _ID: Final = "LbdartPublisher"
 # Minutes, and no Durations: a value of CDK's made at import would start Node.
 _TIMEOUT: Final = 5
 #: Lambda tries a handler that crashed twice again, with pauses of a minute and of two.
 _SERVICE_TIMEOUT: Final = 20
+
+
+#: Answers to cdk-nag.
+_WILDCARDS: Final = (
+    "The handler keeps objects below prefixes of its own, under keys that name versions and hashes, and "
+    "reads assets whose keys change with each build. A policy that named each would change with every one."
+)
+_NO_ACCESS_LOGS: Final = (
+    "Access logs need a bucket whose retention and readers the app decides on: "
+    "an artifact's bucket= takes one that has server access logs."
+)
+_RUNTIME: Final = "The runtime is the newest that this version of lbdart_cdk is tested with."
 
 
 @dataclass(frozen=True)
@@ -40,36 +56,63 @@ class Place:
 
 
 class ArtifactPublisher(Construct):
-    """One for each stack; made by the first artifact in it.
+    """The handler that publishes a stack's artifacts, with its role, and the bucket they are kept in.
+
+    Each stack has one, which the first artifact in it makes. Make it yourself, before that, to choose::
+
+        ArtifactPublisher(self, role=role, encryption_key=key)
 
     Every call into CDK takes about half a millisecond, and a stack may have hundreds of artifacts: what is
     the same for all of them is asked for once.
     """
 
-    def __init__(self, scope: Stack, id: str) -> None:  # noqa: A002
-        super().__init__(scope, id)
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        role: iam.IRole | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        """Make the publisher of the stack that ``scope`` is in.
+
+        :param role: what the handler runs as; Lambda must be allowed to assume it. The permissions are added
+            to it, unless it is one that CDK cannot change. Default: a new role.
+        :param encryption_key: encrypts the default bucket and the handler's log. Default: S3's and
+            CloudWatch Logs' own keys.
+
+        Raises :class:`LbdartError` when the stack has its publisher already.
+        """
+        stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+        with explained(stack):
+            if stack.node.try_find_child(_ID) is not None:
+                raise LbdartError(
+                    f"The stack {stack.node.path} has its ArtifactPublisher already.",
+                    "Make one for each stack, before the first artifact in it.",
+                )
+        super().__init__(stack, _ID)
+        setattr(stack, _ID, self)
+        self._given_role = role
+        self._encryption_key = encryption_key
         self._taken: dict[tuple[str, str], Construct] = {}
         self._places: dict[s3.IBucket, Place] = {}
-        self.staging = Staging(scope)
+        self._stack = stack
+        self._reads = False
         self._partition = Aws.PARTITION
-        self._stack_arn = f"arn:{self._partition}:lambda:{scope.region}:{scope.account}"
-        grants = Construct(self, "Grants")
-        self._log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
-        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        self._log_group.grant_write(self._role)
-        self._grants = Grants(grants, self._role)
+        self.staging = Staging(stack)
+        # Visited before the role, which comes later.
+        self._waiting = Construct(self, "Grants")
+        #: The policy of the role; None if CDK cannot change it: an imported role may be
+        #: immutable, and ``iam.Role.customize_roles`` makes all roles so.
+        self._policy: iam.Policy | None = None
+        self._wildcards = WildcardsArgued(_WILDCARDS)
+        self.node.add_validation(self._wildcards)
 
     @classmethod
     def of(cls, scope: Construct) -> ArtifactPublisher:
         """Return the publisher of the stack that ``scope`` is in."""
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
-        known = vars(stack).get(_ID)
-        if known is None:
-            known = cls(stack, _ID)
-            setattr(stack, _ID, known)
-        return known
+        known: ArtifactPublisher | None = vars(stack).get(_ID)
+        return known if known is not None else cls(stack)
 
     def custom_resource(
         self, scope: Construct, type_name: str, properties: Mapping[str, Any], removal_policy: RemovalPolicy
@@ -97,17 +140,53 @@ class ArtifactPublisher(Construct):
     @cached_property
     def bucket(self) -> s3.IBucket:
         """The bucket for artifacts that name none: versioned, encrypted, private and retained."""
-        return s3.Bucket(
+        key = self._encryption_key
+        bucket = s3.Bucket(
             self,
             "Bucket",
             versioned=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if key is not None else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key,
+            # One call of KMS for many objects; S3 asks with the same permissions.
+            bucket_key_enabled=True if key is not None else None,
             enforce_ssl=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             removal_policy=RemovalPolicy.RETAIN,
             # Each publication overwrites layer.zip; what was published from it needs it no more.
             lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
         )
+        argue(_resource(bucket), "AwsSolutions-S1", _NO_ACCESS_LOGS)
+        return bucket
+
+    @cached_property
+    def _log_group(self) -> logs.LogGroup:
+        if self._encryption_key is not None:
+            self._encryption_key.add_to_resource_policy(_log_encryption())
+        return logs.LogGroup(
+            self,
+            "Logs",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+            encryption_key=self._encryption_key,
+        )
+
+    @cached_property
+    def role(self) -> iam.IRole:
+        """What the handler runs as."""
+        role = self._given_role or iam.Role(
+            self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        logging = statement(["logs:CreateLogStream", "logs:PutLogEvents"], [self._log_group.log_group_arn])
+        added = role.add_to_principal_policy(logging).policy_dependable
+        policy = added if isinstance(added, iam.Policy) else role.node.try_find_child("DefaultPolicy")
+        if isinstance(policy, iam.Policy):
+            self._policy = policy
+            self._wildcards.note_in(policy)
+        return role
+
+    @cached_property
+    def _grants(self) -> Grants:
+        return Grants(self._waiting, self.role)
 
     @cached_property
     def _service_timeout(self) -> Duration:
@@ -125,18 +204,21 @@ class ArtifactPublisher(Construct):
             code=ObjectCode(code.bucket_name, code.object_key),
             memory_size=256,
             timeout=Duration.minutes(_TIMEOUT),
-            role=self._role,
+            role=self.role,
             log_group=self._log_group,
         )
+        argue(_resource(function), "AwsSolutions-L1", _RUNTIME)
         return function.function_arn
 
     def place(self, bucket: s3.IBucket | None) -> Place:
         """Return what there is to know about a bucket; the stack's own if it is None."""
         bucket = bucket or self.bucket
         if bucket not in self._places:
-            self._places[bucket] = Place(bucket.bucket_name, bucket.bucket_arn, bucket.encryption_key)
-            if bucket.encryption_key is not None:
-                bucket.encryption_key.grant_encrypt_decrypt(self._role)
+            key = bucket.encryption_key
+            self._places[bucket] = Place(bucket.bucket_name, bucket.bucket_arn, key)
+            if key is not None:
+                # What S3 needs of a key to read and write ("Using server-side encryption with AWS KMS keys").
+                key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
         return self._places[bucket]
 
     def reserve(self, what: str, value: str, construct: Construct) -> None:
@@ -152,23 +234,26 @@ class ArtifactPublisher(Construct):
             )
 
     def grant_reading(self, asset: StagedAsset) -> None:
-        """Let the handler read the bucket of an asset.
+        """Let the handler read the assets of an asset's kind: those that end as it does, in its folder.
 
-        The whole bucket, as CDK's own ``Asset.grant_read``: a policy that named each object would change
-        with every deployment, and a change of a policy takes IAM longer to spread than the deployment
-        waits.
+        Not this one alone: a policy that named each object would change with every deployment, and a change
+        of a policy takes IAM longer to spread than the deployment waits. A key is that of a synthesizer which
+        tells one, as for CDK's own ``Asset.grant_read``.
         """
-        self._grants.allow(["s3:GetObject"], f"arn:{self._partition}:s3:::{asset.bucket_name}/*")
+        self._allow(["s3:GetObject"], f"{self._bucket_arn(asset.bucket_name)}/{_keys_like(asset.object_key)}")
+        if not self._reads:  # a stack's assets are all in one bucket
+            self._reads = True
+            key = asset.encryption_key
+            if key is not None:
+                key.grant(self.role, "kms:Decrypt")
 
     def grant_keeping(self, place: Place, prefix: str) -> None:
         """Let the handler keep objects below a prefix of a bucket."""
-        self._grants.allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{place.arn}/{prefix}/*")
+        self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{place.arn}/{prefix}/*")
 
     def grant_publishing(self, layer_name: str) -> None:
         """Let the handler publish versions of one layer."""
-        self._grants.allow(
-            ["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], self._layer_arn(layer_name)
-        )
+        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], self._layer_arn(layer_name))
 
     def grant_removing(
         self,
@@ -185,19 +270,66 @@ class ArtifactPublisher(Construct):
         a policy that the resource depends on outlives it.
         """
         below_prefix = {"StringLike": {"s3:prefix": [f"{prefix}/*"]}}
-        objects = ["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+        objects = f"{place.arn}/{prefix}/*"
+        arns = [objects]
         statements = [
-            statement(objects, [f"{place.arn}/{prefix}/*"]),
+            statement(["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], [objects]),
             statement(["s3:ListBucketVersions"], [place.arn], below_prefix),
         ]
         if layer_name is not None:
             layer = self._layer_arn(layer_name)
+            versions = f"{layer}:*"
+            arns.append(versions)
             statements.append(statement(["lambda:ListLayerVersions"], [layer]))
-            statements.append(statement(["lambda:DeleteLayerVersion"], [f"{layer}:*"]))
-        names = json.dumps(Stack.of(self).resolve([place.name, prefix, layer_name]), sort_keys=True)
+            statements.append(statement(["lambda:DeleteLayerVersion"], [versions]))
+        if place.key is not None:
+            statements.append(statement(["kms:Decrypt"], [place.key.key_arn]))
+        names = json.dumps(self._stack.resolve([place.name, prefix, layer_name]), sort_keys=True)
         digest = hashlib.sha256(names.encode()).hexdigest()[:8]
-        policy = iam.Policy(scope, f"Removal{digest}", roles=[self._role], statements=statements)
+        if self._policy is None:  # one of ours would be a resource that the deployment may not make
+            for one in statements:
+                self.role.add_to_principal_policy(one)
+            return
+        policy = iam.Policy(scope, f"Removal{digest}", roles=[self.role], statements=statements)
+        self._wildcards.note_in(policy)
+        self._wildcards.add(policy, arns)
         resource.node.add_dependency(policy)
 
+    @cached_property
+    def _layer_arns(self) -> str:
+        return f"arn:{self._partition}:lambda:{self._stack.region}:{self._stack.account}:layer"
+
     def _layer_arn(self, layer_name: str) -> str:
-        return f"{self._stack_arn}:layer:{layer_name}"
+        return f"{self._layer_arns}:{layer_name}"
+
+    def _bucket_arn(self, name: str) -> str:
+        return f"arn:{self._partition}:s3:::{name}"
+
+    def _allow(self, actions: Sequence[str], resource: str) -> None:
+        self._grants.allow(actions, resource)
+        self._wildcards.add(self.role, [resource])
+
+
+def _keys_like(key: str) -> str:
+    """Return the pattern of keys in the same folder with the same suffix."""
+    if "${" in key:
+        return "*"
+    path = PurePosixPath(key)
+    return str(path.with_name(f"*{path.suffix}"))
+
+
+def _resource(construct: IConstruct) -> CfnResource:
+    resource = construct.node.default_child
+    assert isinstance(resource, CfnResource)
+    return resource
+
+
+def _log_encryption() -> iam.PolicyStatement:
+    """What a key's policy must allow ("Encrypt log data in CloudWatch Logs using AWS KMS")."""
+    groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:*"
+    return iam.PolicyStatement(
+        principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.{Aws.URL_SUFFIX}")],
+        actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+        resources=["*"],
+        conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+    )

@@ -137,6 +137,7 @@ class LambdaLayerArtifact(Resource):
             removal_policy,
         )
         publisher.grant_reading(zip_asset)
+        publisher.grant_reading(manifest_asset)
         publisher.grant_keeping(place, f"{folder}/layer")
         publisher.grant_publishing(name)
         if removal_policy == RemovalPolicy.DESTROY:

@@ -16,7 +16,7 @@ import pytest
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
 
-from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+from lbdart_cdk import ArtifactPublisher, LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core import pack
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE
@@ -384,6 +384,20 @@ def test_two_layers_of_a_stack_do_not_mix_their_versions(
     with pytest.raises(LbdartError, match=rf"Shop/Two has the same {what} as Shop/One\.") as caught:
         LambdaLayerArtifact(stack, "Two", project=str(scene.root), **other)
     assert caught.value.__notes__ == ["[at Shop/Two]"]
+
+
+@pytest.mark.parametrize("first", [LambdaSourceArtifact, ArtifactPublisher])
+def test_a_stack_has_one_publisher_and_it_comes_first(scene: Scene, tmp_path: Path, first: Any) -> None:
+    stack = Stack(make_app(tmp_path / "cdk.out"), "Shop")
+    if first is LambdaSourceArtifact:
+        LambdaSourceArtifact(stack, "Code", project=str(scene.root))
+    else:
+        ArtifactPublisher(stack)
+    with pytest.raises(LbdartError) as caught:
+        ArtifactPublisher(stack)
+    assert caught.value.problem == "The stack Shop has its ArtifactPublisher already."
+    assert caught.value.remedy == "Make one for each stack, before the first artifact in it."
+    assert caught.value.__notes__ == ["[at Shop]"]
 
 
 APP = """

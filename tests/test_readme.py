@@ -16,12 +16,14 @@ from typing import Any, Final
 
 import boto3
 import pytest
-from aws_cdk import RemovalPolicy
+from aws_cdk import App, RemovalPolicy, Stack
+from aws_cdk import aws_kms as kms
 from moto import mock_aws
 
 import lbdart_cdk
 from lbdart_cdk.core import api
 from lbdart_cdk.core.lock import DEFAULT_EXCLUDE
+from tests.support.permissions import handler_permissions
 
 README: Final = Path(__file__).parents[1].joinpath("README.md").read_text()
 #: How the tables name defaults that are no literals.
@@ -50,7 +52,7 @@ def parameters(construct: str) -> dict[str, inspect.Parameter]:
 
 
 def test_programs_are_the_ones_tested_here() -> None:
-    assert set(programs()) == {"app.py", "deploy.py", "other_app.py", "private_app.py"}
+    assert set(programs()) == {"app.py", "company_app.py", "deploy.py", "other_app.py", "private_app.py"}
 
 
 def synthesised(program: str, stack: str, folder: Path, outdir: Path) -> dict[str, Any]:
@@ -89,6 +91,25 @@ def test_credentials_are_in_no_template(
     template = synthesised("private_app.py", "Orders", orders, tmp_path / "cdk.out")
     assert "Custom::LbdartLayer" in str(template)
     assert "m4rked" not in str(template)
+
+
+def test_a_company_chooses_the_role_and_the_key(orders: Path, cache: Path, tmp_path: Path) -> None:
+    resources = synthesised("company_app.py", "Orders", orders, tmp_path / "cdk.out")["Resources"]
+    of_type = {resource["Type"]: resource["Properties"] for resource in resources.values()}
+    assert of_type["AWS::Lambda::Function"]["Role"] == "arn:aws:iam::123456789012:role/publishing"
+    assert of_type["AWS::Logs::LogGroup"]["KmsKeyId"].endswith(":key/1234abcd")
+    assert of_type["AWS::IAM::Policy"]["Roles"] == ["publishing"]
+    assert "AWS::IAM::Role" not in of_type
+
+
+def test_table_of_permissions_has_all_actions(orders: Path, cache: Path, tmp_path: Path) -> None:
+    stack = Stack(App(outdir=str(tmp_path / "cdk.out")), "Orders")
+    lbdart_cdk.ArtifactPublisher(stack, encryption_key=kms.Key(stack, "Key"))
+    for construct in (lbdart_cdk.LambdaLayerArtifact, lbdart_cdk.LambdaSourceArtifact):
+        construct(stack, construct.__name__, project=str(orders), removal_policy=RemovalPolicy.DESTROY)
+    section = README.split("\n## Permissions, roles and keys\n")[1].split("\n#")[0]
+    documented = re.findall(r"`(\w+:\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)))
+    assert set(documented) == {line.split()[0] for line in handler_permissions(stack)}
 
 
 def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:

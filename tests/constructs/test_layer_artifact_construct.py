@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 from aws_cdk import RemovalPolicy, Stack, Stage, Token
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
-from aws_cdk.assertions import Match
 
 from lbdart_cdk import LambdaLayerArtifact
 from tests.support.apps import (
@@ -174,8 +172,7 @@ def test_a_name_defaults_to_the_path_of_the_construct(orders: Path, outdir: Path
 
 
 def test_bucket_and_prefix_are_the_users(orders: Path, stack: Stack) -> None:
-    key = kms.Key(stack, "Key")
-    bucket = s3.Bucket(stack, "Artifacts", encryption_key=key, encryption=s3.BucketEncryption.KMS)
+    bucket = s3.Bucket(stack, "Artifacts")
     LambdaLayerArtifact(
         stack, "Deps", project=str(orders), layer_name="deps", bucket=bucket, prefix="/team/orders/"
     )
@@ -183,16 +180,6 @@ def test_bucket_and_prefix_are_the_users(orders: Path, stack: Stack) -> None:
     name = stack.resolve(bucket.bucket_name)
     template.has_resource_properties(LAYER, {"Bucket": name, "Prefix": "team/orders"})
     template.resource_count_is("AWS::S3::Bucket", 1)
-    template.has_resource_properties(
-        "AWS::IAM::Policy",
-        {
-            "PolicyDocument": {
-                "Statement": Match.array_with(
-                    [Match.object_like({"Action": Match.array_with(["kms:Decrypt", "kms:Encrypt"])})]
-                )
-            }
-        },
-    )
 
 
 @pytest.mark.parametrize(

@@ -268,9 +268,25 @@ class Deployment:
         publisher = [role for role in roles if role.startswith(self._publisher)]
         return policies_of(self.aws.client("iam"), publisher[0]) if publisher else {}
 
+    def _keys(self) -> dict[str, str]:
+        """ARNs of the customer keys that the stack's buckets are encrypted with, by bucket."""
+        names = [row["Name"] for row in self._s3.list_buckets()["Buckets"]]
+        return {
+            name: key for name in names if name.startswith(self.name.lower()) and (key := self._key(name))
+        }
+
+    def _key(self, bucket: str) -> str | None:
+        try:
+            found = self._s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+        except ClientError:
+            return None
+        key = found["Rules"][0]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+        return str(key) if key else None
+
     def _check_permissions(self, seen: int, before: Policies) -> None:
         layer = f"arn:aws:lambda:{_REGION}:{_ACCOUNT}:layer:"
-        found = refused(list(self.aws.calls)[seen:], self._publisher, before, layer)
+        calls = list(self.aws.calls)[seen:]
+        found = refused(calls, self._publisher, before, layer, self._keys())
         assert not found, f"no policy of the handler's role allows {found}"
 
     @property

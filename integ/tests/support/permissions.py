@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
@@ -24,12 +24,15 @@ def policies_of(iam: Any, role: str) -> Policies:
     }
 
 
-def refused(calls: Iterable[Call], caller: str, policies: Policies, layer_arn: str) -> list[tuple[str, str]]:
+def refused(
+    calls: Iterable[Call], caller: str, policies: Policies, layer_arn: str, keys: Mapping[str, str]
+) -> list[tuple[str, str]]:
     """Actions and resources that the calls of a function needed when no policy of its role allowed them.
 
     :param calls: all calls in their order; those that change a policy count from then on
     :param caller: how the names of function and role begin
     :param policies: the role's policies before
+    :param keys: ARNs of the customer keys that buckets are encrypted with, by bucket
     """
     policies = dict(policies)
     found = []
@@ -42,7 +45,7 @@ def refused(calls: Iterable[Call], caller: str, policies: Policies, layer_arn: s
             allowed = [statement for policy in policies.values() for statement in policy]
             found += [
                 (action, resource)
-                for action, resource, prefix in _needs(call, layer_arn)
+                for action, resource, prefix in (*_needs(call, layer_arn), *_needs_of_keys(call, keys))
                 if not any(_allows(statement, action, resource, prefix) for statement in allowed)
             ]
     return found
@@ -80,6 +83,25 @@ def _needs(call: Call, layer_arn: str) -> Iterator[tuple[str, str, str | None]]:
             yield "lambda:DeleteLayerVersion", arn, None
         case operation:
             yield f"an action that this test does not know: {operation}", item, None
+
+
+def _needs_of_keys(call: Call, keys: Mapping[str, str]) -> Iterator[tuple[str, str, None]]:
+    """What S3 asks of a key for its caller ("Using server-side encryption with AWS KMS keys")."""
+    given = call.parameters
+    uses: list[tuple[str, str]] = []
+    match call.operation:
+        case "HeadObject" | "GetObject":
+            uses = [("kms:Decrypt", given["Bucket"])]
+        case "PutObject":
+            uses = [("kms:GenerateDataKey", given["Bucket"])]
+        case "CopyObject":
+            source = unquote(given["X-Amz-Copy-Source"]).lstrip("/").split("/")[0]
+            uses = [("kms:Decrypt", source), ("kms:GenerateDataKey", given["Bucket"])]
+        case "PublishLayerVersion":
+            uses = [("kms:Decrypt", given["Content"]["S3Bucket"])]
+    for action, bucket in uses:
+        if bucket in keys:
+            yield action, keys[bucket], None
 
 
 def _allows(statement: dict[str, Any], action: str, resource: str, prefix: str | None) -> bool:
