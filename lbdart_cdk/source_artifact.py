@@ -12,6 +12,7 @@ from constructs import Construct
 from ._assets import NOT_BUILT, stage_file
 from ._code import ObjectCode
 from ._errors import explained
+from ._functions import FunctionChecks, KnownSource, judged, warn
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
 from .core.credentials import Credentials, listed
@@ -71,13 +72,13 @@ class LambdaSourceArtifact(Resource):
         stack = Stack.of(self)
         with explained(self.node.path):
             found, chosen = find_project(project, tool)
-            if runtime is not None:
-                target_of(found, runtime, architecture)
+            target = target_of(found, runtime, architecture) if runtime is not None else None
             artifact = SourceArtifact(
                 found, chosen, tuple(include), tuple(exclude), Store(), listed(credentials)
             )
             folder = checked_prefix(prefix, default=found.name)
             built = artifact.build() if stack.bundling_required else None
+            warnings = judged(built.native, target) if built is not None and target is not None else ()
         self._sha256 = built.sha256 if built is not None else NOT_BUILT
         self._version = built.version if built is not None else found.version or "0.0.0"
         publisher = ArtifactPublisher.of(self)
@@ -103,6 +104,9 @@ class LambdaSourceArtifact(Resource):
         publisher.grant_keeping(self._bucket, f"{folder}/source")
         if removal_policy == RemovalPolicy.DESTROY:
             publisher.grant_removing(self, resource, self._bucket, f"{folder}/source")
+        warn(self, warnings)
+        if built is not None:
+            FunctionChecks.of(self).add_source(KnownSource(self._key, found.name, built, target))
         self._code = ObjectCode(self._bucket.bucket_name, self._key, resource)
 
     @property

@@ -25,7 +25,7 @@ _MACHINES: Final = {
 # Files come from strangers: beyond these a file is not read on. Real ones stay far below.
 _MOST_HEADERS: Final = 256
 _MOST_TAGS: Final = 4096
-_MOST_VERSIONS: Final = 16_384
+_MOST_VERSIONS: Final = 4096
 _LONGEST_NAME: Final = 4096
 _LARGEST_STRINGS: Final = 64 << 20
 _WEAK: Final = 0x2

@@ -156,9 +156,13 @@ def _unpack(entry: Entry, file: IO[bytes]) -> bool:
             size += len(piece)
             if size > _LARGEST:
                 raise UnreadableElfError("it is larger than Lambda takes")
+            if size > entry.size:
+                break
             file.write(piece)
     except zlib.error as error:
         raise UnreadableElfError(str(error)) from error
+    if size != entry.size:
+        raise UnreadableElfError("it is not as long as the wheel says")
     return True
 
 
