@@ -168,7 +168,7 @@ def test_so_is_one_that_is_declared_as_cloudformation_has_it(
 
 @pytest.mark.usefixtures("_room")
 def test_two_layers_that_are_too_large_together_are_an_error_that_names_the_largest(
-    app: App, stack: Stack, projects: Projects, room: int
+    app: App, stack: Stack, projects: Projects
 ) -> None:
     layers = [layer(stack, projects(name, size=size), name) for name, size in (("a", 120_000), ("b", 90_000))]
     function(stack, layers=layers)
