@@ -20,6 +20,7 @@ from constructs import Construct, IConstruct
 from ._assets import StagedAsset, Staging, handler_zip
 from ._code import ObjectCode
 from ._errors import explained
+from ._functions import FunctionChecks
 from ._grants import Grants, statement
 from ._nag import WildcardsArgued, argue
 from .core.errors import LbdartError
@@ -157,6 +158,11 @@ class ArtifactPublisher(Construct):
         )
         argue(_resource(bucket), "AwsSolutions-S1", _NO_ACCESS_LOGS)
         return bucket
+
+    @cached_property
+    def checks(self) -> FunctionChecks:
+        """What looks at the functions that use the stack's artifacts."""
+        return FunctionChecks.of(self)
 
     @cached_property
     def _log_group(self) -> logs.LogGroup:

@@ -14,6 +14,7 @@ from constructs import Construct
 
 from ._assets import NOT_BUILT
 from ._errors import explained
+from ._functions import KnownLayer, warn
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
@@ -143,6 +144,10 @@ class LambdaLayerArtifact(Resource):
         if removal_policy == RemovalPolicy.DESTROY:
             publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
         refer_weakly(self._resource)
+        verdict = artifact.verdict if built is not None else None
+        if verdict is not None:
+            warn(self, verdict.warnings)
+            publisher.checks.add_layer(KnownLayer(self, self.layer_version_arn, target, verdict))
         if parameter_name is not None:
             from aws_cdk import aws_ssm as ssm  # loaded by those who use it
 

@@ -12,6 +12,7 @@ from constructs import Construct
 from ._assets import NOT_BUILT
 from ._code import ObjectCode
 from ._errors import explained
+from ._functions import KnownSource, judged, warn
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
 from .core.credentials import Credentials, listed
@@ -71,13 +72,13 @@ class LambdaSourceArtifact(Resource):
         publisher = ArtifactPublisher.of(scope)
         with explained(self):
             found, chosen = find_project(project, tool)
-            if runtime is not None:
-                target_of(found, runtime, architecture)
+            target = target_of(found, runtime, architecture) if runtime is not None else None
             artifact = SourceArtifact(
                 found, chosen, tuple(include), tuple(exclude), Store(), listed(credentials)
             )
             folder = checked_prefix(prefix, default=found.name)
             built = artifact.build() if publisher.staging.wanted else None
+            warnings = judged(built.native, target) if built is not None and target is not None else ()
         self._sha256 = built.sha256 if built is not None else NOT_BUILT
         self._version = built.version if built is not None else found.version or "0.0.0"
         place = publisher.place(bucket)
@@ -103,6 +104,9 @@ class LambdaSourceArtifact(Resource):
         publisher.grant_keeping(place, f"{folder}/source")
         if removal_policy == RemovalPolicy.DESTROY:
             publisher.grant_removing(self, resource, place, f"{folder}/source")
+        warn(self, warnings)
+        if built is not None:
+            publisher.checks.add_source(KnownSource(self._key, found.name, built, target))
         self._code = ObjectCode(self._bucket_name, self._key, resource)
 
     @property

@@ -21,7 +21,9 @@ from lbdart_cdk.core import pack
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE
 from tests.support.apps import asset_hash, make_app
+from tests.support.elf import AARCH64, make_elf
 from tests.support.index import cut_off, status, wrong_bytes
+from tests.support.locks import lock_of, locked_file
 from tests.support.poetry import package, poetry_lock
 from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
 from tests.support.wheels import make_wheel
@@ -113,6 +115,21 @@ def require_only_for_another_machine(scene: Scene) -> None:
     make_wheel(scene.workbench.index.folder, "foreign", tag="cp311-cp311-manylinux_2_28_x86_64")
     scene.edit("pyproject.toml", lambda text: text.replace('"native"', '"foreign"', 1))
     uv_lock(scene.root)
+
+
+def require_compiled(**elf: Any) -> Callable[[Scene], None]:
+    def made(scene: Scene) -> None:
+        files = {"liar/_c.abi3.so": make_elf(module="_c", **elf)}
+        folder = scene.root / "wheels"
+        wheel = make_wheel(folder, "liar", tag="cp311-abi3-manylinux_2_17_x86_64", files=files)
+        rename_lock("pylock.toml")(scene)
+        scene.edit("pylock.toml", lambda _: lock_of(locked_file(wheel)).content)
+
+    return made
+
+
+def include_compiled(scene: Scene) -> None:
+    (scene.root / "_c.so").write_bytes(make_elf(machine=AARCH64, module="_c"))
 
 
 def require_nothing(scene: Scene) -> None:
@@ -234,6 +251,24 @@ MISTAKES = [
         r"No wheel loads on python3\.11 on x86_64 \(glibc 2\.26\) for foreign 1\.0 "
         r"\(its wheels are cp311-cp311-manylinux_2_28_x86_64\)\.",
         r"Choose a runtime .* or leave the package out with exclude=\.",
+    ),
+    Mistake(
+        "a wheel that lies about its machine", LAYER, require_compiled(machine=AARCH64),
+        r"This does not load on python3\.11 on x86_64 \(glibc 2\.26\): liar 1\.0 "
+        r"\(tagged cp311-abi3-manylinux_2_17_x86_64\) is built for aarch64 and not for x86_64 ",
+        r"Lock versions of these packages .* or leave a package out with exclude=\.",
+    ),
+    Mistake(
+        "a wheel that lies about its glibc", LAYER,
+        require_compiled(versions={"libc.so.6": ["GLIBC_2.38"]}),
+        r"This does not load on .* needs GLIBC_2\.38 of libc\.so\.6, and python3\.11 has GLIBC_2\.26 ",
+        r"Lock versions of these packages",
+    ),
+    Mistake(
+        "a library for another machine in the function's code", SOURCE,
+        all_of(props(include=["_c.so"], runtime=lambda_.Runtime.PYTHON_3_13), include_compiled),
+        r"This does not load on python3\.13 on x86_64 .* orders is built for aarch64 and not for x86_64 ",
+        r"Lock versions of these packages",
     ),
     Mistake(
         "a wheel with other bytes", LAYER, lambda scene: scene.fault(wrong_bytes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Collection, Iterator
@@ -18,6 +19,7 @@ from urllib3.util import Retry
 from .credentials import Credentials, credentials_for
 from .errors import LbdartError
 from .http import PARALLEL, TIMEOUT, new_session
+from .native.facts import facts_of_wheel
 from .progress import Progress
 from .selection import LockedWheel
 from .store import Store
@@ -80,6 +82,7 @@ class _Batch:
         for attempt in range(1, _TRIES + 1):
             try:
                 self._keep(wheel, self._download(wheel) if path is None else _read_file(path, wheel))
+                self._look_into(wheel)
                 break
             except (_CutOffError, requests.exceptions.RequestException) as error:
                 if attempt == _TRIES or path is not None or self._given_up.is_set():
@@ -107,6 +110,12 @@ class _Batch:
                     f"and the lock says {wheel.sha256}.",
                     "Find out why the file changed before you use it; if the change is wanted, lock again.",
                 )
+
+    def _look_into(self, wheel: LockedWheel) -> None:
+        """Read what is compiled in a wheel while others are still on their way."""
+        if wheel.filename.endswith(".whl"):
+            with contextlib.suppress(LbdartError):  # who packs it will say what is wrong with it
+                facts_of_wheel(wheel.package, self._store.wheel(wheel.sha256), self._store)
 
     def _download(self, wheel: LockedWheel) -> Iterator[bytes]:
         with self._open(wheel) as response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -51,7 +51,7 @@ def merge(bundles: Iterable[Bundle], prefix: str = "") -> list[Entry]:
                 )
             owners[path] = (entry, bundle.name)
     entries = [entry if entry.name == path else entry.renamed(path) for path, (entry, _) in owners.items()]
-    _refuse_too_large(entries, kept)
+    refuse_too_large(sum(entry.size for entry in entries), {bundle.name: bundle.size for bundle in kept})
     return entries
 
 
@@ -67,14 +67,13 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     )
 
 
-def _refuse_too_large(entries: list[Entry], bundles: list[Bundle]) -> None:
-    size = sum(entry.size for entry in entries)
+def refuse_too_large(size: int, sizes: Mapping[str, int], what: str = "this") -> None:
+    """Raise :class:`LbdartError` with the largest packages when there are more bytes than Lambda takes."""
     if size <= MAX_UNZIPPED:
         return
-    sizes = Counter({bundle.name: bundle.size for bundle in bundles})
-    largest = ", ".join(f"{name} {count / 1e6:.1f} MB" for name, count in sizes.most_common(5))
+    largest = ", ".join(f"{name} {count / 1e6:.1f} MB" for name, count in Counter(sizes).most_common(5))
     raise LbdartError(
-        f"Unzipped, this is {size:,} bytes, and Lambda takes {MAX_UNZIPPED:,} for a function with all its "
+        f"Unzipped, {what} is {size:,} bytes, and Lambda takes {MAX_UNZIPPED:,} for a function with all its "
         f"layers; the largest packages are {largest}.",
         "Leave packages out with exclude=, depend on a smaller build of one, or use a container image.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..build_key import key_of, tree_hash
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
 from ..lock import DEFAULT_EXCLUDE, Lock, Requirements
+from ..native.verdict import NOTED, Verdict, kept_verdict
 from ..project import Project
 from ..store import Store, sha256_of
 from ..target import Target
@@ -22,6 +23,7 @@ from ..tool import Options, Tool
 
 if TYPE_CHECKING:
     from ..local_wheel import BuiltWheel
+    from ..pack import Bundle
     from ..selection import Selection
 
 
@@ -76,9 +78,14 @@ class LayerArtifact:
 
         Raises :class:`LbdartError`; then nothing half-written is left.
         """
-        if not self.store.has_archive(self.build_key):
+        if not self.store.has_archive(self.build_key) or self.verdict is None:
             self._make()
         return self.store.archive(self.build_key)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What was found when the layer was built; None when it is not."""
+        return kept_verdict(self.store.recall("archives", self.build_key))
 
     def wheels(self) -> dict[NormalizedName, Path]:
         """Fetch or build the wheel of each package; return their places in the store, by name."""
@@ -132,11 +139,23 @@ class LayerArtifact:
         from ..wheel import wheel_entries
 
         wheels = self.wheels()
-        entries = merge(
-            [Bundle(name, tuple(wheel_entries(path))) for name, path in wheels.items()], "python/"
-        )
+        bundles = [Bundle(name, tuple(wheel_entries(path))) for name, path in wheels.items()]
+        entries = merge(bundles, "python/")
+        verdict = self._judged(wheels, bundles, sum(entry.size for entry in entries))
         with self.store.scratch() as folder:
             made = folder / "layer.zip"
             with self.store.explained(made), made.open("wb") as file:
                 write_zip(file, entries)
-            self.store.keep_archive(self.build_key, made)
+            self.store.keep_archive(self.build_key, made, **{NOTED: verdict.to_json()})
+
+    def _judged(self, wheels: Mapping[NormalizedName, Path], bundles: Sequence[Bundle], size: int) -> Verdict:
+        """Judge what the layer is made of; raises :class:`LbdartError` for what cannot load on the target."""
+        from ..native.facts import facts_of_wheels
+        from ..native.findings import findings
+
+        facts = facts_of_wheels(wheels.items(), self.store)
+        found = findings(facts, self.target)
+        found.raise_errors(self.target)
+        sizes = {bundle.name: bundle.size for bundle in bundles}
+        compiled = any(file.elf is not None for one in facts for file in one.files)
+        return Verdict(size, sizes, compiled, found.warnings)

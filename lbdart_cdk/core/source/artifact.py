@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from email.parser import BytesHeaderParser
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..build_key import key_of, tree_hash
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
 from ..local_wheel import build_local_wheel
+from ..native.facts import Facts, facts_from_json, read_facts
 from ..pack import Bundle, merge
 from ..project import Project
 from ..store import Store
@@ -25,11 +26,16 @@ _NO_VERSION = "0.0.0"
 
 @dataclass(frozen=True, slots=True)
 class SourceZip:
-    """A finished source zip; ``sha256`` is of its bytes, ``version`` is the project's."""
+    """A finished source zip; ``sha256`` is of its bytes, ``version`` is the project's.
+
+    ``size`` is in bytes, unzipped; ``native`` is what its compiled files ask for.
+    """
 
     path: Path
     sha256: str
     version: str
+    size: int
+    native: Facts
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,22 @@ class SourceArtifact:
         the zip (a test, a README, another version of the build backend) is no change of the code.
         Raises :class:`LbdartError` when the project cannot be built or has no code.
         """
-        if not self.store.has_archive(self.build_key):
+        kept = self._kept() if self.store.has_archive(self.build_key) else None
+        if kept is None:
             self._make()
+            kept = self._kept()
+        assert kept is not None, "an archive is kept with its notes"
+        return kept
+
+    def _kept(self) -> SourceZip | None:
+        """Return what the store has; None when an earlier version kept it, with other notes."""
         noted = self.store.recall("archives", self.build_key) or {}
-        return SourceZip(self.store.archive(self.build_key), noted["sha256"], noted["version"])
+        try:
+            native = facts_from_json(noted["native"])
+            path = self.store.archive(self.build_key)
+            return SourceZip(path, noted["sha256"], noted["version"], noted["size"], native)
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def _make(self) -> None:
         project = self._project_bundle()
@@ -90,7 +108,14 @@ class SourceArtifact:
             with self.store.explained(made), made.open("wb") as file:
                 write_zip(file, entries)
             version = _version_in(project) or self.project.version or _NO_VERSION
-            self.store.keep_archive(self.build_key, made, version=version)
+            native = read_facts(self.project.name, entries, folder)
+            self.store.keep_archive(
+                self.build_key,
+                made,
+                version=version,
+                size=sum(entry.size for entry in entries),
+                native=asdict(native),
+            )
 
     def _project_bundle(self) -> Bundle:
         if self.project.has_build_system:

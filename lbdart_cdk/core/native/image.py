@@ -1,0 +1,88 @@
+"""What the image of a Lambda runtime brings: shared libraries, and how new its C and C++ libraries are.
+
+Sources. Amazon Linux 2023 (python3.12 and later): the column *Minimal Container* of *Comparing packages
+installed on Amazon Linux 2023 Minimal AMI and Container Images* (Amazon Linux 2023 User Guide), which the
+Lambda Developer Guide names as what these runtimes are built on, and *AL2023 release notes*, 2023.7.20250331,
+for libxcrypt and GCC 14's libstdc++. Amazon Linux 2 (up to python3.11): the packages of the image
+``amazonlinux:2`` with GCC 7.3; a runtime's own image may have fewer of them. The names of libraries are those
+in the packages. Beside them, ``/var/lang/lib`` has the runtime's own libpython.
+
+A library that is not listed here is probably not there, and that is as much as a list can say: it is a reason
+to warn. How new glibc and libstdc++ are is certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..target import Target
+
+#: Of the C library itself, whichever version it has.
+_GLIBC: Final = """
+    ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 libBrokenLocale.so.1 libanl.so.1 libc.so.6 libdl.so.2 libm.so.6
+    libnss_compat.so.2 libnss_dns.so.2 libnss_files.so.2 libpthread.so.0 libresolv.so.2 librt.so.1
+    libthread_db.so.1 libutil.so.1
+"""
+_BOTH: Final = """
+    libacl.so.1 libattr.so.1 libaudit.so.1 libblkid.so.1 libbz2.so.1 libcap.so.2 libcom_err.so.2 libcurl.so.4
+    libform.so.6 libformw.so.6 libgcc_s.so.1 libgio-2.0.so.0 libglib-2.0.so.0 libgmodule-2.0.so.0 libgmp.so.10
+    libgobject-2.0.so.0 libgpg-error.so.0 libgpgme.so.11 libgssapi_krb5.so.2 libgthread-2.0.so.0
+    libidn2.so.0 libk5crypto.so.3 libkeyutils.so.1 libkrb5.so.3 libkrb5support.so.0 liblz4.so.1 liblzma.so.5
+    libmagic.so.1 libmenu.so.6 libmenuw.so.6 libmount.so.1 libncurses.so.6 libncursesw.so.6 libnghttp2.so.14
+    libp11-kit.so.0 libpanel.so.6 libpanelw.so.6 libpopt.so.0 libselinux.so.1 libsqlite3.so.0 libstdc++.so.6
+    libtasn1.so.6 libtinfo.so.6 libuuid.so.1 libverto.so.1 libxml2.so.2 libz.so.1
+"""
+_AL2: Final = """
+    libcrypt.so.1 libcrypto.so.10 libdb-5.3.so libelf.so.1 libexpat.so.1 libffi.so.6 libfreebl3.so
+    libgcrypt.so.11 libgdbm.so.4 libhistory.so.6 liblber-2.4.so.2 libldap-2.4.so.2 libldap_r-2.4.so.2
+    liblua-5.1.so libnspr4.so libnss3.so libnssutil3.so libpcre.so.1 libplc4.so libplds4.so libreadline.so.6
+    libsepol.so.1 libsmime3.so libsoftokn3.so libssh2.so.1 libssl.so.10 libssl3.so libunistring.so.0
+"""
+_AL2023: Final = """
+    libarchive.so.13 libassuan.so.0 libcap-ng.so.0 libcrypt.so.2 libcrypto.so.3 libdnf.so.2 libffi.so.8
+    libgcrypt.so.20 libgirepository-1.0.so.1 libhistory.so.8 libjson-c.so.5 liblua-5.4.so libmodulemd.so.2
+    libmpfr.so.6 libnpth.so.0 libpcre2-8.so.0 libpsl.so.5 libpsx.so.2 libreadline.so.8 librepo.so.0
+    libsepol.so.2 libsigsegv.so.2
+    libsmartcols.so.1 libsolv.so.1 libssl.so.3 libunistring.so.2 libyaml-0.so.2 libzstd.so.1
+"""
+
+#: Where the loader looks beside a file's own search path: LD_LIBRARY_PATH as Lambda sets it (*Defined runtime
+#: environment variables*, Lambda Developer Guide).
+LIBRARY_PATH: Final = (
+    "/var/lang/lib",
+    "/lib64",
+    "/usr/lib64",
+    "/var/runtime",
+    "/var/runtime/lib",
+    "/var/task",
+    "/var/task/lib",
+    "/opt/lib",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a runtime's image has.
+
+    ``newest`` gives the newest version of each family of symbol versions: ``GLIBC``, ``GLIBCXX``, ``CXXABI``,
+    ``GCC``.
+    """
+
+    libraries: frozenset[str]
+    newest: dict[str, tuple[int, ...]]
+
+
+def image_of(target: Target) -> Image:
+    """Return what the image of a target's runtime has."""
+    modern = target.python >= (3, 12)
+    newest: dict[str, tuple[int, ...]] = {
+        "GLIBC": target.glibc,
+        "GLIBCXX": (3, 4, 33) if modern else (3, 4, 24),
+        "CXXABI": (1, 3, 15) if modern else (1, 3, 11),
+        "GCC": (14, 0, 0) if modern else (7, 0, 0),
+    }
+    listed = " ".join((_GLIBC, _BOTH, _AL2023 if modern else _AL2)).split()
+    vector = ["libmvec.so.1"] if target.machine == "x86_64" else []
+    python = [f"libpython{target.python_version}.so.1.0", "libpython3.so"]
+    return Image(frozenset([*listed, *vector, *python]), newest)
