@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..credentials import Credentials, listed
 from ..errors import LbdartError
-from ..project import Project
+from ..project import Project, checked_pyproject
 from ..store import Store
 from ..target import Target
 from ..tool import Options, Tool
@@ -58,10 +58,7 @@ class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
 
     def step_1_preflight_check(self) -> None:
         """See that there is a project."""
-        if not self.path_pyproject_toml.is_file():
-            raise LbdartError(
-                f"There is no {self.path_pyproject_toml}.", "Pass the path of the project's pyproject.toml."
-            )
+        checked_pyproject(self.path_pyproject_toml)
 
     def step_2_prepare_environment(self) -> None:
         """Start with an empty build directory."""

@@ -34,6 +34,7 @@ def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
     partial = target.with_name("layer.zip.partial")
     wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
     bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with spool_path.open("wb") as spool:
             if path_layout.dir_python.is_dir():

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from ..archive import Entry, stored
 from ..build_key import files_below
 
 _NEVER: Final = ("__pycache__", "*.pyc", "*.pyo")
@@ -72,6 +73,11 @@ def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
         )
         if module or package:
             yield path, relative
+
+
+def stored_file(path: Path, name: str) -> Entry:
+    """Return a file as an entry that is not compressed: another zlib would compress it to other bytes."""
+    return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
 
 
 def _listed(patterns: str | Collection[str] | None) -> tuple[str, ...]:
