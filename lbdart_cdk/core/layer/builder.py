@@ -32,7 +32,7 @@ class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
     """A build on this machine, in four steps of which a tool overrides the third.
 

@@ -60,7 +60,7 @@ _MANIFEST_NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BaseLogger:
     """Logs the steps of a run.
 
