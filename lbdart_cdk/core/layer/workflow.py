@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,9 @@ class LayerDeploymentWorkflow(BaseLogger):
 
         Raises :class:`LbdartError` for what the user can put right.
         """
+        # A builder need not know of wheels, and those of an earlier build by another would be packed with its
+        # files.
+        shutil.rmtree(self.builder.path_layout.dir_wheels, ignore_errors=True)
         self.builder.run()
         path_zip = self.package()
         return self.publish(path_zip)

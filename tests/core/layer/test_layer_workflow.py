@@ -151,6 +151,13 @@ def test_wheels_and_files_are_packed_together(team: Team) -> None:
         assert {"python/alpha/__init__.py", "python/vendored/__init__.py"} <= set(archive.namelist())
 
 
+def test_wheels_that_another_builder_left_are_not_packed(team: Team) -> None:
+    team.workflow(a_wheel).run()
+    team.workflow(a_module()).run()
+    with team.published() as archive:
+        assert archive.namelist() == ["python/vendored/__init__.py"]
+
+
 def test_wheels_alone_are_packed_too(team: Team) -> None:
     team.workflow(a_wheel).run()
     with team.published() as archive:
