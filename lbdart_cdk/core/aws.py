@@ -87,6 +87,11 @@ def _explanation(error: BaseException, doing: str) -> LbdartError:
                 "Allow it in the role's policies, the bucket's policy and the policy of its encryption key, "
                 "and see that the object is there: S3 answers the same for one that is missing.",
             )
+        if code == "NoSuchBucket":
+            return LbdartError(
+                f"The bucket does not exist; {operation} was called to {doing}.",
+                "Create the bucket, or correct its name.",
+            )
         return LbdartError(
             f"{operation} failed with {code} ({message or 'no message'}); it was called to {doing}.",
             "Correct what AWS names and deploy again.",
