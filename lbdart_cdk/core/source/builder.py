@@ -87,7 +87,7 @@ def build_source_dir_using_uv(
     artifact = _artifact(
         UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
     )
-    return _source_dir(artifact, logger)
+    return _source_dir(artifact, SourcePathLayout(path_pyproject_toml), logger)
 
 
 def build_source_dir_using_pip(
@@ -103,7 +103,7 @@ def build_source_dir_using_pip(
     artifact = _artifact(
         PIP, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
     )
-    return _source_dir(artifact, logger)
+    return _source_dir(artifact, SourcePathLayout(path_pyproject_toml), logger)
 
 
 def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) -> SourceZip:
@@ -206,10 +206,9 @@ def _artifact(
     )
 
 
-def _source_dir(artifact: SourceArtifact, logger: BaseLogger) -> SourceDir:
+def _source_dir(artifact: SourceArtifact, layout: SourcePathLayout, logger: BaseLogger) -> SourceDir:
     logger.log_header("Build the source")
     contents = artifact.contents()
-    layout = SourcePathLayout(artifact.project.root / "pyproject.toml")
     with replaced_directory(layout.dir_build_lambda_source) as folder:
         for entry in contents.entries:
             path = folder / entry.name
