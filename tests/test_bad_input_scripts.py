@@ -178,6 +178,12 @@ MISTAKES = [
         r"pip could not build the project to a wheel: ", r"Run `pip wheel --no-deps \.`",
     ),
     Mistake(
+        "a file in the place of the build directory", (deploy_layer, build_source),
+        lambda script: (script.root / "build").write_text(""),
+        r"The build directory .*/orders/build/lambda\S* cannot be used: (Not a directory|File exists)\.",
+        r"Make room or give permission there",
+    ),
+    Mistake(
         "a bucket that is not there", ALL, lambda script: script.pass_(s3dir_lambda="s3://elsewhere/lambda"),
         r"The bucket does not exist; \w+Object was called to .* s3://elsewhere/lambda/\S+\.",
         r"Create the bucket, or correct its name\.",
@@ -266,7 +272,7 @@ def test_a_mistake_of_a_script_is_told(
     assert error.problem.endswith(".")
     assert error.remedy.endswith(".")
     assert "Contents" not in boto3.client("s3", region_name="us-east-1").list_objects_v2(Bucket="artifacts")
-    assert not list(script.root.rglob("*.partial"))
+    assert not list(script.root.glob("build/lambda/**/.*"))
     assert not (cache.is_dir() and list(cache.glob("tmp/*")))
 
 

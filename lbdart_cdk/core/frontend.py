@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from .credentials import Credentials
 from .errors import LbdartError
 from .project import Project
 from .tool import run, said
@@ -19,12 +20,17 @@ from .tool import run, said
 #: Variables of uv that would contradict the options that it is given here.
 _OVERRULED: Final = ("UV_FROZEN", "UV_LOCKED", "UV_NO_DEV", "UV_OUTPUT_FILE")
 
+_EXTRA_INDEXES: Final = "PIP_EXTRA_INDEX_URL"
+
 
 @dataclass(frozen=True, slots=True)
 class UvBuild:
-    """``uv build``."""
+    """``uv build``, which knows :class:`Credentials` by the variables of their index."""
 
-    name: str = "uv"
+    @property
+    def name(self) -> str:
+        """uv."""
+        return "uv"
 
     def build_wheel(self, source: Path, output: Path) -> None:
         """Run ``uv build --wheel``; raises :class:`LbdartError` when the project cannot be built."""
@@ -41,9 +47,18 @@ class UvBuild:
 
 @dataclass(frozen=True, slots=True)
 class PipWheel:
-    """``pip wheel``, by the pip of the Python that is running."""
+    """``pip wheel``, by the pip of the Python that is running.
 
-    name: str = "pip"
+    ``credentials`` are of indexes that the build backend may come from, beside pip's own; pip knows them by
+    its environment, since arguments are seen in the process list.
+    """
+
+    credentials: tuple[Credentials, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """pip."""
+        return "pip"
 
     def build_wheel(self, source: Path, output: Path) -> None:
         """Run ``pip wheel --no-deps``; raises :class:`LbdartError` when the project cannot be built."""
@@ -58,13 +73,20 @@ class PipWheel:
                 "--disable-pip-version-check", "--wheel-dir", output, source,
             ],
             cwd=source,
-            environment=os.environ,
+            environment=self._environment(),
         )  # fmt: skip
         if result.returncode:
             raise LbdartError(
                 f"pip could not build the project to a wheel: {said(result)}.",
                 "Run `pip wheel --no-deps .` in the project to see all that its build backend says.",
             )
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(os.environ)
+        if self.credentials:
+            indexes = " ".join(one.pip_extra_index_url for one in self.credentials)
+            environment[_EXTRA_INDEXES] = f"{environment.get(_EXTRA_INDEXES, '')} {indexes}".strip()
+        return environment
 
 
 UV: Final = UvBuild()

@@ -154,19 +154,6 @@ class Store:
                         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-@contextlib.contextmanager
-def replaced_directory(path: Path) -> Iterator[Path]:
-    """Give an empty directory that takes the place of ``path`` when the block ends well, and else goes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".", ignore_cleanup_errors=True) as name:
-        made = Path(name, "new")
-        made.mkdir()
-        yield made
-        if path.exists():
-            path.rename(Path(name, "old"))
-        made.rename(path)
-
-
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal."""
     with path.open("rb") as file:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from ..build_directory import explained
 from ..credentials import Credentials, listed
 from ..errors import LbdartError
 from ..project import Project, checked_pyproject
@@ -71,8 +72,9 @@ class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
                     f"The build directory {directory} is in use.", "Pass skip_prompt=True to have it cleared."
                 )
         shutil.rmtree(directory, ignore_errors=True)
-        self.path_layout.dir_wheels.mkdir(parents=True)
-        self.path_layout.dir_python.mkdir(parents=True)
+        with explained(directory):
+            self.path_layout.dir_wheels.mkdir(parents=True)
+            self.path_layout.dir_python.mkdir(parents=True)
 
     @abstractmethod
     def step_3_execute_build(self) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from ..archive import write_zip
 from ..aws import checked_client
+from ..build_directory import replaced_directory, scratch
 from ..credentials import Credentials, listed
-from ..frontend import PIP, UV
+from ..frontend import UV, PipWheel
 from ..layer.foundation import BaseLogger
 from ..pack import Bundle, merge
 from ..project import Project, checked_pyproject
 from ..s3 import S3Path
-from ..store import Store, replaced_directory, sha256_of
+from ..store import Store, sha256_of
 from ..tool import Frontend
 from ..wheel import is_bytecode
 from .artifact import SourceArtifact, SourceZip, refuse_without_code
@@ -101,7 +102,12 @@ def build_source_dir_using_pip(
 ) -> SourceDir:
     """Do what :func:`build_source_dir_using_uv` does with ``pip wheel``, of the Python that is running."""
     artifact = _artifact(
-        PIP, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
+        PipWheel(listed(credentials)),
+        path_pyproject_toml,
+        include=include,
+        exclude=exclude,
+        credentials=credentials,
+        store=store,
     )
     return _source_dir(artifact, SourcePathLayout(path_pyproject_toml), logger)
 
@@ -126,14 +132,12 @@ def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) 
         ]
     )
     refuse_without_code(entries, f"The source in {root}")
-    partial = target.with_name("source.zip.partial")
-    try:
-        with partial.open("wb") as file:
+    with scratch(target.parent) as folder:
+        finished = folder / target.name
+        with finished.open("wb") as file:
             write_zip(file, entries)
-        made = SourceZip(target, sha256_of(partial), source_dir.version)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+        made = SourceZip(target, sha256_of(finished), source_dir.version)
+        finished.replace(target)
     logger.log(f"{target} ({target.stat().st_size:,} bytes)")
     return made
 
@@ -181,7 +185,12 @@ def build_and_upload_source_using_pip(
     """Do what :func:`build_and_upload_source_using_uv` does with ``pip wheel``."""
     checked_client(s3_client, "s3")
     artifact = _artifact(
-        PIP, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
+        PipWheel(listed(credentials)),
+        path_pyproject_toml,
+        include=include,
+        exclude=exclude,
+        credentials=credentials,
+        store=store,
     )
     return _build_and_upload(s3_client, S3Path.parse(s3dir_lambda), artifact, logger)
 

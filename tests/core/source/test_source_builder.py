@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core.credentials import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.foundation import BaseLogger
 from lbdart_cdk.core.project import Project
@@ -25,8 +27,9 @@ from lbdart_cdk.core.source.files import copy_source_for_lambda_deployment
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.tools import find_project
 from tests.core.conftest import FakeAws
-from tests.support.projects import files_in, make_project
-from tests.support.wheels import names_in, read_from, sha256
+from tests.support.index import Index
+from tests.support.projects import BACKEND, files_in, index_table, make_project
+from tests.support.wheels import make_wheel, names_in, read_from, sha256
 
 Build = Callable[..., SourceDir]
 BuildAndUpload = Callable[..., BuildAndUploadSourceResult]
@@ -100,6 +103,40 @@ def test_all_at_once_it_is_the_constructs_zip_at_the_constructs_key(
     )
     assert aws.read(result.s3path_source_zip) == expected.path.read_bytes()
     assert files_in(root) == before
+
+
+@BUILDS
+def test_a_backend_may_come_from_a_private_index(
+    tmp_path: Path,
+    index: Index,
+    build: Build,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Its password opens the index, and is found nowhere afterwards."""
+    make_wheel(index.folder, "hosted", files={"hosted.py": BACKEND})
+    index.demanded = ("ci", "m4rked p@ss/word")
+    url = f"{index.url}/simple/"
+    store = Store(tmp_path / "store")
+    root = make_project(tmp_path / "orders", tail=index_table(index.url).replace('"tests"', '"team"'))
+    text = (root / "pyproject.toml").read_text()
+    text = text.replace("requires = []", 'requires = ["hosted"]').replace(
+        'build-backend = "backend"\nbackend-path = ["."]', 'build-backend = "hosted"'
+    )
+    (root / "pyproject.toml").write_text(text)
+    public = tmp_path / "public"
+    public.mkdir()
+    with Index(public) as nothing_there:
+        monkeypatch.setenv("PIP_INDEX_URL", f"{nothing_there.url}/simple/")
+        environment = dict(os.environ)
+        with pytest.raises(LbdartError, match="could not build the project"):
+            build(root / "pyproject.toml", store=store)
+        credentials = Credentials("team", url, *index.demanded)
+        source_dir = build(root / "pyproject.toml", store=store, credentials=credentials)
+    assert (source_dir.path / "orders/app.py").is_file()
+    assert os.environ == environment
+    everything = [*files_in(tmp_path).values(), *(part.encode() for part in capfd.readouterr())]
+    assert not [each for each in everything if b"m4rked" in each]
 
 
 def test_a_project_without_a_build_system(tmp_path: Path, store: Store) -> None:
