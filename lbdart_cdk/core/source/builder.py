@@ -20,7 +20,7 @@ from ..store import Store, sha256_of
 from ..tool import Frontend
 from ..wheel import is_bytecode
 from .artifact import SourceArtifact, SourceZip, refuse_without_code
-from .files import stored_file
+from .files import patterns_of, stored_file
 from .foundation import SourcePathLayout
 from .upload import upload_source_zip
 
@@ -65,8 +65,8 @@ class BuildAndUploadSourceResult:
 def build_source_dir_using_uv(
     path_pyproject_toml: Path,
     *,
-    include: Collection[str] = (),
-    exclude: Collection[str] = (),
+    include: str | Collection[str] | None = None,
+    exclude: str | Collection[str] | None = None,
     credentials: Credentials | Collection[Credentials] | None = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -77,9 +77,9 @@ def build_source_dir_using_uv(
     names in the zip.
 
     :param path_pyproject_toml: the project's ``pyproject.toml``.
-    :param include: glob patterns (:func:`is_match`) of further files of the project, kept at their
-        relative paths.
-    :param exclude: glob patterns of files to leave out.
+    :param include: one glob pattern or several (:func:`is_match`) of further files of the project, kept at
+        their relative paths.
+    :param exclude: one glob pattern or several of files to leave out.
     :param credentials: for private indexes that the build backend comes from; they get into no file.
     :param store: where what is built is kept. Default: the user's cache directory.
     :param logger: what is told about the steps. Default: printed.
@@ -94,8 +94,8 @@ def build_source_dir_using_uv(
 def build_source_dir_using_pip(
     path_pyproject_toml: Path,
     *,
-    include: Collection[str] = (),
-    exclude: Collection[str] = (),
+    include: str | Collection[str] | None = None,
+    exclude: str | Collection[str] | None = None,
     credentials: Credentials | Collection[Credentials] | None = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -147,8 +147,8 @@ def build_and_upload_source_using_uv(
     s3dir_lambda: S3Path | str,
     path_pyproject_toml: Path,
     *,
-    include: Collection[str] = (),
-    exclude: Collection[str] = (),
+    include: str | Collection[str] | None = None,
+    exclude: str | Collection[str] | None = None,
     credentials: Credentials | Collection[Credentials] | None = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -176,8 +176,8 @@ def build_and_upload_source_using_pip(
     s3dir_lambda: S3Path | str,
     path_pyproject_toml: Path,
     *,
-    include: Collection[str] = (),
-    exclude: Collection[str] = (),
+    include: str | Collection[str] | None = None,
+    exclude: str | Collection[str] | None = None,
     credentials: Credentials | Collection[Credentials] | None = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -199,8 +199,8 @@ def _artifact(
     frontend: Frontend,
     path_pyproject_toml: Path,
     *,
-    include: Collection[str],
-    exclude: Collection[str],
+    include: str | Collection[str] | None,
+    exclude: str | Collection[str] | None,
     credentials: Credentials | Collection[Credentials] | None,
     store: Store | None,
 ) -> SourceArtifact:
@@ -208,8 +208,8 @@ def _artifact(
     return SourceArtifact(
         Project(path.parent, path),
         frontend,
-        tuple(include),
-        tuple(exclude),
+        patterns_of(include),
+        patterns_of(exclude),
         store or Store(),
         listed(credentials),
     )

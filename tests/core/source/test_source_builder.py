@@ -237,6 +237,20 @@ def test_a_directory_without_code_is_refused(root: Path, store: Store) -> None:
     assert [path.name for path in (root / "build/lambda").iterdir()] == ["source"]
 
 
+def test_one_pattern_is_as_good_as_a_list_of_it(root: Path, store: Store) -> None:
+    one, listed = (
+        build_source_dir_using_uv(root / "pyproject.toml", include=include, exclude=exclude, store=store)
+        for include, exclude in (("*.json", "tool.py"), (["*.json"], ["tool.py"]))
+    )
+    assert one == listed
+    assert sorted(files_in(one.path)) == [
+        "conf/rates.json",
+        "orders-1.2.0.dist-info/METADATA",
+        "orders/__init__.py",
+        "orders/app.py",
+    ]
+
+
 def test_a_relative_path_is_the_same_project(
     root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
