@@ -327,6 +327,11 @@ MISTAKES = [
         r"The source of orders in .* would hold no Python code\.", r"Put the code into src/",
     ),
     Mistake(
+        "a project without a version", SOURCE,
+        lambda scene: scene.edit("pyproject.toml", lambda text: text.replace('version = "1.2.0"', "")),
+        r"The project in .*/pyproject\.toml has no version\.", r"Give it one, as version = ",
+    ),
+    Mistake(
         "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),
         r"uv could not build the project to a wheel: ", r"Run `uv build --wheel`",
     ),

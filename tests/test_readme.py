@@ -52,7 +52,8 @@ def parameters(construct: str) -> dict[str, inspect.Parameter]:
 
 
 def test_programs_are_the_ones_tested_here() -> None:
-    assert set(programs()) == {"app.py", "company_app.py", "deploy.py", "other_app.py", "private_app.py"}
+    run = {program for program, _ in transcripts()}
+    assert set(programs()) == {"app.py", "company_app.py", "other_app.py", "private_app.py", *run}
 
 
 def synthesised(program: str, stack: str, folder: Path, outdir: Path) -> dict[str, Any]:
@@ -127,21 +128,58 @@ def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: P
     assert function["Handler"] == "orders.app.handler"
 
 
-def test_deploy_without_cdk_publishes_the_layer_once(
+def transcripts() -> list[tuple[str, list[str]]]:
+    """What the section without CDK shows: each run of a program there, and the lines that it prints."""
+    section = README.split("## Without CDK\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert all(kind == "python" or text.startswith("$ python ") for kind, text in blocks)
+    runs = "".join(text for kind, text in blocks if kind == "").split("$ python ")[1:]
+    shown = {re.match(r"# (\S+)", text)[1] for kind, text in blocks if kind == "python"}  # type: ignore[index]
+    assert {run.splitlines()[0] for run in runs} == shown
+    return [(run.splitlines()[0], run.splitlines()[1:]) for run in runs]
+
+
+def in_general(lines: list[str]) -> list[str]:
+    """Lines without what depends on the project: its packages, its version, sizes and hashes."""
+    masks = {
+        r"[0-9a-f]{64}": "SHA256",
+        r"\([\d,]+ (bytes|files)": r"(N \1",
+        r"\b\d+\.\d+\.\d+\b": "VERSION",
+        r"^[a-z0-9-]+ [\d.]+$|^(?!orders)[a-z0-9-]+ VERSION$": "PACKAGE VERSION",
+    }
+    found: list[str] = []
+    for line in lines:
+        for pattern, mask in masks.items():
+            line = re.sub(pattern, mask, line)  # noqa: PLW2901
+        if line != "PACKAGE VERSION" or found[-1] != line:
+            found.append(line)
+    return found
+
+
+def test_the_programs_without_cdk_print_what_is_shown(
     orders: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (orders / "deploy.py").write_text(programs()["deploy.py"])
+    for name in ("__init__.py", "rates.json", "notes.txt"):
+        (orders / "shared").mkdir(exist_ok=True)
+        (orders / "shared" / name).write_text("{}")
     monkeypatch.chdir(orders)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("ARTIFACT_BUCKET", "artifacts")
+    monkeypatch.setenv("ARTIFACT_BUCKET", "orders-artifacts")
+    runs = transcripts()
+    assert len(runs) == 6
     with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="artifacts")
-        for _ in range(2):
-            runpy.run_path("deploy.py")
-            printed = capsys.readouterr().out.splitlines()
-            assert printed[-1] == "arn:aws:lambda:us-east-1:123456789012:layer:orders-deps:1"
-        found = boto3.client("s3").list_objects_v2(Bucket="artifacts", Prefix="lambda/orders/layer/0")
-        assert [row["Key"] for row in found["Contents"]] == ["lambda/orders/layer/000001/uv.lock"]
+        boto3.client("s3").create_bucket(Bucket="orders-artifacts")
+        for program, shown in runs:
+            Path(program).write_text(programs()[program])
+            runpy.run_path(program)
+            assert in_general(capsys.readouterr().out.splitlines()) == in_general(shown), program
+        for layer in ("orders-deps", "orders-shared"):
+            versions = boto3.client("lambda").list_layer_versions(LayerName=layer)["LayerVersions"]
+            assert [version["Version"] for version in versions] == [1]
+        found = boto3.client("s3").list_objects_v2(Bucket="orders-artifacts")["Contents"]
+        keys = [re.sub(r"[0-9a-f]{64}", "SHA256", row["Key"]) for row in found]
+        assert keys.count("lambda/orders/source/1.2.0/SHA256/source.zip") == 2
+        assert {"lambda/orders/layer/000001/uv.lock", "lambda/shared/layer/000001/uv.lock"} <= set(keys)
 
 
 @pytest.mark.parametrize("construct", lbdart_cdk.__all__)

@@ -1,6 +1,7 @@
 """What scripts without CDK and authors of tools and builders import."""
 
 from .credentials import Credentials
+from .cwd import temp_cwd
 from .errors import LbdartError
 from .layer.artifact import LayerArtifact
 from .layer.builder import T_BUILDER, BaseLambdaLayerLocalBuilder
@@ -20,6 +21,15 @@ from .layer.workflow import LayerDeploymentWorkflow
 from .project import Project
 from .s3 import S3Path
 from .source.artifact import SourceArtifact, SourceZip
+from .source.builder import (
+    BuildAndUploadSourceResult,
+    SourceDir,
+    build_and_upload_source_using_pip,
+    build_and_upload_source_using_uv,
+    build_source_dir_using_pip,
+    build_source_dir_using_uv,
+    create_source_zip,
+)
 from .source.files import copy_source_for_lambda_deployment, is_match
 from .source.foundation import SourcePathLayout, SourceS3Layout
 from .source.upload import upload_source_zip
@@ -32,6 +42,7 @@ __all__ = [
     "ZFILL",
     "BaseLambdaLayerLocalBuilder",
     "BaseLogger",
+    "BuildAndUploadSourceResult",
     "Credentials",
     "LambdaLayerVersionPublisher",
     "LayerArtifact",
@@ -47,17 +58,24 @@ __all__ = [
     "S3MetadataKeyEnum",
     "S3Path",
     "SourceArtifact",
+    "SourceDir",
     "SourcePathLayout",
     "SourceS3Layout",
     "SourceZip",
     "Store",
     "Target",
     "Tool",
+    "build_and_upload_source_using_pip",
+    "build_and_upload_source_using_uv",
+    "build_source_dir_using_pip",
+    "build_source_dir_using_uv",
     "copy_source_for_lambda_deployment",
     "create_layer_zip_file",
+    "create_source_zip",
     "default_ignore_package_list",
     "is_match",
     "move_to_dir_python",
+    "temp_cwd",
     "upload_layer_zip_to_s3",
     "upload_source_zip",
 ]

@@ -13,8 +13,9 @@ from .errors import LbdartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
-__all__ = ["error_code", "explained", "is_transient"]
+__all__ = ["checked_client", "error_code", "explained", "is_transient"]
 
 _THROTTLED = frozenset(
     {
@@ -53,27 +54,49 @@ def explained(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except ClientError as error:
+    except (BotoCoreError, ClientError, S3UploadFailedError) as error:
+        # The managed transfer hides what S3 answered behind an exception of its own.
+        answered = error.__context__ if isinstance(error, S3UploadFailedError) else error
+        raise _explanation(answered or error, doing) from error
+
+
+def checked_client(client: Any, service: str) -> None:
+    """Raise :class:`LbdartError` unless it is boto3's client for a service, ``"s3"`` or ``"lambda"``."""
+    model = getattr(getattr(client, "meta", None), "service_model", None)
+    found = getattr(model, "service_name", None)
+    if found != service:
+        given = f"a client for {found}" if found else f"of type {type(client).__name__}"
+        raise LbdartError(
+            f"{service}_client is {given}.", f"Pass a client for {service}: boto3.client({service!r})."
+        )
+
+
+def _explanation(error: BaseException, doing: str) -> LbdartError:
+    if isinstance(error, ClientError):
         code = error_code(error)
         message = error.response.get("Error", {}).get("Message", "").strip().rstrip(".")
         operation = error.operation_name
         if code in _THROTTLED:
-            raise LbdartError(
+            return LbdartError(
                 f"AWS throttled {operation} and kept doing so after retries; it was called to {doing}.",
                 "Deploy again in a few minutes, or with fewer deployments at once.",
-            ) from error
+            )
         if code in _REFUSED:
-            raise LbdartError(
+            return LbdartError(
                 f"AWS refused {operation} ({message or code}); it was called to {doing}.",
                 "Allow it in the role's policies, the bucket's policy and the policy of its encryption key, "
                 "and see that the object is there: S3 answers the same for one that is missing.",
-            ) from error
-        raise LbdartError(
+            )
+        if code == "NoSuchBucket":
+            return LbdartError(
+                f"The bucket does not exist; {operation} was called to {doing}.",
+                "Create the bucket, or correct its name.",
+            )
+        return LbdartError(
             f"{operation} failed with {code} ({message or 'no message'}); it was called to {doing}.",
             "Correct what AWS names and deploy again.",
-        ) from error
-    except (BotoCoreError, S3UploadFailedError) as error:
-        raise LbdartError(
-            f"AWS could not be asked to {doing}: {str(error).rstrip('.')}.",
-            "Check the network, the credentials, their permissions and the Region, then try again.",
-        ) from error
+        )
+    return LbdartError(
+        f"AWS could not be asked to {doing}: {str(error).rstrip('.')}.",
+        "Check the network, the credentials, their permissions and the Region, then try again.",
+    )

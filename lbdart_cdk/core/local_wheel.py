@@ -17,7 +17,7 @@ from .lock import Requirements
 from .progress import announced
 from .project import copy_of
 from .store import Store
-from .tool import Tool
+from .tool import Frontend
 from .wheel import lasting, required_by, wheel_entries
 
 
@@ -29,7 +29,7 @@ class BuiltWheel:
     requires: Requirements
 
 
-def build_local_wheel(directory: Path, tool: Tool, store: Store) -> BuiltWheel:
+def build_local_wheel(directory: Path, tool: Frontend, store: Store) -> BuiltWheel:
     """Return a wheel of the project at ``directory``, built when its files changed.
 
     Raises :class:`LbdartError` when it cannot be built, and when it compiles: what this machine's
@@ -41,13 +41,13 @@ def build_local_wheel(directory: Path, tool: Tool, store: Store) -> BuiltWheel:
     )
 
 
-def build_sdist_wheel(sdist: Path, filename: str, sha256: str, tool: Tool, store: Store) -> BuiltWheel:
+def build_sdist_wheel(sdist: Path, filename: str, sha256: str, tool: Frontend, store: Store) -> BuiltWheel:
     """Return a wheel of a source distribution, built once for its hash; it raises as above."""
     key = key_of({"artifact": "wheel", "tool": tool.name, "sdist": sha256})
     return _built(key, filename, lambda folder: _unpacked(sdist, filename, folder / "sdist"), tool, store)
 
 
-def _built(key: str, what: str, source: Callable[[Path], Path], tool: Tool, store: Store) -> BuiltWheel:
+def _built(key: str, what: str, source: Callable[[Path], Path], tool: Frontend, store: Store) -> BuiltWheel:
     if not store.has_archive(key):
         with store.scratch() as folder:
             output = folder / "wheel"

@@ -65,6 +65,15 @@ class Project:
         """``project.version``, or None when there is none or the build backend makes it."""
         return self._said("version")
 
+    def refuse_without_version(self) -> None:
+        """Raise :class:`LbdartError` when ``project`` has no version and leaves it to nobody (PEP 621)."""
+        table = self._table("project")
+        if table and self.version is None and "version" not in table.get("dynamic", ()):
+            raise LbdartError(
+                f"The project in {self.root / 'pyproject.toml'} has no version.",
+                'Give it one, as version = "1.0.0", or name it in dynamic when the build backend makes it.',
+            )
+
     @property
     def extras(self) -> tuple[str, ...]:
         """The names of the project's extras (PEP 621)."""
@@ -135,6 +144,13 @@ class Project:
     def _table(self, name: str) -> dict[str, Any]:
         table = self.pyproject.get(name, {})
         return table if isinstance(table, dict) else {}
+
+
+def checked_pyproject(path: Path) -> Path:
+    """Return the absolute path of a ``pyproject.toml``; raises :class:`LbdartError` when none is there."""
+    if not path.is_file():
+        raise LbdartError(f"There is no {path}.", "Pass the path of the project's pyproject.toml.")
+    return path.absolute()
 
 
 def _pinned_python(pin: Path) -> tuple[int, int]:

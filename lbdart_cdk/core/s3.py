@@ -46,7 +46,7 @@ class S3Path:
         """
         if isinstance(location, S3Path):
             return location
-        scheme, _, rest = location.partition("://")
+        scheme, _, rest = str(location).partition("://")
         bucket, _, key = rest.partition("/")
         if scheme != "s3" or not bucket:
             raise LbdartError(

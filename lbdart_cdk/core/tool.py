@@ -25,13 +25,21 @@ class Options:
     groups: tuple[str, ...] = ()
 
 
-class Tool(Protocol):
-    """A packaging tool: how its manifest becomes a lock, and how it builds a project."""
+class Frontend(Protocol):
+    """A build frontend (PEP 517): has a project's own build backend make a wheel."""
 
     @property
     def name(self) -> str:
         """What the user calls it: ``uv``."""
         ...
+
+    def build_wheel(self, source: Path, output: Path) -> None:
+        """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``."""
+        ...
+
+
+class Tool(Frontend, Protocol):
+    """A packaging tool: how its manifest becomes a lock, and how it builds a project."""
 
     @property
     def manifest(self) -> str:
@@ -56,10 +64,6 @@ class Tool(Protocol):
         Notes in ``store`` make this cheap when nothing changed. Raises :class:`LbdartError` when the
         manifest is stale or not valid, and for extras and groups that the project does not have.
         """
-        ...
-
-    def build_wheel(self, source: Path, output: Path) -> None:
-        """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``."""
         ...
 
 

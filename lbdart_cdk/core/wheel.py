@@ -68,6 +68,15 @@ def _parsed(fields: Iterable[str]) -> Iterator[tuple[str, str | None]]:
             yield requirement.name, str(requirement.marker) if requirement.marker is not None else None
 
 
+def version_of(path: Path) -> str:
+    """Return the version that a wheel's metadata is filed under; empty when it has none."""
+    for entry in read_entries(path):
+        folder, _, name = entry.name.rpartition("/")
+        if name == "METADATA" and folder.endswith(".dist-info"):
+            return folder.removesuffix(".dist-info").partition("-")[2]
+    return ""
+
+
 def lasting(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield a freshly built wheel's files so that only the code decides their bytes.
 

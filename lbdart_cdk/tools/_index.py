@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.tool import run
-
-from . import uv
 
 if TYPE_CHECKING:
     import requests
@@ -66,7 +65,7 @@ def _pips_own() -> str | None:
 
 
 def _uvs_own() -> str | None:
-    executable = uv.executable()
+    executable = frontend.uv_executable()
     if executable is None:
         return None
     command = [executable, "pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"]

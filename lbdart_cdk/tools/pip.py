@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
@@ -25,7 +26,7 @@ from lbdart_cdk.core.store import Store, sha256_of
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options, Tool, run, said
 
-from . import _toml, uv
+from . import _toml
 from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
 
@@ -228,7 +229,7 @@ def _compiled(project: Project, requirements: _Requirements, target: Target) -> 
 def _uv(
     project: Project, requirements: _Requirements, target: Target, glibc: tuple[int, int], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    executable = uv.executable()
+    executable = frontend.uv_executable()
     if executable is None:
         raise LbdartError(
             f"uv is not installed, and {project.manifest} is locked for the target with it.",

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,6 +12,7 @@ from typing import Any, Final
 
 from packaging.utils import canonicalize_name
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
@@ -25,12 +21,10 @@ from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options, Tool, run, said
+from lbdart_cdk.core.tool import Options, Tool, said
 
 #: Kinds of ``source`` in uv.lock that are directories of the user's.
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
-#: Variables that would contradict the options given here.
-_OVERRULED: Final = ("UV_FROZEN", "UV_LOCKED", "UV_NO_DEV", "UV_OUTPUT_FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +65,7 @@ class Uv:
 
     def build_wheel(self, source: Path, output: Path) -> None:
         """Run ``uv build --wheel``."""
-        python = _this_python(Project(source, source / self.manifest))
-        result = _uv(
-            "build", "--quiet", "--wheel", "--out-dir", str(output), *python, str(source), cwd=source
-        )
-        if result.returncode:
-            raise LbdartError(
-                f"uv could not build the project to a wheel: {said(result)}.",
-                "Run `uv build --wheel` in the project to see all that its build backend says.",
-            )
+        frontend.UV.build_wheel(source, output)
 
 
 TOOL: Final = Uv()
@@ -112,9 +98,10 @@ def _pyproject_hashes(project: Project, directories: list[str]) -> Iterator[str]
 def _export(project: Project, options: Options) -> dict[str, Any]:
     chosen = [f"--extra={name}" for name in options.extras] + [f"--group={name}" for name in options.groups]
     with announced(f"Reading {project.manifest.name} of {project.name}"):
-        result = _uv(
+        result = frontend.run_uv(
             "export", "--quiet", "--format=pylock.toml", "--locked", "--no-header",
-            "--no-emit-project", "--no-default-groups", *_this_python(project), *chosen, cwd=project.root,
+            "--no-emit-project", "--no-default-groups", *frontend.this_python(project), *chosen,
+            cwd=project.root,
         )  # fmt: skip
     if result.returncode:
         raise _export_error(project, said(result))
@@ -140,42 +127,8 @@ def _export_error(project: Project, message: str) -> LbdartError:
     )
 
 
-def _this_python(project: Project) -> list[str]:
-    """Let uv use the Python that is running, where the project admits it.
-
-    Neither a lock nor a pure-Python wheel depends on it, and else uv looks for the Python that is pinned
-    for Lambda, or downloads it.
-    """
-    workspace = Project(project.manifest.parent, project.manifest)
-    required = [one.requires_python for one in (project, workspace)]
-    here = platform.python_version()
-    admitted = all(one is None or one.contains(here, prereleases=True) for one in required)
-    return [f"--python={sys.executable}"] if admitted else []
-
-
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"
-
-
-def _uv(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in _OVERRULED}
-    found = executable()
-    if found is None:
-        raise LbdartError(
-            "uv is not installed, and the project is locked with it.",
-            "Install it: pip install 'lbdart_cdk[uv]'.",
-        )
-    return run([found, *arguments], cwd=cwd, environment=environment)
-
-
-def executable() -> str | None:
-    """Return the uv to run: the one installed beside this library, else the one on PATH, else None."""
-    try:
-        from uv import find_uv_bin
-
-        return find_uv_bin()
-    except (ImportError, FileNotFoundError):
-        return shutil.which("uv")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lbdart_cdk.core.archive import Entry
 from lbdart_cdk.core.build_key import is_bytecode
-from lbdart_cdk.core.wheel import installed_name, lasting, wheel_entries
-from tests.support.wheels import make_wheel
+from lbdart_cdk.core.wheel import installed_name, lasting, version_of, wheel_entries
+from tests.support.wheels import make_wheel, make_zip
 
 
 def by_name(entries: list[Entry]) -> dict[str, bytes]:
@@ -86,3 +86,9 @@ def test_a_readme_or_another_version_of_the_backend_is_no_new_code(tmp_path: Pat
     after = make_wheel(tmp_path / "after", files={"alpha.py": "x = 1\n"}, metadata=other)
     old, new = (by_name(list(lasting(wheel_entries(wheel)))) for wheel in (before, after))
     assert new == old
+
+
+def test_the_version_of_a_wheel_is_told_whatever_its_file_is_called(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "alpha", "1.2.post3").rename(tmp_path / "alpha.whl")
+    assert version_of(wheel) == "1.2.post3"
+    assert version_of(make_zip(tmp_path / "none.whl", [("alpha.py", "")])) == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.artifact import LayerArtifact
 from lbdart_cdk.core.lock import Lock
@@ -15,7 +16,7 @@ from lbdart_cdk.core.selection import Selection, select
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
-from lbdart_cdk.tools import _index, find_project, pip, uv
+from lbdart_cdk.tools import _index, find_project, pip
 from tests.support.index import Index
 from tests.support.projects import files_in, make_project
 from tests.support.wheels import make_wheel, names_in, sha256
@@ -213,7 +214,7 @@ class TestPinnedByHash:
     ) -> None:
         first = lock(root, store)
         assert first.pinned
-        monkeypatch.setattr(uv, "executable", lambda: pytest.fail("uv was asked"))
+        monkeypatch.setattr(frontend, "uv_executable", lambda: pytest.fail("uv was asked"))
         assert lock(root, store) == first
         assert capsys.readouterr().err == ""
 
@@ -278,7 +279,7 @@ class TestNotPinned:
 
     def test_the_way_out_is_one(self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
         write(root, "alpha", name="requirements.in")
-        executable = uv.executable()
+        executable = frontend.uv_executable()
         assert executable is not None
         command = "pip compile --universal --generate-hashes requirements.in -o requirements.txt"
         subprocess.run([executable, *command.split()], cwd=root, check=True, capture_output=True)
@@ -390,7 +391,7 @@ class TestMistakes:
         self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = write(root, "beta")
-        monkeypatch.setattr(uv, "executable", lambda: None)
+        monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         error = refused(root, store)
         assert error.problem == f"uv is not installed, and {path} is locked for the target with it."
         assert error.remedy.startswith("Install it: ")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.artifact import LayerArtifact
 from lbdart_cdk.core.lock import Lock
@@ -14,7 +15,7 @@ from lbdart_cdk.core.selection import select
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
-from lbdart_cdk.tools import _index, find_project, uv
+from lbdart_cdk.tools import _index, find_project
 from tests.support.index import Index
 from tests.support.poetry import directory, package, poetry_lock
 from tests.support.projects import files_in, make_project
@@ -251,7 +252,7 @@ class TestWhereFilesAre:
         assert pips.startswith("https://")
         monkeypatch.setitem(__import__("sys").modules, "pip._internal.models.index", None)
         assert _index.default_index().rstrip("/") == pips.rstrip("/")
-        monkeypatch.setattr(uv, "executable", lambda: None)
+        monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         with pytest.raises(LbdartError, match=r"No package index is known.*\nSet PIP_INDEX_URL"):
             _index.default_index()
 

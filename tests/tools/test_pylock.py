@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.artifact import LayerArtifact
 from lbdart_cdk.core.lock import Lock
@@ -16,7 +17,7 @@ from lbdart_cdk.core.selection import select
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
-from lbdart_cdk.tools import find_project, pylock, uv
+from lbdart_cdk.tools import find_project, pylock
 from tests.support.locks import locked, locked_file
 from tests.support.projects import files_in, make_project
 from tests.support.wheels import make_wheel, names_in
@@ -54,7 +55,7 @@ def test_a_lock_is_taken_as_it_stands(tmp_path: Path, store: Store, name: str) -
 
 
 def test_what_uv_exports_is_understood(orders: Path, store: Store) -> None:
-    executable = uv.executable()
+    executable = frontend.uv_executable()
     assert executable is not None
     subprocess.run(
         [
@@ -184,7 +185,7 @@ class TestLocalPackages:
     ) -> None:
         before = files_in(root.parent / "lib")
         if not with_uv:
-            monkeypatch.setattr(uv, "executable", lambda: None)
+            monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         assert packed(root, store) == {"lib"}
         assert files_in(root.parent / "lib") == before
 
@@ -192,7 +193,7 @@ class TestLocalPackages:
         self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with_uv = layer(root, Store(tmp_path / "one")).build().read_bytes()
-        monkeypatch.setattr(uv, "executable", lambda: None)
+        monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         assert layer(root, Store(tmp_path / "other")).build().read_bytes() == with_uv
 
     @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ class TestLocalPackages:
         self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, with_uv: bool, command: str
     ) -> None:
         if not with_uv:
-            monkeypatch.setattr(uv, "executable", lambda: None)
+            monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         (root.parent / "lib/backend.py").write_text("raise RuntimeError('no such compiler')\n")
         with pytest.raises(LbdartError, match=f"could not build the project.*\nRun `{command}`"):
             layer(root, store).build()

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.layer.artifact import LayerArtifact
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
-from lbdart_cdk.tools import find_project, tools, uv
+from lbdart_cdk.tools import find_project, tools
 from tests.support.index import Index
 from tests.support.poetry import directory, package, poetry_lock
 from tests.support.projects import index_table, make_project, make_sdist, uv_lock
@@ -50,7 +51,7 @@ def project(root: Path, index: Index) -> Path:
 
 
 def run_uv(root: Path, *arguments: str) -> None:
-    executable = uv.executable()
+    executable = frontend.uv_executable()
     assert executable is not None
     subprocess.run([executable, *arguments], cwd=root, check=True, capture_output=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.lock import Lock
 from lbdart_cdk.core.selection import LocalPackage, select
@@ -38,7 +39,7 @@ def refused(
 
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs uv from now on fails the test."""
-    monkeypatch.setattr(uv, "executable", lambda: pytest.fail("uv was asked"))
+    monkeypatch.setattr(frontend, "uv_executable", lambda: pytest.fail("uv was asked"))
 
 
 def test_the_projects_own_dependencies_are_locked_with_all_they_require(orders: Path, store: Store) -> None:
@@ -212,7 +213,7 @@ def test_uv_that_is_not_installed(orders: Path, store: Store, monkeypatch: pytes
     monkeypatch.setitem(__import__("sys").modules, "uv", None)
     monkeypatch.setenv("PATH", "")
     error = refused(orders, store)
-    assert error.problem == "uv is not installed, and the project is locked with it."
+    assert error.problem == "uv is not installed, and the project is locked or built with it."
     assert error.remedy.startswith("Install it: ")
 
 

@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from ..build_directory import explained
 from ..credentials import Credentials, listed
 from ..errors import LbdartError
-from ..project import Project
+from ..project import Project, checked_pyproject
 from ..store import Store
 from ..target import Target
 from ..tool import Options, Tool
+from ..wheel import version_of
 from .artifact import LayerArtifact
 from .foundation import BaseLogger, LayerPathLayout
 
@@ -32,7 +34,7 @@ class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
     """A build on this machine, in four steps of which a tool overrides the third.
 
@@ -58,10 +60,7 @@ class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
 
     def step_1_preflight_check(self) -> None:
         """See that there is a project."""
-        if not self.path_pyproject_toml.is_file():
-            raise LbdartError(
-                f"There is no {self.path_pyproject_toml}.", "Pass the path of the project's pyproject.toml."
-            )
+        checked_pyproject(self.path_pyproject_toml)
 
     def step_2_prepare_environment(self) -> None:
         """Start with an empty build directory."""
@@ -73,8 +72,9 @@ class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
                     f"The build directory {directory} is in use.", "Pass skip_prompt=True to have it cleared."
                 )
         shutil.rmtree(directory, ignore_errors=True)
-        self.path_layout.dir_wheels.mkdir(parents=True)
-        self.path_layout.dir_python.mkdir(parents=True)
+        with explained(directory):
+            self.path_layout.dir_wheels.mkdir(parents=True)
+            self.path_layout.dir_python.mkdir(parents=True)
 
     @abstractmethod
     def step_3_execute_build(self) -> None:
@@ -137,5 +137,5 @@ class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
     def step_3_execute_build(self) -> None:
         """Bring the wheels of the selection into ``dir_wheels``."""
         for name, path in self.artifact.wheels().items():
-            self.log(f"{name}: {path.name}")
+            self.log(f"{name} {version_of(path)}".rstrip())
             shutil.copyfile(path, self.path_layout.dir_wheels / f"{name}.whl")

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LbdartError
@@ -13,7 +14,6 @@ from ..s3 import S3Path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = [
     "ZFILL",
@@ -24,6 +24,7 @@ __all__ = [
     "LayerPathLayout",
     "LayerS3Layout",
     "S3MetadataKeyEnum",
+    "refuse_unless_path",
 ]
 
 ZFILL = 6
@@ -59,7 +60,7 @@ _MANIFEST_NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BaseLogger:
     """Logs the steps of a run.
 
@@ -88,6 +89,9 @@ class LayerPathLayout:
     """
 
     path_pyproject_toml: Path
+
+    def __post_init__(self) -> None:
+        refuse_unless_path(self.path_pyproject_toml)
 
     @property
     def dir_project_root(self) -> Path:
@@ -120,7 +124,12 @@ class LayerPathLayout:
         return self.dir_build_lambda_layer / "wheels"
 
     def get_path_manifest(self, tool: LayerBuildToolEnum) -> Path:
-        """Where the tool's manifest is: ``{root}/uv.lock`` and the like."""
+        """Where the tool's manifest is: ``{root}/uv.lock`` and the like.
+
+        :raises LbdartError: if there is no such tool.
+        """
+        if tool not in _MANIFEST_NAMES:
+            raise LbdartError(f"There is no tool {tool!r}.", f"Choose one of {', '.join(_MANIFEST_NAMES)}.")
         return self.dir_project_root / _MANIFEST_NAMES[tool]
 
     @property
@@ -148,6 +157,18 @@ class LayerPathLayout:
                 "Move or copy it below the project root.",
             ) from None
         return "/".join([CONTAINER_ROOT, *relative.parts])
+
+
+def refuse_unless_path(path_pyproject_toml: object) -> None:
+    """Check the type of what a layout starts from.
+
+    :raises LbdartError: unless it is a path.
+    """
+    if not isinstance(path_pyproject_toml, Path):
+        raise LbdartError(
+            f"path_pyproject_toml is {path_pyproject_toml!r}, and not a pathlib.Path.",
+            'Pass the path of the project\'s pyproject.toml, as in Path("pyproject.toml").',
+        )
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,11 @@ def validate_layer_name(layer_name: str) -> None:
 
     :raises LbdartError: unless it is 1 to 140 of ``[a-zA-Z0-9-_]``.
     """
-    if not _LAYER_NAME.fullmatch(layer_name) or len(layer_name) > MAX_LAYER_NAME:
+    if (
+        not isinstance(layer_name, str)
+        or not _LAYER_NAME.fullmatch(layer_name)
+        or len(layer_name) > MAX_LAYER_NAME
+    ):
         raise LbdartError(
             f"{layer_name!r} is not a valid layer name.",
             f"Use 1 to {MAX_LAYER_NAME} letters, digits, hyphens and underscores.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..archive import write_zip
+from ..build_directory import scratch
 from ..errors import LbdartError
 from ..lock import DEFAULT_EXCLUDE
 from ..pack import Bundle, directory_bundle, merge
@@ -30,11 +31,10 @@ def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
     zip appears whole. Raises :class:`LbdartError` when there is nothing to pack or it is too large.
     """
     target = path_layout.path_build_lambda_layer_zip
-    spool_path = target.with_name("layer.spool")
-    partial = target.with_name("layer.zip.partial")
     wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
     bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
-    try:
+    with scratch(target.parent) as folder:
+        spool_path, finished = folder / "spool", folder / target.name
         with spool_path.open("wb") as spool:
             if path_layout.dir_python.is_dir():
                 bundles.append(directory_bundle(path_layout.dir_python, spool, spool_path))
@@ -43,10 +43,7 @@ def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
             raise LbdartError(
                 f"There is nothing to pack in {path_layout.dir_artifacts}.", "Run a builder before packing."
             )
-        with partial.open("wb") as file:
+        with finished.open("wb") as file:
             write_zip(file, entries)
-        partial.replace(target)
-    finally:
-        spool_path.unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
+        finished.replace(target)
     return target

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..aws import checked_client
 from ..build_key import key_of
+from ..errors import LbdartError
+from ..s3 import S3Path
 from ..store import sha256_of
 from .builder import T_BUILDER
 from .foundation import BaseLogger, LayerBuildToolEnum, LayerManifestManager
+from .limits import validate_layer_name
 from .package import create_layer_zip_file
 from .publish import LambdaLayerVersionPublisher, LayerDeployment
 from .upload import UploadedLayer, upload_layer_zip_to_s3
@@ -24,7 +30,7 @@ class LayerDeploymentWorkflow(BaseLogger):
     """The four steps in one :meth:`run`.
 
     ``builder`` is any object with ``run()`` and ``path_layout``. If it has a ``build_key``, that
-    identifies the layer; else the bytes of the zip do. ``s3dir_lambda`` is ``s3://bucket/prefix``.
+    identifies the layer; else the manifest and the bytes of the zip do. ``s3dir_lambda`` is ``s3://bucket/prefix``.
     """
 
     builder: T_BUILDER
@@ -38,11 +44,30 @@ class LayerDeploymentWorkflow(BaseLogger):
     compatible_runtimes: tuple[str, ...] = ()
     compatible_architectures: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not hasattr(self.builder, "path_layout") or not callable(getattr(self.builder, "run", None)):
+            raise LbdartError(
+                f"builder is a {type(self.builder).__name__}, which has no run() or no path_layout.",
+                "Pass a builder, such as UvLambdaLayerLocalBuilder(path_pyproject_toml=...).",
+            )
+        checked_client(self.s3_client, "s3")
+        checked_client(self.lambda_client, "lambda")
+        S3Path.parse(self.s3dir_lambda)
+        validate_layer_name(self.layer_name)
+        _ = self._path_manifest
+
+    @property
+    def _path_manifest(self) -> Path:
+        return self.builder.path_layout.get_path_manifest(self.layer_build_tool)
+
     def run(self) -> LayerDeployment:
         """Deploy the layer; an unchanged one is a success and returns the version that it has.
 
         Raises :class:`LbdartError` for what the user can put right.
         """
+        # A builder need not know of wheels, and those of an earlier build by another would be packed with its
+        # files.
+        shutil.rmtree(self.builder.path_layout.dir_wheels, ignore_errors=True)
         self.builder.run()
         path_zip = self.package()
         return self.publish(path_zip)
@@ -57,10 +82,11 @@ class LayerDeploymentWorkflow(BaseLogger):
     def publish(self, path_zip: Path) -> LayerDeployment:
         """Upload the zip and publish a version of it, unless that build is published already."""
         self.log_header("Publish the layer")
-        manifest = LayerManifestManager(
-            self.builder.path_layout.get_path_manifest(self.layer_build_tool)
-        ).manifest
-        build_key = getattr(self.builder, "build_key", None) or key_of({"zip": sha256_of(path_zip)})
+        manager = LayerManifestManager(self._path_manifest)
+        manifest = manager.manifest
+        build_key = getattr(self.builder, "build_key", None) or key_of(
+            {"manifest": hashlib.sha256(manager.content).hexdigest(), "zip": sha256_of(path_zip)}
+        )
 
         def upload() -> UploadedLayer:
             self.log_header("Upload the layer")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from email.parser import BytesHeaderParser
 from functools import cached_property
 from pathlib import Path
 
-from ..archive import Entry, stored, write_zip
+from ..archive import Entry, write_zip
 from ..build_key import key_of, tree_hash
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
@@ -17,9 +17,9 @@ from ..native.facts import Facts, facts_from_json, read_facts
 from ..pack import Bundle, merge
 from ..project import Project
 from ..store import Store
-from ..tool import Tool
+from ..tool import Frontend
 from ..wheel import wheel_entries
-from .files import included_files, is_match, module_files
+from .files import included_files, is_match, module_files, stored_file
 
 _NO_VERSION = "0.0.0"
 
@@ -38,16 +38,25 @@ class SourceZip:
     native: Facts
 
 
+@dataclass(frozen=True, slots=True)
+class SourceContents:
+    """The files of a source zip, and the project's version."""
+
+    entries: list[Entry]
+    version: str
+
+
 @dataclass(frozen=True)
 class SourceArtifact:
     """A source zip's inputs. ``include`` and ``exclude`` are glob patterns, see :func:`is_match`.
 
     ``credentials`` open private indexes to the build; they are no input, and change no hash.
-    A project with a build system is built to a wheel; of one without, the modules are taken as they are.
+    A project with a build system is built to a wheel, by ``tool``; of one without, the modules are taken
+    as they are.
     """
 
     project: Project
-    tool: Tool
+    tool: Frontend
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     store: Store
@@ -90,7 +99,12 @@ class SourceArtifact:
         except (KeyError, TypeError, ValueError):
             return None
 
-    def _make(self) -> None:
+    def contents(self) -> SourceContents:
+        """Return what the zip holds; the project is built for it, and the entries read it from the store.
+
+        Raises :class:`LbdartError` as :meth:`build` does.
+        """
+        self.project.refuse_without_version()
         project = self._project_bundle()
         asked_for = Bundle("include=", tuple(self._included()))
         entries = [
@@ -98,22 +112,21 @@ class SourceArtifact:
             for entry in merge([project, asked_for])
             if is_match(entry.name.split("/"), (), self.exclude)
         ]
-        if not any(entry.name.endswith((".py", ".so")) for entry in entries):
-            raise LbdartError(
-                f"The source of {self.project.name} in {self.project.root} would hold no Python code.",
-                "Put the code into src/ or a package beside pyproject.toml, or check exclude=.",
-            )
+        refuse_without_code(entries, f"The source of {self.project.name} in {self.project.root}")
+        return SourceContents(entries, _version_in(project) or self.project.version or _NO_VERSION)
+
+    def _make(self) -> None:
+        contents = self.contents()
         with self.store.scratch() as folder:
             made = folder / "source.zip"
             with self.store.explained(made), made.open("wb") as file:
-                write_zip(file, entries)
-            version = _version_in(project) or self.project.version or _NO_VERSION
-            native = read_facts(self.project.name, entries, folder)
+                write_zip(file, contents.entries)
+            native = read_facts(self.project.name, contents.entries, folder)
             self.store.keep_archive(
                 self.build_key,
                 made,
-                version=version,
-                size=sum(entry.size for entry in entries),
+                version=contents.version,
+                size=sum(entry.size for entry in contents.entries),
                 native=asdict(native),
             )
 
@@ -123,15 +136,20 @@ class SourceArtifact:
                 wheel = build_local_wheel(self.project.root, self.tool, self.store).path
             return Bundle(self.project.name, tuple(wheel_entries(wheel)))
         files = module_files(self.project.root)
-        return Bundle(self.project.name, tuple(_stored(path, name.as_posix()) for path, name in files))
+        return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))
 
     def _included(self) -> Iterator[Entry]:
         for path in included_files(self.project.root, self.include):
-            yield _stored(path, path.relative_to(self.project.root).as_posix())
+            yield stored_file(path, path.relative_to(self.project.root).as_posix())
 
 
-def _stored(path: Path, name: str) -> Entry:
-    return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
+def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
+    """Raise :class:`LbdartError` when nothing in a source can be imported."""
+    if not any(entry.name.endswith((".py", ".so")) for entry in entries):
+        raise LbdartError(
+            f"{what} would hold no Python code.",
+            "Put the code into src/ or a package beside pyproject.toml, or check exclude=.",
+        )
 
 
 def _version_in(bundle: Bundle) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from ..archive import Entry, stored
 from ..build_key import files_below
 
 _NEVER: Final = ("__pycache__", "*.pyc", "*.pyo")
@@ -39,7 +40,9 @@ def copy_source_for_lambda_deployment(
     root = Path(source_dir)
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        if path.is_file() and is_match(relative.parts, _listed(include), (*_listed(exclude), *_NEVER)):
+        if path.is_file() and is_match(
+            relative.parts, patterns_of(include), (*patterns_of(exclude), *_NEVER)
+        ):
             copied = Path(target_dir) / relative
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copied)
@@ -74,7 +77,13 @@ def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
             yield path, relative
 
 
-def _listed(patterns: str | Collection[str] | None) -> tuple[str, ...]:
+def stored_file(path: Path, name: str) -> Entry:
+    """Return a file as an entry that is not compressed: another zlib would compress it to other bytes."""
+    return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
+
+
+def patterns_of(patterns: str | Collection[str] | None) -> tuple[str, ...]:
+    """Return one, several or no glob patterns as a tuple."""
     return (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..layer.foundation import refuse_unless_path
 from ..s3 import S3Path
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ class SourcePathLayout:
     """
 
     path_pyproject_toml: Path
+
+    def __post_init__(self) -> None:
+        refuse_unless_path(self.path_pyproject_toml)
 
     @property
     def dir_project_root(self) -> Path:

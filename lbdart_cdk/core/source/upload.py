@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..aws import explained
-from ..layer.foundation import S3MetadataKeyEnum
+from ..layer.foundation import BaseLogger, S3MetadataKeyEnum
 from ..ownership import find_owned, joint_owner, owner_metadata
 from ..s3 import delete_object_versions, head_object, write_object
 from .foundation import SourceS3Layout
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["remove_source_zips", "upload_source_zip"]
 
+_SILENT: Final = BaseLogger(verbose=False)
+
 
 def upload_source_zip(
     s3_client: S3Client,
@@ -28,6 +30,7 @@ def upload_source_zip(
     sha256: str,
     *,
     owner: str = "",
+    logger: BaseLogger = _SILENT,
 ) -> S3Path:
     """Bring a source zip to ``{s3dir}/source/{version}/{sha256}/source.zip``, unless it is there.
 
@@ -35,6 +38,7 @@ def upload_source_zip(
         itself.
     :param sha256: 64 hex digits that name the code; noted in the object's metadata.
     :param owner: see :mod:`lbdart_cdk.core.ownership`.
+    :param logger: is told whether there was something to do.
     :raises LbdartError: if S3 refuses, or the object to copy is not there.
     """
     target = SourceS3Layout(s3dir_lambda).get_s3path_source_zip(version, sha256)
@@ -44,8 +48,11 @@ def upload_source_zip(
         metadata = {**identity, **owner_metadata(joint_owner(stored, owner))}
         if stored is None or not identity.items() <= stored.metadata.items():
             write_object(s3_client, target, source_zip, metadata)
-        elif stored.metadata != metadata:
+            logger.log(f"Stored at {target}.")
+            return target
+        if stored.metadata != metadata:
             write_object(s3_client, target, target, metadata)  # the zip is right, its owner is to be noted
+    logger.log(f"This code is there already: {target}")
     return target
 
 

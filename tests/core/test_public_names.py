@@ -1,0 +1,219 @@
+"""The names that others rely on: each is there, with its parameters, its members and its values."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+import lbdart_cdk
+from lbdart_cdk.core import api
+from lbdart_cdk.core.api import (
+    BaseLambdaLayerLocalBuilder,
+    Credentials,
+    LayerBuildToolEnum,
+    LayerDeploymentWorkflow,
+    LayerPathLayout,
+    LayerS3Layout,
+    S3MetadataKeyEnum,
+    SourcePathLayout,
+    SourceS3Layout,
+)
+from lbdart_cdk.tools import tools
+
+#: Names with the parameters that may be passed by position, in this order, and those passed by name.
+CALLABLES: dict[str, tuple[str, str]] = {
+    "Credentials": ("index_name index_url username password", ""),
+    "is_match": ("relpath_parts include exclude", ""),
+    "copy_source_for_lambda_deployment": ("source_dir target_dir include exclude", ""),
+    "SourcePathLayout": ("path_pyproject_toml", ""),
+    "SourceS3Layout": ("s3dir_lambda", ""),
+    "build_source_dir_using_pip": ("path_pyproject_toml", "include exclude credentials store logger"),
+    "build_source_dir_using_uv": ("path_pyproject_toml", "include exclude credentials store logger"),
+    "create_source_zip": ("source_dir", "logger"),
+    "upload_source_zip": ("s3_client s3dir_lambda source_zip version sha256", "owner logger"),
+    "build_and_upload_source_using_pip": (
+        "s3_client s3dir_lambda path_pyproject_toml",
+        "include exclude credentials store logger",
+    ),
+    "build_and_upload_source_using_uv": (
+        "s3_client s3dir_lambda path_pyproject_toml",
+        "include exclude credentials store logger",
+    ),
+    "BuildAndUploadSourceResult": ("source_version source_sha256 s3path_source_zip", ""),
+    "LayerPathLayout": ("path_pyproject_toml", ""),
+    "LayerS3Layout": ("s3dir_lambda", ""),
+    "BaseLogger": ("", "verbose printer"),
+    "LayerManifestManager": ("path_manifest", ""),
+    "BaseLambdaLayerLocalBuilder": ("path_pyproject_toml credentials skip_prompt", "verbose printer"),
+    "move_to_dir_python": ("dir_site_packages dir_python", ""),
+    "create_layer_zip_file": ("path_layout", ""),
+    "upload_layer_zip_to_s3": ("s3_client s3dir_lambda layer_zip manifest build_key", "owner"),
+    "LambdaLayerVersionPublisher": (
+        "",
+        "s3_client lambda_client layer_name s3dir_lambda build_key manifest description license "
+        "compatible_runtimes compatible_architectures verbose printer",
+    ),
+    "LayerDeployment": ("layer_name layer_version layer_version_arn s3path_manifest", ""),
+    "LayerDeploymentWorkflow": (
+        "",
+        "builder layer_name layer_build_tool s3dir_lambda s3_client lambda_client description license "
+        "compatible_runtimes compatible_architectures verbose printer",
+    ),
+    "temp_cwd": ("path", ""),
+}
+
+#: Names with the members that others use.
+MEMBERS = {
+    "Credentials": "index_name index_url username password pip_extra_index_url "
+    "additional_pip_install_args_index_url additional_pip_install_args_extra_index_url poetry_login uv_login "
+    "dump load",
+    "SourcePathLayout": "dir_project_root dir_build_lambda_source path_build_lambda_source_zip",
+    "SourceS3Layout": "get_s3path_source_zip",
+    "LayerPathLayout": "dir_project_root dir_build_lambda_layer dir_repo dir_python dir_wheels "
+    "path_build_lambda_layer_zip path_private_repository_credentials_in_local get_path_in_container "
+    "get_path_manifest",
+    "LayerS3Layout": "s3path_temp_layer_zip get_s3dir_layer_version get_s3path_layer_manifest",
+    "BaseLogger": "log log_header",
+    "LayerManifestManager": "md5",
+    "BaseLambdaLayerLocalBuilder": "run path_layout step_1_preflight_check step_2_prepare_environment "
+    "step_3_execute_build step_4_finalize_artifacts",
+    "LambdaLayerVersionPublisher": "run check_zip_exists check_zip_agrees find_published store_manifest",
+    "LayerDeploymentWorkflow": "run",
+    "T_BUILDER": "run path_layout",
+}
+
+VALUES = ("S3MetadataKeyEnum", "LayerBuildToolEnum", "ZFILL", "default_ignore_package_list")
+
+
+@pytest.mark.parametrize("name", sorted({*CALLABLES, *MEMBERS, *VALUES}))
+def test_a_public_name_is_exported(name: str) -> None:
+    assert name in api.__all__
+    assert getattr(api, name) is not None
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_its_parameters_are_these(name: str) -> None:
+    parameters = inspect.signature(getattr(api, name)).parameters
+    by_position, by_name = CALLABLES[name]
+    either = [each.name for each in parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
+    assert either == by_position.split()
+    assert set(by_name.split()) <= {
+        each.name for each in parameters.values() if each.kind is each.KEYWORD_ONLY
+    }
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_its_members_are_these(name: str) -> None:
+    known = {*dir(getattr(api, name)), *getattr(api, name).__annotations__}
+    assert set(MEMBERS[name].split()) <= known
+
+
+def test_the_constructs_are_the_packages_names() -> None:
+    assert {"LambdaLayerArtifact", "LambdaSourceArtifact"} <= set(lbdart_cdk.__all__)
+
+
+@pytest.mark.parametrize("name", ["uv", "poetry", "pip", "pylock"])
+def test_each_tool_has_a_local_builder(name: str) -> None:
+    assert name in tools()
+    module = __import__(f"lbdart_cdk.tools.{name}", fromlist=["*"])
+    builder = getattr(module, f"{name.capitalize()}LambdaLayerLocalBuilder")
+    assert issubclass(builder, BaseLambdaLayerLocalBuilder)
+    made = builder(path_pyproject_toml=Path("pyproject.toml"), skip_prompt=True)
+    assert made.tool is tools()[name]
+    assert made.path_layout == LayerPathLayout(Path("pyproject.toml"))
+
+
+def test_values_that_others_read() -> None:
+    assert api.ZFILL == 6
+    assert S3MetadataKeyEnum.manifest_md5 == "manifest_md5"
+    assert [tool.value for tool in LayerBuildToolEnum] == ["uv", "poetry", "pip", "pylock"]
+    assert {"boto3", "botocore", "pip", "setuptools"} <= set(api.default_ignore_package_list)
+
+
+def test_places_of_a_layer_on_disk() -> None:
+    root = Path("/project")
+    layout = LayerPathLayout(root / "pyproject.toml")
+    layer = root / "build/lambda/layer"
+    assert layout.dir_project_root == root
+    assert layout.dir_build_lambda_layer == layer
+    assert layout.dir_repo == layer / "repo"
+    assert layout.dir_python == layer / "artifacts/python"
+    assert layout.path_build_lambda_layer_zip == layer / "layer.zip"
+    assert layout.path_private_repository_credentials_in_local == (
+        root / "build/lambda/private-repository-credentials.json"
+    )
+    assert layout.get_path_in_container(layer / "layer.zip") == "/var/task/build/lambda/layer/layer.zip"
+    manifests = {tool: layout.get_path_manifest(tool).name for tool in LayerBuildToolEnum}
+    assert manifests == {
+        "uv": "uv.lock",
+        "poetry": "poetry.lock",
+        "pip": "requirements.txt",
+        "pylock": "pylock.toml",
+    }
+
+
+def test_places_of_a_source_on_disk() -> None:
+    layout = SourcePathLayout(Path("/project/pyproject.toml"))
+    assert layout.dir_project_root == Path("/project")
+    assert layout.dir_build_lambda_source == Path("/project/build/lambda/source")
+    assert layout.path_build_lambda_source_zip == Path("/project/build/lambda/source.zip")
+
+
+def test_places_in_s3() -> None:
+    layer = LayerS3Layout("s3://bucket/lambda/orders")
+    assert layer.s3path_temp_layer_zip.uri == "s3://bucket/lambda/orders/layer/layer.zip"
+    assert layer.get_s3dir_layer_version(12).uri == "s3://bucket/lambda/orders/layer/000012/"
+    assert layer.get_s3path_layer_manifest(12, "uv.lock").uri == (
+        "s3://bucket/lambda/orders/layer/000012/uv.lock"
+    )
+    source = SourceS3Layout("s3://bucket/lambda/orders")
+    assert source.get_s3path_source_zip("1.2.0", "ab").uri == (
+        "s3://bucket/lambda/orders/source/1.2.0/ab/source.zip"
+    )
+
+
+def test_credentials_are_frozen_and_say_themselves_to_each_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Credentials("team-index", "https://packages.example.com/team/simple/", "ci", "p@ss")
+    with pytest.raises(FrozenInstanceError):
+        one.password = "other"  # type: ignore[misc]
+    url = "https://ci:p%40ss@packages.example.com/team/simple/"
+    assert one.pip_extra_index_url == url
+    assert one.additional_pip_install_args_index_url == ["--index-url", url]
+    assert one.additional_pip_install_args_extra_index_url == ["--extra-index-url", url]
+    for login, prefix in ((one.poetry_login, "POETRY_HTTP_BASIC"), (one.uv_login, "UV_INDEX")):
+        names = (f"{prefix}_TEAM_INDEX_USERNAME", f"{prefix}_TEAM_INDEX_PASSWORD")
+        for name in names:
+            monkeypatch.setenv(name, "restored after the test")
+        assert login() == names
+    one.dump(tmp_path / "credentials.json")
+    assert Credentials.load(tmp_path / "credentials.json") == one
+
+
+def test_a_builder_of_four_steps_is_one_class(tmp_path: Path) -> None:
+    """A tool's author overrides the third step; the others come with the base."""
+    steps: list[str] = []
+
+    class Builder(BaseLambdaLayerLocalBuilder):
+        def step_3_execute_build(self) -> None:
+            (self.path_layout.dir_python / "module.py").write_text("")
+            steps.append("3")
+
+        def step_4_finalize_artifacts(self) -> None:
+            super().step_4_finalize_artifacts()
+            steps.append("4")
+
+    (tmp_path / "pyproject.toml").write_text("")
+    builder = Builder(path_pyproject_toml=tmp_path / "pyproject.toml", skip_prompt=True, verbose=False)
+    builder.run()
+    builder.run()
+    assert steps == ["3", "4"] * 2
+    assert api.create_layer_zip_file(builder.path_layout).is_file()
+
+
+def test_a_workflow_takes_any_object_that_runs_and_has_a_layout() -> None:
+    assert inspect.signature(LayerDeploymentWorkflow).parameters["builder"].annotation == "T_BUILDER"
