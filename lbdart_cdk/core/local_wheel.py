@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from .archive import write_zip
+from .archive import usable, write_zip
 from .build_key import key_of, tree_hash
 from .errors import LbdartError
 from .lock import Requirements
@@ -56,7 +56,7 @@ def _built(key: str, what: str, source: Callable[[Path], Path], tool: Tool, stor
             (built,) = output.glob("*.whl")
             _refuse_compiled(built, what)
             made = folder / "made.whl"
-            with store.explained(made), made.open("wb") as file:
+            with store.explained(made), usable(built.name), made.open("wb") as file:
                 write_zip(file, lasting(wheel_entries(built)))
             store.keep_archive(key, made, requires=required_by(built))
     noted = store.recall("archives", key) or {}

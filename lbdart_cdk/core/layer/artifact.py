@@ -86,14 +86,18 @@ class LayerArtifact:
     def wheels(self) -> dict[NormalizedName, Path]:
         """Fetch or build the wheel of each package; return their places in the store, by name."""
         from ..fetch import fetch
+        from ..sound import refuse_unsound
 
         selection = self._selection()
         fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
+        refuse_unsound(selection.wheels, self.store)
         paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
         built = self._built(selection)
         if self.lock.requires is None:
             # The packages themselves say who requires whom.
-            requires: dict[str, Requirements] = {name: required_by(path) for name, path in paths.items()}
+            requires: dict[str, Requirements] = {
+                name: required_by(path, name) for name, path in paths.items()
+            }
             selection = self._selection(requires | {name: one.requires for name, one in built.items()})
         paths |= {name: one.path for name, one in built.items()}
         if not selection.packages:
@@ -129,7 +133,7 @@ class LayerArtifact:
     def _make(self) -> None:
         wheels = self.wheels()
         entries = merge(
-            [Bundle(name, tuple(wheel_entries(path))) for name, path in wheels.items()], "python/"
+            [Bundle(name, tuple(wheel_entries(path, name))) for name, path in wheels.items()], "python/"
         )
         with self.store.scratch() as folder:
             made = folder / "layer.zip"

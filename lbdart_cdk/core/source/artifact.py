@@ -8,8 +8,9 @@ from email.parser import BytesHeaderParser
 from functools import cached_property
 from pathlib import Path
 
-from ..archive import Entry, stored, write_zip
+from ..archive import Entry, own_name, stored, write_zip
 from ..build_key import key_of, tree_hash
+from ..clash import announce
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
 from ..local_wheel import build_local_wheel
@@ -77,7 +78,7 @@ class SourceArtifact:
         asked_for = Bundle("include=", tuple(self._included()))
         entries = [
             entry
-            for entry in merge([project, asked_for])
+            for entry in merge([project, asked_for], settled=announce)
             if is_match(entry.name.split("/"), (), self.exclude)
         ]
         if not any(entry.name.endswith((".py", ".so")) for entry in entries):
@@ -106,6 +107,7 @@ class SourceArtifact:
 
 
 def _stored(path: Path, name: str) -> Entry:
+    own_name(name)
     return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
 
 
