@@ -283,9 +283,10 @@ def _stream_start(info: zipfile.ZipInfo, file: IO[bytes]) -> int:
     That header repeats what the directory says, and must agree with it.
     """
     name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8_NAME else "cp437")
-    file.seek(info.header_offset)
+    # A directory that claims to be larger than it is puts files before the start of the archive.
+    file.seek(max(info.header_offset, 0))
     header = file.read(_LOCAL_HEADER.size + len(name))
-    if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+    if info.header_offset < 0 or len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
         raise zipfile.BadZipFile(f"{info.orig_filename} has no local header")
     _, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL_HEADER.unpack_from(
         header

@@ -59,8 +59,7 @@ def _built(key: str, what: str, source: Callable[[Path], Path], tool: Tool, stor
             with store.explained(made), usable(built.name), made.open("wb") as file:
                 write_zip(file, lasting(wheel_entries(built)))
             store.keep_archive(key, made, requires=required_by(built))
-    noted = store.recall("archives", key) or {}
-    return BuiltWheel(store.archive(key), noted["requires"])
+    return BuiltWheel(store.archive(key), store.about_archive(key)["requires"])
 
 
 def _unpacked(sdist: Path, filename: str, folder: Path) -> Path:

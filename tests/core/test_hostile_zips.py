@@ -162,6 +162,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "encryption before the file": (raw_zip(File(b"a.py", local_flags=1)), "does not agree"),
     "no header before the file": (raw_zip(File(b"a.py"), File(b"b.py", offset=3)), "no local header"),
     "a file outside of the archive": (raw_zip(File(b"a.py", offset=0x7FFFFFFF)), "no local header"),
+    "a file before the archive": (raw_zip(File(b"a.py"))[10:], "no local header"),
     "a stream longer than the archive": (
         raw_zip(File(b"a.py", CODE, STORED, size=10**6, compressed_size=10**6)), "files overlap"),
     "a stream into the next file": (

@@ -80,7 +80,8 @@ class LayerArtifact:
         Raises :class:`LbdartError`; then nothing half-written is left.
         """
         if not self.store.has_archive(self.build_key):
-            self._make()
+            with self.store.explained(self.store.archive(self.build_key)):
+                self._make()
         return self.store.archive(self.build_key)
 
     def wheels(self) -> dict[NormalizedName, Path]:

@@ -69,8 +69,9 @@ class SourceArtifact:
         Raises :class:`LbdartError` when the project cannot be built or has no code.
         """
         if not self.store.has_archive(self.build_key):
-            self._make()
-        noted = self.store.recall("archives", self.build_key) or {}
+            with self.store.explained(self.store.archive(self.build_key)):
+                self._make()
+        noted = self.store.about_archive(self.build_key)
         return SourceZip(self.store.archive(self.build_key), noted["sha256"], noted["version"])
 
     def _make(self) -> None:
