@@ -222,7 +222,7 @@ def read_entries(path: Path, what: str | None = None) -> list[Entry]:
             name = safe_name(info.orig_filename[:-1] if is_folder else info.orig_filename)
             if not is_folder:
                 _refuse_what_is_no_plain_file(info)
-            start = _stream_start(info, file)
+            start = _stream_start(info, file, archive.start_dir)
             extents.append((info.header_offset, start + info.compress_size))
             if not is_folder:
                 entries.append(_entry(name, info, Stream(path, start, info.compress_size)))
@@ -277,16 +277,17 @@ def _refuse_what_is_no_plain_file(info: zipfile.ZipInfo) -> None:
         raise zipfile.BadZipFile(f"{name} has a second name")
 
 
-def _stream_start(info: zipfile.ZipInfo, file: IO[bytes]) -> int:
-    """Return where a file's stream starts; only the header before it tells.
+def _stream_start(info: zipfile.ZipInfo, file: IO[bytes], directory: int) -> int:
+    """Return where a file's stream starts, which only the header before it tells; ``directory`` is behind all.
 
     That header repeats what the directory says, and must agree with it.
     """
     name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8_NAME else "cp437")
-    # A directory that claims to be larger than it is puts files before the start of the archive.
-    file.seek(max(info.header_offset, 0))
+    # The offset is what the directory claims, and may be before the archive or where no file can have bytes.
+    inside = 0 <= info.header_offset < directory
+    file.seek(info.header_offset if inside else directory)
     header = file.read(_LOCAL_HEADER.size + len(name))
-    if info.header_offset < 0 or len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+    if not inside or len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
         raise zipfile.BadZipFile(f"{info.orig_filename} has no local header")
     _, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL_HEADER.unpack_from(
         header

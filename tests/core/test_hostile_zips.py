@@ -283,7 +283,7 @@ def test_any_zip_is_carried_over_whole_or_refused(content: bytes, tmp_path: Path
     assert all(name.startswith("python/") and ".." not in name for name in names)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=4)), max_size=4))
 def test_any_damage_to_a_zip_is_carried_over_whole_or_refused(
     damage: list[tuple[int, bytes]], tmp_path: Path
