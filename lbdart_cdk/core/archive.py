@@ -278,9 +278,10 @@ def _refuse_what_is_no_plain_file(info: zipfile.ZipInfo) -> None:
 
 
 def _stream_start(info: zipfile.ZipInfo, file: IO[bytes], directory: int) -> int:
-    """Return where a file's stream starts, which only the header before it tells; ``directory`` is behind all.
+    """Return where a file's stream starts, as only the header before it tells.
 
-    That header repeats what the directory says, and must agree with it.
+    That header repeats what the directory says, and must agree with it. The directory itself starts at the
+    offset ``directory``.
     """
     name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8_NAME else "cp437")
     # The offset is what the directory claims, and may be before the archive or where no file can have bytes.

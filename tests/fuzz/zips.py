@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 with atheris.instrument_imports(include=["lbdart_cdk.core.archive", "lbdart_cdk.core.wheel", "zipfile"]):
     from lbdart_cdk.core.archive import write_zip

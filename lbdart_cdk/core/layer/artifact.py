@@ -16,7 +16,7 @@ from ..build_key import key_of, tree_hash
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
 from ..local_wheel import BuiltWheel, build_local_wheel, build_sdist_wheel
-from ..lock import DEFAULT_EXCLUDE, Lock, Requirements
+from ..lock import DEFAULT_EXCLUDE, Lock, Requirements, read_as_lock
 from ..pack import Bundle, merge
 from ..project import Project
 from ..store import Store, sha256_of
@@ -46,7 +46,7 @@ class LayerArtifact:
     @cached_property
     def lock(self) -> Lock:
         """The project's dependencies, locked."""
-        with in_environment(self.credentials):
+        with in_environment(self.credentials), read_as_lock(self.project.manifest):
             return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
@@ -71,7 +71,7 @@ class LayerArtifact:
         )
 
     def _chosen(self) -> list[str]:
-        selection = self._selection()
+        selection = self.selection()
         return [one.sha256 for one in (*selection.wheels, *selection.sdists)]
 
     def build(self) -> Path:
@@ -89,7 +89,7 @@ class LayerArtifact:
         from ..fetch import fetch
         from ..sound import refuse_unsound
 
-        selection = self._selection()
+        selection = self.selection()
         fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
         refuse_unsound(selection.wheels, self.store)
         paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
@@ -99,7 +99,7 @@ class LayerArtifact:
             requires: dict[str, Requirements] = {
                 name: required_by(path, name) for name, path in paths.items()
             }
-            selection = self._selection(requires | {name: one.requires for name, one in built.items()})
+            selection = self.selection(requires | {name: one.requires for name, one in built.items()})
         paths |= {name: one.path for name, one in built.items()}
         if not selection.packages:
             raise LbdartError(
@@ -113,12 +113,14 @@ class LayerArtifact:
             )
         return {name: paths[name] for name in selection.packages}
 
-    def _selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
+    def selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
+        """Return the files that the layer is made of; ``requires`` is for a lock that does not say it."""
         # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
         from ..selection import select
 
         lock = self.lock if requires is None else replace(self.lock, requires=requires)
-        return select(lock, self.target, self.exclude)
+        with read_as_lock(self.lock.origin):
+            return select(lock, self.target, self.exclude)
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
         with in_environment(self.credentials):
