@@ -47,13 +47,13 @@ def default_root() -> Path:
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named).absolute()
-    found = platformdirs.user_cache_path("lbdart_cdk", appauthor=False)
-    if not found.is_absolute():  # "~" of a user whom the system does not know, as in some containers
+    try:
+        return platformdirs.user_cache_path("lbdart_cdk", appauthor=False)
+    except RuntimeError as error:  # a user whom the system does not know, as in some containers
         raise LbdartError(
             "There is no cache directory, for this user has no home directory.",
             f"Set {CACHE_VARIABLE} to a directory that is kept between builds, or set HOME.",
-        )
-    return found
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,8 +170,9 @@ def test_files_that_are_deleted_while_they_are_used_are_named(store: Store) -> N
 
 
 def test_errors_of_other_places_are_not_blamed_on_the_cache(store: Store, tmp_path: Path) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
     with pytest.raises(IsADirectoryError), store.explained(store.root):
-        (tmp_path).read_bytes()
+        elsewhere.read_bytes()
 
 
 class TestScratch:
