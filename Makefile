@@ -7,7 +7,7 @@ export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
 
 LOCK   := integ/example/orders/uv.lock
 
-.PHONY: setup check test bench demo dist clean lock-requirements
+.PHONY: setup check test fuzz faults bench demo dist clean lock-requirements
 setup: $(VENV)/.ready $(CDK) $(LOCK)
 
 $(VENV)/.ready: requirements/dev.txt
@@ -34,6 +34,12 @@ check: setup
 
 test: setup
 	python -m pytest
+
+fuzz: setup ## SECONDS=60
+	python -m tests.fuzz.zips -max_total_time=$(or $(SECONDS),60)
+
+faults: setup ## ROUNDS=300
+	python -m tests.faults.build --rounds $(or $(ROUNDS),300)
 
 bench: setup
 	python -m bench

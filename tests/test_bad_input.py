@@ -26,6 +26,7 @@ from tests.support.index import cut_off, status, wrong_bytes
 from tests.support.locks import lock_of, locked_file
 from tests.support.poetry import package, poetry_lock
 from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
+from tests.support.raw_zip import File, raw_zip
 from tests.support.wheels import make_wheel
 
 Construct = type[LambdaLayerArtifact] | type[LambdaSourceArtifact]
@@ -97,6 +98,22 @@ def lock_with_poetry(version: str = "2.1") -> Callable[[Scene], None]:
         poetry_lock(scene.root, package(scene.workbench.index.folder / ALPHA), version=version)
 
     return made
+
+
+def require_wheels_that_clash(scene: Scene) -> None:
+    """Two packages with a module in common, as opencv-python and its headless build have."""
+    for name in ("vision", "vision-headless"):
+        make_wheel(scene.workbench.index.folder, name, files={"vision.py": name})
+    require("vision", "vision-headless")(scene)
+
+
+def require_damaged(scene: Scene) -> None:
+    wheel = scene.workbench.index.folder / "damaged-1.0-py3-none-any.whl"
+    metadata = b"Metadata-Version: 2.1\nName: damaged\nVersion: 1.0\n"
+    wheel.write_bytes(
+        raw_zip(File(b"damaged.py", b"x = 1", crc=1), File(b"damaged-1.0.dist-info/METADATA", metadata))
+    )
+    require("damaged")(scene)
 
 
 def refuse_writing(scene: Scene, code: int) -> None:
@@ -339,6 +356,16 @@ MISTAKES = [
         "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(pack, "MAX_UNZIPPED", 100),
         r"Unzipped, this is [\d,]+ bytes, .* the largest packages are (\w+ 0\.0 MB(, )?){3}\.",
         r"Leave packages out with exclude=",
+    ),
+    Mistake(
+        "packages that bring the same module", LAYER, require_wheels_that_clash,
+        r"vision and vision-headless both bring vision\.py, with different contents\.",
+        r"Leave one of the two packages out with exclude=",
+    ),
+    Mistake(
+        "a wheel that was published damaged", LAYER, require_damaged,
+        r"damaged-1\.0-py3-none-any\.whl is not a usable zip archive: damaged\.py does not hold the bytes",
+        r"Delete it and build again; if the error stays, the file was published like this\.",
     ),
     Mistake(
         "an invalid layer name", LAYER, props(layer_name="our deps"),

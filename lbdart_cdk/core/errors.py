@@ -1,6 +1,10 @@
 """The one exception type that users of the library see."""
 
-__all__ = ["LbdartError"]
+__all__ = ["LbdartError", "in_one_line"]
+
+
+#: Characters of somebody else's message; a hostile file can make it repeat all of itself.
+_LONGEST = 500
 
 
 class LbdartError(Exception):
@@ -25,3 +29,8 @@ class LbdartError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem}\n{self.remedy}"
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return what somebody else's exception says, as part of a sentence: some show source over many lines."""
+    return " ".join(str(error).split()).rstrip(".")[:_LONGEST]

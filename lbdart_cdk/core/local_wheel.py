@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tarfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from .archive import write_zip
+from .archive import usable, write_zip
 from .build_key import key_of, tree_hash
 from .errors import LbdartError
 from .lock import Requirements
 from .progress import announced
 from .project import copy_of
+from .sdist import unpack_sdist
 from .store import Store
 from .tool import Frontend
 from .wheel import lasting, required_by, wheel_entries
@@ -44,7 +43,7 @@ def build_local_wheel(directory: Path, tool: Frontend, store: Store) -> BuiltWhe
 def build_sdist_wheel(sdist: Path, filename: str, sha256: str, tool: Frontend, store: Store) -> BuiltWheel:
     """Return a wheel of a source distribution, built once for its hash; it raises as above."""
     key = key_of({"artifact": "wheel", "tool": tool.name, "sdist": sha256})
-    return _built(key, filename, lambda folder: _unpacked(sdist, filename, folder / "sdist"), tool, store)
+    return _built(key, filename, lambda folder: unpack_sdist(sdist, filename, folder / "sdist"), tool, store)
 
 
 def _built(key: str, what: str, source: Callable[[Path], Path], tool: Frontend, store: Store) -> BuiltWheel:
@@ -56,29 +55,10 @@ def _built(key: str, what: str, source: Callable[[Path], Path], tool: Frontend, 
             (built,) = output.glob("*.whl")
             _refuse_compiled(built, what)
             made = folder / "made.whl"
-            with store.explained(made), made.open("wb") as file:
+            with store.explained(made), usable(built.name), made.open("wb") as file:
                 write_zip(file, lasting(wheel_entries(built)))
             store.keep_archive(key, made, requires=required_by(built))
-    noted = store.recall("archives", key) or {}
-    return BuiltWheel(store.archive(key), noted["requires"])
-
-
-def _unpacked(sdist: Path, filename: str, folder: Path) -> Path:
-    """Unpack a source distribution; return the directory of the project in it."""
-    try:
-        if filename.endswith(".zip"):
-            with zipfile.ZipFile(sdist) as archive:
-                archive.extractall(folder)
-        else:
-            with tarfile.open(sdist, "r:gz") as tar:
-                tar.extractall(folder, filter="data")
-        (project,) = folder.iterdir()
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise LbdartError(
-            f"{filename} is not a usable source distribution: {error}.",
-            "Lock a version of the package that has a wheel, or leave it out with exclude=.",
-        ) from error
-    return project
+    return BuiltWheel(store.archive(key), store.about_archive(key)["requires"])
 
 
 def _refuse_compiled(wheel: Path, what: str) -> None:

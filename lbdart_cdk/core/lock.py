@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from packaging.utils import NormalizedName, canonicalize_name
+
+from .errors import LbdartError, in_one_line
 
 #: What Lambda brings itself or never needs; the specification's list.
 DEFAULT_EXCLUDE: Final = (
@@ -54,7 +57,22 @@ class Lock:
 
     def local_directories(self) -> dict[NormalizedName, Path]:
         """Return the directories of the local packages, by name."""
-        return {canonicalize_name(name): (self.base / path).resolve() for name, path in self.local.items()}
+        with read_as_lock(self.origin):
+            return {
+                canonicalize_name(name): (self.base / path).resolve() for name, path in self.local.items()
+            }
+
+
+@contextlib.contextmanager
+def read_as_lock(origin: Path) -> Iterator[None]:
+    """Turn what tables of another shape, or names that are none, raise into a message about the lock."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise LbdartError(
+            f"{origin} is not a valid lock: {type(error).__name__}: {in_one_line(error)}.",
+            "Make it again with the tool it comes from.",
+        ) from error
 
 
 def requirements(edges: Iterable[tuple[str, str | None]]) -> dict[str, str | None]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from .archive import Entry, deflated
+from .archive import Entry, deflated, own_name, usable
 from .build_key import is_bytecode
+from .clash import Clash, settle
 from .errors import LbdartError
 
 #: *Lambda quotas* (AWS Lambda Developer Guide): a function's code and all its layers, unzipped, in bytes.
@@ -30,28 +30,38 @@ class Bundle:
         return sum(entry.size for entry in self.entries)
 
 
-def merge(bundles: Iterable[Bundle], prefix: str = "") -> list[Entry]:
+def merge(
+    bundles: Iterable[Bundle],
+    prefix: str = "",
+    settled: Callable[[Collection[Clash]], None] = settle,
+) -> list[Entry]:
     """Return the entries of all bundles, each path once, below ``prefix``.
 
-    Where two bundles bring one path with different contents, the later bundle wins, as with installers,
-    and a line on stderr names both. Raises :class:`LbdartError` when the whole is larger than Lambda
-    takes.
+    Where two bundles bring one path with different contents, the later bundle wins, if ``settled`` does not
+    raise. Raises :class:`LbdartError` when the whole is larger than Lambda takes, before anything is
+    inflated, and when a path is a file and a folder at once. Names that differ in case only, or in the
+    way in which Unicode composes them, are different names on Lambda's file system.
     """
     kept = list(bundles)
-    owners: dict[str, tuple[Entry, str]] = {}
+    owners: dict[str, tuple[Entry, Bundle]] = {}
+    repeated: list[tuple[str, Entry, Bundle, Entry, Bundle]] = []
     for bundle in kept:
         for entry in bundle.entries:
             path = prefix + entry.name
-            before = owners.get(path)
-            if before is not None and not before[0].same_file(entry):
-                print(
-                    f"Warning: {before[1]} and {bundle.name} both bring {entry.name}; "
-                    f"the one of {bundle.name} is used.",
-                    file=sys.stderr,
-                )
-            owners[path] = (entry, bundle.name)
+            if (before := owners.get(path)) is not None:
+                repeated.append((entry.name, *before, entry, bundle))
+            owners[path] = (entry, bundle)
     entries = [entry if entry.name == path else entry.renamed(path) for path, (entry, _) in owners.items()]
     refuse_too_large(sum(entry.size for entry in entries), {bundle.name: bundle.size for bundle in kept})
+    _refuse_files_with_files_below(owners)
+    with usable("One of the zips"):
+        settled(
+            [
+                Clash(path, earlier.name, first, later.name, second)
+                for path, first, earlier, second, later in repeated
+                if not first.same_file(second)
+            ]
+        )
     return entries
 
 
@@ -62,9 +72,26 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     return Bundle(
         root.name,
         tuple(
-            deflated(name, path, spool, spool_path) for path, name in names.items() if not is_bytecode(name)
+            deflated(own_name(name), path, spool, spool_path)
+            for path, name in names.items()
+            if not is_bytecode(name)
         ),
     )
+
+
+def _refuse_files_with_files_below(owners: Mapping[str, tuple[Entry, Bundle]]) -> None:
+    for folder in {path.rpartition("/")[0] for path in owners}:
+        above = folder
+        while above:
+            if above in owners:
+                below = next(path for path in owners if path.startswith(f"{above}/"))
+                entry, bundle = owners[above]
+                raise LbdartError(
+                    f"{bundle.name} brings the file {entry.name}, and {owners[below][1].name} brings "
+                    f"{owners[below][0].name}: one path cannot be a file and a folder.",
+                    "Leave one of the packages out with exclude=.",
+                )
+            above = above.rpartition("/")[0]
 
 
 def refuse_too_large(size: int, sizes: Mapping[str, int], what: str = "this") -> None:

@@ -179,8 +179,13 @@ def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
     """Parse the content of a TOML file; ``path`` names it in the error."""
     try:
         return tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Not only TOMLDecodeError: a number of 5,000 digits is another ValueError.
+    except ValueError as error:
         raise LbdartError(f"{path} is not TOML: {error}.", "Correct the file, or make it again.") from error
+    except RecursionError as error:
+        raise LbdartError(
+            f"{path} is nested too deeply.", "Make the file again with the tool it comes from."
+        ) from error
 
 
 def copy_of(root: Path, target: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -25,11 +26,12 @@ from packaging.pylock import (
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
-from .errors import LbdartError
+from .errors import LbdartError, in_one_line
 from .lock import DEFAULT_EXCLUDE, Lock
 from .project import parse_toml
 from .target import Target
 
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 _SDIST_SUFFIXES = (".tar.gz", ".zip")
 _Locked = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
 
@@ -104,7 +106,7 @@ def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selecti
         applying = [one for one in kept if _applies(one, environment, extras, groups)]
         _refuse_packages_without_wheel(applying, target)
         raise LbdartError(
-            f"The lock does not cover {target}: {error}.",
+            f"The lock does not cover {target}: {in_one_line(error)}.",
             "Lock again for this Python, or choose another runtime.",
         ) from error
     _refuse_packages_without_wheel([package for package, _ in chosen], target)
@@ -154,7 +156,8 @@ def parsed(content: Mapping[str, Any], origin: Path) -> Pylock:
         return Pylock.from_dict(content)
     except (PylockValidationError, PylockUnsupportedVersionError) as error:
         raise LbdartError(
-            f"{origin} is not a valid lock: {error}.", "Make it again with the tool it comes from."
+            f"{origin} is not a valid lock: {in_one_line(error)}.",
+            "Make it again with the tool it comes from.",
         ) from error
 
 
@@ -264,7 +267,7 @@ def _locked_file(package: Package, file: _Locked, base: Path) -> LockedWheel:
         )
     filename = _archive_name(file) if isinstance(file, PackageArchive) else file.filename
     sha256 = file.hashes.get("sha256")
-    if sha256 is None:
+    if sha256 is None or not _SHA256.fullmatch(sha256):
         raise LbdartError(
             f"The lock has no sha256 for {filename}.", "Make the lock again, from an index that gives hashes."
         )

@@ -11,10 +11,8 @@ import errno
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,6 +20,7 @@ from typing import IO, Any, Final
 import platformdirs
 
 from .errors import LbdartError
+from .scratch import scratch_folder
 
 #: Changes when files in the store would be read differently; old ones are then not seen.
 _FORMAT: Final = "v1"
@@ -34,21 +33,27 @@ _CANNOT_WRITE: Final = {
     errno.EEXIST,
     errno.EFBIG,
     errno.EIO,
+    errno.EISDIR,
     errno.ENOSPC,
     errno.ENOTDIR,
     errno.EPERM,
     errno.EROFS,
 }
-#: A temporary file this old (seconds) was left by a process that died.
-_ABANDONED: Final = 24 * 3600
-
 CACHE_VARIABLE: Final = "LBDART_CACHE_DIR"
 
 
 def default_root() -> Path:
     """Return ``$LBDART_CACHE_DIR``, else the user's cache directory as the platform names it."""
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).absolute() if named else platformdirs.user_cache_path("lbdart_cdk", appauthor=False)
+    if named:
+        return Path(named).absolute()
+    try:
+        return platformdirs.user_cache_path("lbdart_cdk", appauthor=False)
+    except RuntimeError as error:  # a user whom the system does not know, as in some containers
+        raise LbdartError(
+            "There is no cache directory, for this user has no home directory.",
+            f"Set {CACHE_VARIABLE} to a directory that is kept between builds, or set HOME.",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,13 @@ class Store:
             os.utime(self._path("archives", key, ".json"))  # it is in use
         return True
 
+    def about_archive(self, key: str) -> dict[str, Any]:
+        """Return what :meth:`keep_archive` noted of a zip that is there; raises when somebody deleted it."""
+        noted = self.recall("archives", key)
+        if noted is None:
+            raise self.vanished()
+        return noted
+
     def keep_archive(self, key: str, made: Path, **notes: Any) -> Path:
         """Move a finished zip (a path from :meth:`scratch`) to its place and note its hash."""
         self.note("archives", key, {**notes, "sha256": sha256_of(made), "stamp": _stamp(made)})
@@ -95,17 +107,19 @@ class Store:
         return path
 
     def recall(self, kind: str, key: str) -> dict[str, Any] | None:
-        """Return what :meth:`note` kept, or None; a note that cannot be read was never made."""
+        """Return what :meth:`note` kept, or None; a note that is not as it was written was never made."""
         try:
-            noted = json.loads(self._path(kind, key, ".json").read_bytes())
-        except (OSError, ValueError):
+            digest, _, content = self._path(kind, key, ".json").read_bytes().partition(b"\n")
+        except OSError:
             return None
-        return noted if isinstance(noted, dict) else None
+        whole = digest.decode(errors="replace") == hashlib.sha256(content).hexdigest()
+        return dict(json.loads(content)) if whole else None
 
     def note(self, kind: str, key: str, value: dict[str, Any]) -> None:
-        """Keep a small JSON object under a key."""
+        """Keep a small JSON object under a key, behind a line with its hash."""
+        content = json.dumps(value, sort_keys=True).encode()
         with self.writing(self._path(kind, key, ".json")) as file:
-            file.write(json.dumps(value, sort_keys=True).encode())
+            file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
     def memo(self, kind: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the note under a key; make it when it is not there."""
@@ -130,45 +144,54 @@ class Store:
     def scratch(self) -> Iterator[Path]:
         """Give a private folder on the store's own file system; it is gone after the block."""
         base = self.root / "tmp"
-        with self.explained(base):
-            base.mkdir(parents=True, exist_ok=True)
-            folder = tempfile.TemporaryDirectory(dir=base, ignore_cleanup_errors=True)
-        with folder as name:
-            yield Path(name)
+        with contextlib.ExitStack() as stack:
+            with self.explained(base):
+                folder = stack.enter_context(scratch_folder(base))
+            yield folder
 
     def _path(self, kind: str, key: str, suffix: str) -> Path:
         return self.root / _FORMAT / kind / key[:2] / f"{key[2:]}{suffix}"
 
     @contextlib.contextmanager
     def explained(self, path: Path) -> Iterator[None]:
-        """Turn the system's refusal to write below the store into a message for the user."""
+        """Turn the system's refusal to write below the store into a message for the user.
+
+        So too when files of the store are gone while they are used; errors elsewhere are not ours.
+        """
         try:
             yield
         except OSError as error:
-            if error.errno not in _CANNOT_WRITE:
+            ours = self._is_ours(error.filename)
+            if error.errno == errno.ENOENT and ours:
+                raise self.vanished() from error
+            if error.errno not in _CANNOT_WRITE or ours is False:
                 raise
             raise LbdartError(
                 f"The cache directory {self.root} cannot be written ({path.name}): {error.strerror}.",
                 f"Make room or give write permission there, or set {CACHE_VARIABLE} to another directory.",
             ) from error
 
+    def _is_ours(self, path: object) -> bool | None:
+        """Tell whether a path is in the store or above it; None when an error does not name any."""
+        if not isinstance(path, str | Path):
+            return None
+        return Path(path).is_relative_to(self.root) or self.root.is_relative_to(path)
+
+    def vanished(self) -> LbdartError:
+        """Return the error for files that somebody deleted while they were in use."""
+        return LbdartError(
+            f"Files in the cache directory {self.root} were deleted while they were used.",
+            "Build again, and empty the cache only when nobody builds.",
+        )
+
     def _forget_unused(self) -> None:
-        """Delete archives nobody used for a month and what dead processes left behind."""
-        for note in _older((self.root / _FORMAT / "archives").glob("*/*.json"), _KEEP):
+        """Delete archives nobody used for a month."""
+        limit = time.time() - _KEEP
+        for note in (self.root / _FORMAT / "archives").glob("*/*.json"):
             with contextlib.suppress(OSError):
-                note.with_suffix(".zip").unlink(missing_ok=True)
-                note.unlink()
-        for folder in _older((self.root / "tmp").glob("*"), _ABANDONED):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _older(paths: Iterable[Path], age: float) -> Iterator[Path]:
-    """Yield the paths that are there and were not modified for ``age`` seconds."""
-    limit = time.time() - age
-    for path in paths:
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime < limit:
-                yield path
+                if note.stat().st_mtime < limit:
+                    note.with_suffix(".zip").unlink(missing_ok=True)
+                    note.unlink()
 
 
 def _stamp(path: Path) -> list[int]:

@@ -6,13 +6,14 @@ Source of the rules: PEP 427 and *Binary distribution format* (PyPA), the sectio
 from __future__ import annotations
 
 import contextlib
+import zipfile
 from collections.abc import Iterable, Iterator
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from .archive import Entry, read_entries, stored
+from .archive import Entry, read_entries, stored, usable
 from .build_key import is_bytecode
 from .lock import requirements
 
@@ -24,15 +25,16 @@ _AT_ROOT: Final = {"purelib", "platlib", "data"}
 #: Of a project's own metadata, what ``importlib.metadata`` is asked for at run time. Not what it requires:
 #: another version of a dependency is no change of the code.
 _LASTING_FIELDS: Final = ("Name", "Version")
+_MAX_METADATA: Final = 16 << 20  # bytes; the largest there are have less than one MB of it
 
 
-def wheel_entries(path: Path) -> Iterator[Entry]:
+def wheel_entries(path: Path, what: str | None = None) -> Iterator[Entry]:
     """Yield the files of a wheel under the names they have when it is installed.
 
-    Left out is what does not run in Lambda or would tell one machine from another: bytecode, scripts
-    (they would name an interpreter of a host) and C headers.
+    ``what`` names the wheel in messages. Left out is what does not run in Lambda or would tell one machine
+    from another: bytecode, scripts (they would name an interpreter of a host) and C headers.
     """
-    for entry in read_entries(path):
+    for entry in read_entries(path, what):
         name = installed_name(entry.name)
         if name is not None:
             yield entry if name == entry.name else entry.renamed(name)
@@ -52,12 +54,15 @@ def installed_name(name: str) -> str | None:
     return None if is_bytecode(name) else name
 
 
-def required_by(path: Path) -> dict[str, str | None]:
+def required_by(path: Path, what: str | None = None) -> dict[str, str | None]:
     """Return what a wheel's metadata says it requires, without its extras, as names and markers."""
-    for entry in read_entries(path):
+    for entry in read_entries(path, what):
         if entry.name.endswith(".dist-info/METADATA") and entry.name.count("/") == 1:
-            fields = BytesHeaderParser().parsebytes(entry.read()).get_all("Requires-Dist", ())
-            return requirements(_parsed(fields))
+            with usable(what or path.name):
+                if entry.size > _MAX_METADATA:
+                    raise zipfile.BadZipFile(f"its metadata has {entry.size} bytes")
+                fields = BytesHeaderParser().parsebytes(entry.read()).get_all("Requires-Dist", ())
+            return requirements(_parsed(map(str, fields)))
     return {}
 
 

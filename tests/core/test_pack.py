@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.archive import Entry, Stored, stored
+from lbdart_cdk.core.clash import announce
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.pack import MAX_UNZIPPED, Bundle, directory_bundle, merge
 
@@ -26,19 +27,29 @@ def test_all_files_are_below_the_prefix() -> None:
     assert {entry.name: entry.read() for entry in merged} == {"python/a.py": b"1", "python/b.py": b"2"}
 
 
-def test_a_file_of_two_packages_is_the_later_ones_and_it_is_said(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    merged = merge([bundle("alpha", shared=b"1"), bundle("beta", shared=b"2")], "python/")
-    assert [(entry.name, entry.read()) for entry in merged] == [("python/shared.py", b"2")]
+def test_the_same_file_of_two_packages_is_not_worth_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(merge([bundle("alpha", shared=b"1"), bundle("beta", shared=b"1")])) == 1
+    assert not capsys.readouterr().err
+
+
+def test_where_the_later_bundle_may_win_it_does_and_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    merged = merge([bundle("orders", app=b"1"), bundle("include=", app=b"2")], settled=announce)
+    assert [(entry.name, entry.read()) for entry in merged] == [("app.py", b"2")]
     captured = capsys.readouterr()
-    assert captured.err == ("Warning: alpha and beta both bring shared.py; the one of beta is used.\n")
+    assert captured.err == ("Warning: orders and include= both bring app.py; the one of include= is used.\n")
     assert not captured.out
 
 
-def test_the_same_file_of_two_packages_is_not_worth_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(merge([bundle("alpha", shared=b""), bundle("beta", shared=b"")])) == 1
-    assert not capsys.readouterr().err
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_path_that_is_a_file_here_and_a_folder_there_is_refused(order: int) -> None:
+    bundles = [Bundle("alpha", (stored("a/b", b""),)), Bundle("beta", (stored("a/b/c/d.py", b""),))]
+    with pytest.raises(LbdartError, match=r"alpha brings the file a/b, and beta brings a/b/c/d\.py") as error:
+        merge(bundles[::order], "python/")
+    assert "exclude=" in error.value.remedy
+
+
+def test_names_that_only_a_mac_confuses_are_two_files() -> None:
+    assert len(merge([bundle("alpha", A=b"1"), bundle("beta", a=b"2")])) == 2
 
 
 def test_just_as_much_as_lambda_takes_is_packed() -> None:

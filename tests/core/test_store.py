@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE, Store, default_root
@@ -94,13 +95,26 @@ def fail() -> dict[str, object]:
     raise LbdartError("No.", "Do.")
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{half", b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"answer": 44}', b"{half", b"\xff", b"[" * 99_999, b"\n{}"]
+)
 def test_a_note_that_cannot_be_read_was_never_made(store: Store, content: bytes) -> None:
     store.note("notes", KEY, {"answer": 42})
     (path,) = (store.root / "v1/notes").rglob("*.json")
     path.write_bytes(content)
     assert store.memo("notes", KEY, lambda: {"answer": 43}) == {"answer": 43}
-    assert json.loads(path.read_bytes()) == {"answer": 43}
+    assert store.recall("notes", KEY) == {"answer": 43}
+
+
+@given(st.integers(0, 200), st.binary(min_size=1, max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_note_is_as_it_was_or_was_never_made(store: Store, place: int, damage: bytes) -> None:
+    store.note("notes", KEY, {"answer": 42})
+    (path,) = (store.root / "v1/notes").rglob("*.json")
+    content = bytearray(path.read_bytes())
+    content[place : place + len(damage)] = damage
+    path.write_bytes(content)
+    assert store.recall("notes", KEY) in ({"answer": 42}, None)
 
 
 def test_asking_writes_nothing(store: Store) -> None:
@@ -135,10 +149,6 @@ def test_what_nobody_used_for_a_month_goes(store: Store) -> None:
     with store.writing(wheel) as file:
         file.write(b"wheel")
     os.utime(wheel, (month_ago, month_ago))
-    abandoned = store.root / "tmp" / "of-a-dead-process"
-    abandoned.mkdir()
-    (abandoned / "half.zip").write_bytes(b"half")
-    os.utime(abandoned, (month_ago, month_ago))
     assert store.has_archive("11" * 32)
 
     keep(store)
@@ -147,7 +157,70 @@ def test_what_nobody_used_for_a_month_goes(store: Store) -> None:
     assert not old.exists()
     assert store.has_archive("11" * 32)
     assert wheel.exists()
-    assert not abandoned.exists()
+
+
+def test_a_zip_that_is_used_keeps_its_note(store: Store) -> None:
+    used = keep(store)
+    month_ago = time.time() - 31 * 24 * 3600
+    for path in (used, used.with_suffix(".json")):
+        os.utime(path, (month_ago, month_ago))
+    assert store.has_archive(KEY)
+    keep(store, key="11" * 32)
+    assert store.has_archive(KEY)
+
+
+def test_a_user_without_a_home_is_told_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CACHE_VARIABLE)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", raise_key_error)
+    with pytest.raises(LbdartError, match="no home directory") as error:
+        default_root()
+    assert CACHE_VARIABLE in error.value.remedy
+
+
+def raise_key_error(_: int) -> None:
+    raise KeyError
+
+
+def test_files_that_are_deleted_while_they_are_used_are_named(store: Store) -> None:
+    with pytest.raises(LbdartError, match="were deleted while they were used"), store.explained(store.root):
+        store.wheel(KEY).read_bytes()
+    with pytest.raises(LbdartError, match="were deleted while they were used"):
+        store.about_archive(KEY)
+
+
+def test_errors_of_other_places_are_not_blamed_on_the_cache(store: Store, tmp_path: Path) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    with pytest.raises(IsADirectoryError), store.explained(store.root):
+        elsewhere.read_bytes()
+
+
+class TestScratch:
+    """What dead processes leave goes, what living ones use stays, and nobody waits."""
+
+    def left_behind(self, store: Store, when: float) -> Path:
+        folder = store.root / "tmp" / "of-a-dead-process"
+        folder.mkdir(parents=True)
+        (folder / "half.zip").write_bytes(b"half")
+        os.utime(folder, (when, when))
+        return folder
+
+    @pytest.mark.parametrize("seconds", [-90, -1e6, 90, 1e6])
+    def test_of_a_dead_process(self, store: Store, seconds: float) -> None:
+        folder = self.left_behind(store, time.time() + seconds)
+        with store.scratch():
+            assert not folder.exists()
+
+    def test_that_is_just_made(self, store: Store) -> None:
+        folder = self.left_behind(store, time.time())
+        with store.scratch():
+            assert folder.exists()
+
+    def test_of_a_living_process(self, store: Store) -> None:
+        with store.scratch() as mine:
+            os.utime(mine, (0, 0))
+            with store.scratch():
+                assert mine.exists()
 
 
 def test_the_cache_directory_is_the_users_or_the_one_named(

@@ -14,7 +14,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from ..build_key import key_of, tree_hash
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
-from ..lock import DEFAULT_EXCLUDE, Lock, Requirements
+from ..lock import DEFAULT_EXCLUDE, Lock, Requirements, read_as_lock
 from ..native.verdict import NOTED, Verdict, kept_verdict
 from ..project import Project
 from ..store import Store, sha256_of
@@ -45,7 +45,7 @@ class LayerArtifact:
     @cached_property
     def lock(self) -> Lock:
         """The project's dependencies, locked."""
-        with in_environment(self.credentials):
+        with in_environment(self.credentials), read_as_lock(self.project.manifest):
             return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
@@ -70,7 +70,7 @@ class LayerArtifact:
         )
 
     def _chosen(self) -> list[str]:
-        selection = self._selection()
+        selection = self.selection()
         return [one.sha256 for one in (*selection.wheels, *selection.sdists)]
 
     def build(self) -> Path:
@@ -79,7 +79,8 @@ class LayerArtifact:
         Raises :class:`LbdartError`; then nothing half-written is left.
         """
         if not self.store.has_archive(self.build_key) or self.verdict is None:
-            self._make()
+            with self.store.explained(self.store.archive(self.build_key)):
+                self._make()
         return self.store.archive(self.build_key)
 
     @property
@@ -91,16 +92,20 @@ class LayerArtifact:
         """Fetch or build the wheel of each package; return their places in the store, by name."""
         # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
         from ..fetch import fetch
+        from ..sound import refuse_unsound
         from ..wheel import required_by
 
-        selection = self._selection()
+        selection = self.selection()
         fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
+        refuse_unsound(selection.wheels, self.store)
         paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
         built = self._built(selection)
         if self.lock.requires is None:
             # The packages themselves say who requires whom.
-            requires: dict[str, Requirements] = {name: required_by(path) for name, path in paths.items()}
-            selection = self._selection(requires | {name: one.requires for name, one in built.items()})
+            requires: dict[str, Requirements] = {
+                name: required_by(path, name) for name, path in paths.items()
+            }
+            selection = self.selection(requires | {name: one.requires for name, one in built.items()})
         paths |= {name: one.path for name, one in built.items()}
         if not selection.packages:
             raise LbdartError(
@@ -114,11 +119,13 @@ class LayerArtifact:
             )
         return {name: paths[name] for name in selection.packages}
 
-    def _selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
+    def selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
+        """Return the files that the layer is made of; ``requires`` is for a lock that does not say it."""
         from ..selection import select
 
         lock = self.lock if requires is None else replace(self.lock, requires=requires)
-        return select(lock, self.target, self.exclude)
+        with read_as_lock(self.lock.origin):
+            return select(lock, self.target, self.exclude)
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
         from ..local_wheel import build_local_wheel, build_sdist_wheel
@@ -139,7 +146,7 @@ class LayerArtifact:
         from ..wheel import wheel_entries
 
         wheels = self.wheels()
-        bundles = [Bundle(name, tuple(wheel_entries(path))) for name, path in wheels.items()]
+        bundles = [Bundle(name, tuple(wheel_entries(path, name))) for name, path in wheels.items()]
         entries = merge(bundles, "python/")
         verdict = self._judged(wheels, bundles, sum(entry.size for entry in entries))
         with self.store.scratch() as folder:

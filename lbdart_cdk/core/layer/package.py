@@ -11,6 +11,7 @@ from ..build_directory import scratch
 from ..errors import LbdartError
 from ..lock import DEFAULT_EXCLUDE
 from ..pack import Bundle, directory_bundle, merge
+from ..sound import inflate
 from ..wheel import wheel_entries
 from .foundation import LayerPathLayout
 
@@ -28,7 +29,8 @@ def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
     """Pack the wheels and the files in the build directory; return the path of the zip.
 
     A wheel's compressed streams are copied as they are; files of a directory are compressed here. The
-    zip appears whole. Raises :class:`LbdartError` when there is nothing to pack or it is too large.
+    zip appears whole. Raises :class:`LbdartError` when there is nothing to pack, it is too large, or a wheel
+    is damaged.
     """
     target = path_layout.path_build_lambda_layer_zip
     wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
@@ -39,6 +41,8 @@ def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
             if path_layout.dir_python.is_dir():
                 bundles.append(directory_bundle(path_layout.dir_python, spool, spool_path))
         entries = merge(bundles, "python/")
+        for bundle in bundles[: len(wheels)]:
+            inflate(bundle.entries, bundle.name)
         if not entries:
             raise LbdartError(
                 f"There is nothing to pack in {path_layout.dir_artifacts}.", "Run a builder before packing."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..archive import Entry, write_zip
 from ..build_key import key_of, tree_hash
+from ..clash import announce
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
 from ..local_wheel import build_local_wheel
@@ -84,9 +85,11 @@ class SourceArtifact:
         """
         kept = self._kept() if self.store.has_archive(self.build_key) else None
         if kept is None:
-            self._make()
+            with self.store.explained(self.store.archive(self.build_key)):
+                self._make()
             kept = self._kept()
-        assert kept is not None, "an archive is kept with its notes"
+        if kept is None:
+            raise self.store.vanished()
         return kept
 
     def _kept(self) -> SourceZip | None:
@@ -109,7 +112,7 @@ class SourceArtifact:
         asked_for = Bundle("include=", tuple(self._included()))
         entries = [
             entry
-            for entry in merge([project, asked_for])
+            for entry in merge([project, asked_for], settled=announce)
             if is_match(entry.name.split("/"), (), self.exclude)
         ]
         refuse_without_code(entries, f"The source of {self.project.name} in {self.project.root}")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from ..archive import Entry, stored
+from ..archive import Entry, own_name, stored
 from ..build_key import files_below
 
 _NEVER: Final = ("__pycache__", "*.pyc", "*.pyo")
@@ -78,7 +78,11 @@ def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def stored_file(path: Path, name: str) -> Entry:
-    """Return a file as an entry that is not compressed: another zlib would compress it to other bytes."""
+    """Return a file as an entry that is not compressed: another zlib would compress it to other bytes.
+
+    Raises :class:`LbdartError` for a name that a zip cannot carry.
+    """
+    own_name(name)
     return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -120,3 +122,28 @@ def test_the_modules_of_a_project_without_src(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     names = [name.as_posix() for _, name in module_files(tmp_path)]
     assert names == ["app.py", "lib/__init__.py", "lib/data.json"]
+
+
+def as_regex(pattern: str) -> re.Pattern[str]:
+    """Return what :func:`is_match` says of a pattern, in another language: on the path as one string."""
+    parts = pattern.strip("/").split("/")
+    # The translation ends with an anchor, \\Z or \\z.
+    translated = "".join(
+        "(?:[^/]+/)*" if part == "**" else f"(?:{fnmatch.translate(part)[:-2]})/" for part in parts
+    )
+    start = "" if pattern.startswith("/") else "(?:[^/]+/)*"
+    return re.compile(f"(?s:{start}{translated}(?:[^/]+/)*)\\Z")
+
+
+globs = st.lists(st.sampled_from(["a", "b", "ab", "[ab]", "[!a]", "**"]), min_size=1, max_size=3).map(
+    "/".join
+)
+
+
+@given(paths, globs, st.booleans())
+def test_a_pattern_says_the_same_as_its_translation(path: list[str], pattern: str, anchored: bool) -> None:
+    pattern = f"/{pattern}" if anchored else pattern
+    wanted = as_regex(pattern).fullmatch("/".join(path) + "/") is not None
+    assert is_match(path, [pattern], ()) == wanted
+    assert is_match(path, (), [pattern]) != wanted
+    assert not is_match(path, [pattern], [pattern])

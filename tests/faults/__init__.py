@@ -1,0 +1,1 @@
+"""The build under faults: processes that are killed, full disks, damaged caches."""
