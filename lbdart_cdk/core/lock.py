@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from packaging.utils import NormalizedName, canonicalize_name
+
+from .credentials import Credentials
 
 #: What Lambda brings itself or never needs; the specification's list.
 DEFAULT_EXCLUDE: Final = (
@@ -40,6 +42,9 @@ class Lock:
 
     ``inputs`` are the files that the manifest includes. A lock that is not ``pinned`` is the tool's choice
     of today: the inputs do not tell which files it names.
+
+    ``logins`` tells what the tool's own settings and the environment say about its indexes. It is asked
+    when something is downloaded; nothing keeps its answer.
     """
 
     content: str
@@ -51,6 +56,7 @@ class Lock:
     groups: tuple[str, ...] = ()
     inputs: tuple[Path, ...] = ()
     pinned: bool = True
+    logins: Callable[[], tuple[Credentials, ...]] = field(default=tuple, compare=False)
 
     def local_directories(self) -> dict[NormalizedName, Path]:
         """Return the directories of the local packages, by name."""

@@ -27,6 +27,8 @@ from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options, Tool, run, said
 
+from ._logins import logins
+
 #: Kinds of ``source`` in uv.lock that are directories of the user's.
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
 #: Variables that would contradict the options given here.
@@ -67,6 +69,7 @@ class Uv:
             base=project.root,
             local=exported["local"],
             requires=graph["requires"],
+            logins=lambda: logins(project),
         )
 
     def build_wheel(self, source: Path, output: Path) -> None:

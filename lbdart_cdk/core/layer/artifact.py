@@ -13,10 +13,11 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from ..archive import write_zip
 from ..build_key import key_of, tree_hash
-from ..credentials import Credentials, in_environment
+from ..credentials import Credentials, Given, in_environment, listed
 from ..errors import LbdartError
 from ..local_wheel import BuiltWheel, build_local_wheel, build_sdist_wheel
 from ..lock import DEFAULT_EXCLUDE, Lock, Requirements
+from ..logins import refuse_passwords_in
 from ..pack import Bundle, merge
 from ..project import Project
 from ..store import Store, sha256_of
@@ -41,12 +42,17 @@ class LayerArtifact:
     options: Options
     exclude: tuple[str, ...]
     store: Store
-    credentials: tuple[Credentials, ...] = ()
+    credentials: Given = None
+
+    @cached_property
+    def _given(self) -> tuple[Credentials, ...]:
+        return listed(self.credentials)
 
     @cached_property
     def lock(self) -> Lock:
         """The project's dependencies, locked."""
-        with in_environment(self.credentials):
+        refuse_passwords_in(self.project.manifest_content, self.project.manifest)
+        with in_environment(self._given):
             return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
@@ -88,7 +94,8 @@ class LayerArtifact:
         from ..fetch import fetch
 
         selection = self._selection()
-        fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
+        files = [*selection.wheels, *selection.sdists]
+        fetch(files, self.store, lambda: (*self._given, *self.lock.logins()))
         paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
         built = self._built(selection)
         if self.lock.requires is None:
@@ -116,7 +123,7 @@ class LayerArtifact:
         return select(lock, self.target, self.exclude)
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
-        with in_environment(self.credentials):
+        with in_environment(self._given):
             built = {
                 one.package: build_local_wheel(one.directory, self.tool, self.store)
                 for one in selection.local
