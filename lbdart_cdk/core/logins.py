@@ -40,7 +40,7 @@ def login_for(url: str, credentials: Collection[Credentials]) -> tuple[str, str]
 
     Raises :class:`LbdartError` for a user that the standard has no way to send (RFC 7617).
     """
-    found = credentials_for(url, (*credentials, *credentials_in(url)))
+    found = _opening(url, credentials)
     if found is None:
         return None
     if ":" in found.username:
@@ -50,6 +50,12 @@ def login_for(url: str, credentials: Collection[Credentials]) -> tuple[str, str]
             "Check that it is the username alone.",
         )
     return found.username, found.password
+
+
+def _opening(url: str, credentials: Collection[Credentials]) -> Credentials | None:
+    """Return whose login a URL is opened with; a user in it without a password counts last."""
+    own = credentials_in(url)
+    return credentials_for(url, (*credentials, *filter(_has_password, own))) or next(iter(own), None)
 
 
 def credentials_in(text: str) -> tuple[Credentials, ...]:
@@ -83,15 +89,14 @@ def without_login(text: str) -> str:
 
 
 def with_login(text: str, credentials: Collection[Credentials]) -> str:
-    """Return a text in which each address that credentials are for has them, unless it has its own.
-
-    A secret.
-    """
+    """Return a text in which each address that credentials are for has them. A secret."""
 
     def opened(match: re.Match[str]) -> str:
         scheme, userinfo, rest = match.groups()
-        found = credentials_for(scheme + rest, credentials)
-        return match[0] if found is None or ":" in (userinfo or "") else f"{scheme}{found.userinfo}@{rest}"
+        found = _opening(match[0], credentials)
+        if found is None or (userinfo and not found.password):
+            return match[0]
+        return f"{scheme}{found.userinfo}@{rest}"
 
     return _URL.sub(opened, text)
 
@@ -114,6 +119,10 @@ def refused(status: int, *, with_login: bool) -> str | None:
     if status == 401:
         return "Give it a user and a password: with credentials=, the tool's environment variables, or netrc."
     return None
+
+
+def _has_password(credentials: Credentials) -> bool:
+    return bool(credentials.password)
 
 
 def _unquoted(text: str) -> str:

@@ -243,8 +243,8 @@ def _compiled(project: Project, requirements: _Requirements, target: Target) -> 
 
 def _remedy(message: str) -> str | None:
     """Return what to do when uv was refused by an index."""
-    status = re.search(r"\((401|403) ", message)
-    return None if status is None else refused(int(status[1]), with_login=bool(known()))
+    status = re.search(r"\b(401 Unauthorized|403 Forbidden)\b", message)
+    return None if status is None else refused(int(status[1][:3]), with_login=bool(known()))
 
 
 def _uv(
@@ -265,17 +265,20 @@ def _uv(
             *arguments, project.manifest.name,
         ],
         cwd=project.root,
-        environment=_environment(requirements),
+        environment=_environment(project, requirements),
     )  # fmt: skip
 
 
-def _environment(requirements: _Requirements) -> dict[str, str]:
+def _environment(project: Project, requirements: _Requirements) -> dict[str, str]:
     """Return the environment for uv, which reads its own variables and files, and none of pip's.
 
     It knows credentials by the name of an index, and indexes here have none: addresses that the file names
     are named once more, in the same order, with the user in them.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _OVERRULED}
+    found = logins(project, requirements.addresses())
+    # Of a user without a password uv may know more: it asks the keyring.
+    credentials = (*known(), *(one for one in found if one.password))
     for option, variables in _SETTINGS.items():
         if "no-index" in requirements.options and option != "find-links":
             continue
@@ -285,11 +288,11 @@ def _environment(requirements: _Requirements) -> dict[str, str]:
         places = [environment[variable]] if variable else []
         if not places and not written:
             places = (pip_setting(option) or "").split()
-        if with_login(separator.join(written), known()) != separator.join(written):
+        if with_login(separator.join(written), credentials) != separator.join(written):
             places += [place for place in written if "://" in place]
         if places:
             chosen = places[:1] if option == "index-url" else places
-            environment[variable or variables[0]] = with_login(separator.join(chosen), known())
+            environment[variable or variables[0]] = with_login(separator.join(chosen), credentials)
     return environment
 
 

@@ -62,6 +62,17 @@ def test_a_user_in_the_address_itself_counts() -> None:
     assert login_for("https://me:p%40ss@index.example/a.whl", [TEAM]) == ("me", "p@ss")
 
 
+def test_what_is_given_for_the_same_index_comes_first() -> None:
+    assert login_for("https://me:old@index.example/team/simple", [TEAM]) == ("ci", "s3cret")
+    assert with_login("https://me:old@index.example/team/simple", [TEAM]).startswith("https://ci:s3cret@")
+
+
+def test_a_user_without_a_password_counts_where_nothing_else_does() -> None:
+    assert login_for("https://token@index.example/a.whl", []) == ("token", "")
+    assert login_for("https://token@index.example/a.whl", [TEAM]) == ("ci", "s3cret")
+    assert with_login("https://token@other.example/simple", [TEAM]) == "https://token@other.example/simple"
+
+
 def test_a_user_that_http_cannot_send() -> None:
     with pytest.raises(LbdartError, match="has a colon") as error:
         login_for("https://index.example/a", [Credentials("team", TEAM.index_url, "me:hunter2", "x")])
