@@ -18,7 +18,7 @@ from ._functions import KnownLayer, warn
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
-from .core.credentials import Credentials, listed
+from .core.credentials import Given
 from .core.layer.artifact import LayerArtifact
 from .core.layer.limits import validate_description, validate_layer_name, validate_license
 from .core.store import Store
@@ -48,7 +48,7 @@ class LambdaLayerArtifact(Resource):
         extras: Sequence[str] = (),
         groups: Sequence[str] = (),
         exclude: Sequence[str] = (),
-        credentials: Credentials | Sequence[Credentials] | None = None,
+        credentials: Given = None,
         bucket: s3.IBucket | None = None,
         prefix: str | None = None,
         layer_name: str | None = None,
@@ -68,8 +68,9 @@ class LambdaLayerArtifact(Resource):
         :param extras: the project's extras to include. Default: none.
         :param groups: the project's dependency groups to include. Default: none.
         :param exclude: names of packages to leave out, in addition to what Lambda brings itself.
-        :param credentials: for the private indexes that packages come from; they change no hash and get
-            into no file. Default: none but what netrc and the tool's own environment give.
+        :param credentials: for the private indexes that packages come from, or a function that returns
+            them, called once when something is built; they change no hash and get into no file. Default:
+            what the tool's own settings, the environment and netrc say.
         :param bucket: where the layer and its history of manifests are kept; it should be versioned.
             Default: one bucket for the stack: versioned, encrypted, private, retained.
         :param prefix: key prefix in the bucket. Default: the layer's name.
@@ -101,9 +102,7 @@ class LambdaLayerArtifact(Resource):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture)
             options = Options(tuple(extras), tuple(groups))
-            artifact = LayerArtifact(
-                found, chosen, target, options, tuple(exclude), Store(), listed(credentials)
-            )
+            artifact = LayerArtifact(found, chosen, target, options, tuple(exclude), Store(), credentials)
             built = artifact.build() if publisher.staging.wanted else None
         self._build_key = artifact.build_key if built is not None else NOT_BUILT
         self._layer_name = name

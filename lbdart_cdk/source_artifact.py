@@ -15,7 +15,7 @@ from ._errors import explained
 from ._functions import KnownSource, judged, warn
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
-from .core.credentials import Credentials, listed
+from .core.credentials import Given
 from .core.s3 import S3Path
 from .core.source.artifact import SourceArtifact
 from .core.source.foundation import SourceS3Layout
@@ -43,7 +43,7 @@ class LambdaSourceArtifact(Resource):
         architecture: lambda_.Architecture | None = None,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
-        credentials: Credentials | Sequence[Credentials] | None = None,
+        credentials: Given = None,
         bucket: s3.IBucket | None = None,
         prefix: str | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
@@ -59,8 +59,9 @@ class LambdaSourceArtifact(Resource):
         :param include: glob patterns of further files of the project, kept at their relative paths.
             Default: none.
         :param exclude: glob patterns of files in the zip to leave out. Default: none.
-        :param credentials: for the private indexes that packages come from; they change no hash and get
-            into no file. Default: none but what netrc and the tool's own environment give.
+        :param credentials: for the private indexes that packages come from, or a function that returns
+            them, called once when something is built; they change no hash and get into no file. Default:
+            what the tool's own settings, the environment and netrc say.
         :param bucket: where the zips are kept; it should be versioned. Default: one bucket for the
             stack: versioned, encrypted, private, retained.
         :param prefix: key prefix in the bucket. Default: the project's name.
@@ -73,9 +74,7 @@ class LambdaSourceArtifact(Resource):
         with explained(self):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture) if runtime is not None else None
-            artifact = SourceArtifact(
-                found, chosen, tuple(include), tuple(exclude), Store(), listed(credentials)
-            )
+            artifact = SourceArtifact(found, chosen, tuple(include), tuple(exclude), Store(), credentials)
             folder = checked_prefix(prefix, default=found.name)
             built = artifact.build() if publisher.staging.wanted else None
             warnings = judged(built.native, target) if built is not None and target is not None else ()

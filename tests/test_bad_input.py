@@ -18,6 +18,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from lbdart_cdk import ArtifactPublisher, LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core import pack
+from lbdart_cdk.core.credentials import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE
 from tests.support.apps import asset_hash, make_app
@@ -71,6 +72,16 @@ def props(**given: Any) -> Callable[[Scene], object]:
 
 def all_of(*mistakes: Callable[[Scene], object]) -> Callable[[Scene], object]:
     return lambda scene: [made(scene) for made in mistakes]
+
+
+def credentials_of(given: Callable[[], Credentials | list[Credentials]]) -> Callable[[Scene], object]:
+    return props(credentials=given)
+
+
+def team(
+    url: str = "https://host.invalid/simple", name: str = "team", password: Any = "hunter2"
+) -> Credentials:
+    return Credentials(name, url, "ci", password)
 
 
 def rename_lock(name: str) -> Callable[[Scene], object]:
@@ -262,6 +273,36 @@ MISTAKES = [
             lock_with_poetry(), lambda scene: scene.patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple/")
         ),
         r"The index at 127\.0\.0\.1 cannot be asked for alpha: ConnectionError\.", r"Check its address",
+    ),
+    Mistake(
+        "a download without a password", LAYER, lambda scene: scene.fault(status(401)),
+        r"127\.0\.0\.1 refused alpha-1\.0-py3-none-any\.whl: 401 Unauthorized\.",
+        r"Give it a user and a password: with credentials=",
+    ),
+    Mistake(
+        "a download with a wrong password", LAYER,
+        all_of(lambda scene: scene.fault(status(401)), lambda scene: scene.props.update(
+            credentials=Credentials("tests", f"{scene.workbench.index.url}/simple/", "ci", "wrong"))),
+        r"127\.0\.0\.1 refused alpha-1\.0-py3-none-any\.whl: 401 Unauthorized\.",
+        r"Check the user and the password that it was given",
+    ),
+    Mistake(
+        "a password in a manifest", LAYER, require("--extra-index-url https://ci:hunter2@host.invalid/simple"),
+        r".*/requirements\.txt has a password for host\.invalid in it, and is published",
+        r"Take it out of the address, and pass credentials=",
+    ),
+    Mistake(
+        "an environment variable that is not set", LAYER, credentials_of(lambda: team(password=None)),
+        r"The password for the index 'team' is not given\.", r"Check the environment variable or the secret",
+    ),
+    Mistake(
+        "a password over http", LAYER, credentials_of(lambda: team("http://host.invalid/simple")),
+        r"The index 'team' would be sent its password over http", r"Use its https address\.",
+    ),
+    Mistake(
+        "indexes that the tools cannot tell apart", LAYER,
+        credentials_of(lambda: [team(name="my-team"), team(name="my.team", password="other")]),
+        r"The tools cannot tell the indexes 'my-team' and 'my\.team' apart", r"Give each index a name",
     ),
     Mistake(
         "no wheel for the target", LAYER, require_only_for_another_machine,

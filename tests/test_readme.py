@@ -22,7 +22,9 @@ from moto import mock_aws
 
 import lbdart_cdk
 from lbdart_cdk.core import api
+from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.lock import DEFAULT_EXCLUDE
+from tests.support.apps import template_of
 from tests.support.permissions import handler_permissions
 
 README: Final = Path(__file__).parents[1].joinpath("README.md").read_text()
@@ -53,7 +55,8 @@ def parameters(construct: str) -> dict[str, inspect.Parameter]:
 
 def test_programs_are_the_ones_tested_here() -> None:
     run = {program for program, _ in transcripts()}
-    assert set(programs()) == {"app.py", "company_app.py", "other_app.py", "private_app.py", *run}
+    apps = {"app.py", "company_app.py", "other_app.py", "private_app.py", "vault_app.py"}
+    assert set(programs()) == apps | run
 
 
 def synthesised(program: str, stack: str, folder: Path, outdir: Path) -> dict[str, Any]:
@@ -111,6 +114,22 @@ def test_table_of_permissions_has_all_actions(orders: Path, cache: Path, tmp_pat
     section = README.split("\n## Permissions, roles and keys\n")[1].split("\n#")[0]
     documented = re.findall(r"`(\w+:\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)))
     assert set(documented) == {line.split()[0] for line in handler_permissions(stack)}
+
+
+def test_credentials_are_taken_from_where_they_are_kept(
+    orders: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (orders / "vault_app.py").write_text(programs()["vault_app.py"])
+    monkeypatch.chdir(orders)
+    with mock_aws():
+        with pytest.raises(LbdartError, match="could not be asked to read the secret ci/packages"):
+            runpy.run_path("vault_app.py")
+        secrets = boto3.client("secretsmanager", region_name="eu-central-1")
+        secrets.create_secret(Name="ci/packages", SecretString='{"username": "ci", "password": "m4rked"}')
+        ran = runpy.run_path("vault_app.py")
+    template = str(template_of(ran["stack"]).to_json())
+    assert "Custom::LbdartLayer" in template
+    assert "m4rked" not in template
 
 
 def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:

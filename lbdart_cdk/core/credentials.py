@@ -1,20 +1,23 @@
-"""Who may read a private index, told to each tool in its own way and to nobody else.
+"""Who may read a private index: as a URL, as each tool's environment variables, as a file of one's own.
 
 Sources: *Package index authentication* (uv), *Configuring credentials* (Poetry), *Authentication* (pip).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+import tempfile
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
-from itertools import takewhile
+from functools import cache
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from .errors import LbdartError
 
@@ -24,7 +27,7 @@ class Credentials:
     """Username and password for one index; ``index_name`` is the tool's name for it.
 
     The password is in no repr. Raises :class:`LbdartError` for an address that is not https, unless it
-    is one of this machine, and for an index name that no tool could have.
+    is one of this machine, for an index name that no tool could have, and for a password that is not there.
     """
 
     index_name: str
@@ -33,33 +36,94 @@ class Credentials:
     password: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.index_url)
-        # Not the URL itself in a message: it may hold a password.
-        if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise LbdartError(
-                f"The address of the index {self.index_name!r} is not a URL of the web.",
-                "Write it as https://host/path/simple.",
-            )
-        if parts.scheme == "http" and not _is_this_machine(parts.hostname):
-            raise LbdartError(
-                f"The index {self.index_name!r} would be sent its password over http, for anybody to read.",
-                "Use its https address.",
-            )
-        if parts.username is not None or parts.password is not None:
-            raise LbdartError(
-                f"The address of the index {self.index_name!r} holds a user or a password.",
-                "Take them out of the address: they are username and password of Credentials.",
-            )
-        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", self.index_name):
+        # What is given is not repeated in a message: it may hold a password.
+        for what, text in (("username", self.username), ("password", self.password)):
+            if not isinstance(text, str) or not _is_text(text):
+                raise LbdartError(
+                    f"The {what} for the index {self.index_name!r} is "
+                    f"{'not given' if text is None else 'not text'}.",
+                    "Check the environment variable or the secret that it comes from.",
+                )
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", self.index_name):
             raise LbdartError(
                 f"The index name {self.index_name!r} is not one that a packaging tool takes.",
                 "Use letters, digits, '.', '-' and '_'.",
             )
+        parts = _parts(self.index_url)
+        if parts is None:
+            raise LbdartError(
+                f"The address of the index {self.index_name!r} is not a URL of the web.",
+                "Write it as https://host/path/simple.",
+            )
+        if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+            raise LbdartError(
+                f"The index {self.index_name!r} would be sent its password over http, for anybody to read.",
+                "Use its https address.",
+            )
+        if "@" in parts.netloc:
+            raise LbdartError(
+                f"The address of the index {self.index_name!r} holds a user or a password.",
+                "Take them out of the address: they are username and password of Credentials.",
+            )
+
+    @classmethod
+    def from_keyring(cls, index_name: str, index_url: str, username: str | None = None) -> Credentials:
+        """Take the password from the keyring of this machine, as pip and uv do: by the URL, or by its host.
+
+        It needs ``lbdart_cdk[keyring]``. Without ``username`` the keyring says who the user is, if its
+        backend can. Raises :class:`LbdartError` when there is none.
+        """
+        from .vaults import from_keyring
+
+        return cls(index_name, index_url, *from_keyring(index_url, username))
+
+    @classmethod
+    def from_secrets_manager(
+        cls,
+        index_name: str,
+        index_url: str,
+        secret_id: str,
+        *,
+        username: str | None = None,
+        region: str | None = None,
+    ) -> Credentials:
+        """Read a secret of AWS Secrets Manager, with the AWS credentials of this process.
+
+        :param secret_id: name or ARN of a secret that holds JSON with ``username`` and ``password``, or,
+            with ``username=``, the password alone.
+        :param region: the secret's. Default: that of its ARN, else boto3's own.
+        :raises LbdartError: when it cannot be read, or holds something else.
+        """
+        from .vaults import from_secrets_manager
+
+        return cls(index_name, index_url, *from_secrets_manager(secret_id, username, region))
+
+    @classmethod
+    def from_codeartifact(
+        cls,
+        index_name: str | None = None,
+        *,
+        domain: str,
+        repository: str,
+        domain_owner: str | None = None,
+        region: str | None = None,
+    ) -> Credentials:
+        """Get a token of AWS CodeArtifact, valid for 12 hours, with the AWS credentials of this process.
+
+        :param index_name: the tool's name for the index. Default: the repository's name.
+        :param domain_owner: account number of the domain's owner. Default: the caller's account.
+        :param region: the domain's. Default: boto3's own.
+        :raises LbdartError: when AWS refuses.
+        """
+        from .vaults import from_codeartifact
+
+        found = from_codeartifact(domain, repository, domain_owner, region)
+        return cls(index_name or repository, *found)
 
     @property
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port: where the credentials may be sent, and nowhere else."""
-        return _origin(self.index_url)
+        return origin_of(self.index_url)
 
     @property
     def normalized_index_url(self) -> str:
@@ -70,8 +134,12 @@ class Credentials:
     @property
     def pip_extra_index_url(self) -> str:
         """The address with the credentials in it, percent-encoded, as pip takes it. A secret."""
-        user, password = quote(self.username, safe=""), quote(self.password, safe="")
-        return f"{urlsplit(self.index_url).scheme}://{user}:{password}@{self.normalized_index_url}/simple/"
+        return f"{urlsplit(self.index_url).scheme}://{self.userinfo}@{self.normalized_index_url}/simple/"
+
+    @property
+    def userinfo(self) -> str:
+        """Username and password as a URL has them, percent-encoded. A secret."""
+        return f"{_quoted(self.username)}:{_quoted(self.password)}"
 
     @property
     def additional_pip_install_args_index_url(self) -> list[str]:
@@ -85,34 +153,66 @@ class Credentials:
 
     def poetry_environment(self) -> dict[str, str]:
         """Return the environment variables by which poetry knows the credentials."""
-        user, password = poetry_variables(self.index_name)
-        return {user: self.username, password: self.password}
+        return self._environment(poetry_variables(self.index_name))
 
     def uv_environment(self) -> dict[str, str]:
         """Return the environment variables by which uv knows the credentials."""
-        user, password = _variables("UV_INDEX", self.index_name)
-        return {user: self.username, password: self.password}
+        return self._environment(uv_variables(self.index_name))
+
+    def _environment(self, names: tuple[str, str]) -> dict[str, str]:
+        if "\0" in self.username + self.password:
+            raise LbdartError(
+                f"Username or password for the index {self.index_name!r} has a null character, which no "
+                "environment variable can hold.",
+                "Check where they come from: it is probably not text.",
+            )
+        return dict(zip(names, (self.username, self.password), strict=True))
 
     def poetry_login(self) -> tuple[str, str]:
         """Set poetry's variables in this process; return their names, so that they can be removed."""
-        return _set(self.poetry_environment())
+        os.environ.update(self.poetry_environment())
+        return poetry_variables(self.index_name)
 
     def uv_login(self) -> tuple[str, str]:
         """Set uv's variables in this process; return their names, so that they can be removed."""
-        return _set(self.uv_environment())
+        os.environ.update(self.uv_environment())
+        return uv_variables(self.index_name)
 
     def dump(self, path: Path) -> None:
-        """Write them to a JSON file that only its owner can read, whatever was there before."""
+        """Write them to a JSON file that at no moment anybody but its owner can read."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(self), file, indent=4)
-        temporary.replace(path)
+        # Made with mode 0600 whatever the umask, and not at its final name: a file may be there already.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(asdict(self), file, indent=4)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink()
+            raise
 
     @classmethod
     def load(cls, path: Path) -> Credentials:
-        """Read what :meth:`dump` wrote."""
-        return cls(**json.loads(path.read_text()))
+        """Read what :meth:`dump` wrote; raises :class:`LbdartError` for anything else."""
+        try:
+            return cls(**json.loads(path.read_bytes()))
+        except OSError as error:
+            raise LbdartError(
+                f"The credentials file {path} cannot be read: {error.strerror}.",
+                "Write it with Credentials.dump().",
+            ) from None
+        except (ValueError, TypeError):
+            # From None: what these errors know of the file is its content.
+            raise LbdartError(
+                f"The file {path} does not hold credentials.", "Write it with Credentials.dump()."
+            ) from None
+
+
+#: What a ``credentials=`` takes: a function is called when something is built, and then once.
+Given = Credentials | Collection[Credentials] | Callable[[], Credentials | Collection[Credentials]] | None
+
+#: The credentials inside of :func:`in_environment`, for our own requests.
+_KNOWN: ContextVar[tuple[Credentials, ...]] = ContextVar("known credentials", default=())
 
 
 def poetry_variables(index_name: str) -> tuple[str, str]:
@@ -120,11 +220,41 @@ def poetry_variables(index_name: str) -> tuple[str, str]:
     return _variables("POETRY_HTTP_BASIC", index_name)
 
 
-def listed(credentials: Credentials | Collection[Credentials] | None) -> tuple[Credentials, ...]:
-    """Return one, several or no credentials as a tuple."""
-    if credentials is None:
+def uv_variables(index_name: str) -> tuple[str, str]:
+    """Return the names of the variables that tell uv user and password for an index."""
+    return _variables("UV_INDEX", index_name)
+
+
+def listed(given: Given) -> tuple[Credentials, ...]:
+    """Return one, several or no credentials as a tuple.
+
+    Raises :class:`LbdartError` for two that the tools could not tell apart.
+    """
+    if callable(given):
+        return _called(given)
+    if given is None:
         return ()
-    return (credentials,) if isinstance(credentials, Credentials) else tuple(credentials)
+    credentials = (given,) if isinstance(given, Credentials) else tuple(given)
+    named: dict[tuple[str, str], Credentials] = {}
+    for each in credentials:
+        other = named.setdefault(uv_variables(each.index_name), each)
+        if other != each:
+            raise LbdartError(
+                f"The tools cannot tell the indexes {other.index_name!r} and {each.index_name!r} apart: the "
+                f"credentials of both are in {' and '.join(uv_variables(each.index_name))}.",
+                "Give each index a name of its own, not counting case and punctuation.",
+            )
+    return credentials
+
+
+@cache
+def _called(function: Callable[[], Credentials | Collection[Credentials]]) -> tuple[Credentials, ...]:
+    return listed(function())
+
+
+def known() -> tuple[Credentials, ...]:
+    """Return the credentials of the :func:`in_environment` that this code runs in."""
+    return _KNOWN.get()
 
 
 @contextmanager
@@ -133,36 +263,47 @@ def in_environment(credentials: Collection[Credentials]) -> Iterator[None]:
     variables: dict[str, str] = {}
     for each in credentials:
         variables |= each.uv_environment() | each.poetry_environment()
-    before = {name: os.environ[name] for name in variables if name in os.environ}
-    os.environ.update(variables)
+    before = {name: os.environ.get(name) for name in variables}
+    token = _KNOWN.set(tuple(credentials))
     try:
+        os.environ.update(variables)
         yield
     finally:
-        for name in variables:
-            os.environ.pop(name, None)
-        os.environ.update(before)
+        _KNOWN.reset(token)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
-def credentials_for(url: str, credentials: Collection[Credentials]) -> tuple[str, str] | None:
-    """Return user and password for a URL: those of an index at the same origin, or None.
-
-    Of several at one origin the one whose path the URL shares most of.
-    """
-    same = [each for each in credentials if each.origin == _origin(url)]
-    if not same:
-        return None
-    path = urlsplit(url).path.split("/")
-    best = max(same, key=lambda each: _shared(path, urlsplit(each.index_url).path.split("/")))
-    return best.username, best.password
-
-
-def _shared(one: list[str], other: list[str]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of a URL; those of one that is none are nobody's."""
+    parts = _parts(url)
+    if parts is None:
+        return "", "", 0
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Split a URL of the web; return None for any other."""
+    with contextlib.suppress(ValueError):  # of a port or an IPv6 address
+        parts = urlsplit(url)
+        if parts.scheme in ("https", "http") and parts.hostname and (parts.port is None or parts.port):
+            return parts
+    return None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")  # an environment variable need not be UTF-8
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="surrogateescape")
 
 
 def _is_this_machine(host: str) -> bool:
@@ -175,9 +316,3 @@ def _is_this_machine(host: str) -> bool:
 def _variables(prefix: str, index_name: str) -> tuple[str, str]:
     name = re.sub(r"[^A-Za-z0-9]", "_", index_name).upper()
     return f"{prefix}_{name}_USERNAME", f"{prefix}_{name}_PASSWORD"
-
-
-def _set(variables: dict[str, str]) -> tuple[str, str]:
-    os.environ.update(variables)
-    user, password = variables
-    return user, password

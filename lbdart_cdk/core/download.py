@@ -16,9 +16,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from .credentials import Credentials, credentials_for
+from .credentials import Credentials
 from .errors import LbdartError
-from .http import PARALLEL, TIMEOUT, new_session
+from .http import PARALLEL, TIMEOUT, auth_for, new_session
+from .logins import refused, without_login
 from .native.facts import facts_of_wheel
 from .progress import Progress
 from .selection import LockedWheel
@@ -89,7 +90,7 @@ class _Batch:
                     raise LbdartError(
                         f"The download of {wheel.filename} from {_host(wheel)} was cut off: {_cause(error)}.",
                         "Try again; if it stays, check the network and the proxy settings.",
-                    ) from error
+                    ) from None
 
     def _keep(self, wheel: LockedWheel, chunks: Iterator[bytes]) -> None:
         digest = hashlib.sha256()
@@ -122,37 +123,38 @@ class _Batch:
             yield from response.iter_content(_CHUNK)
 
     def _open(self, wheel: LockedWheel) -> requests.Response:
+        auth = auth_for(str(wheel.source), self._credentials)
+        # From None, every time: the client's errors repeat the whole URL, with what is secret in it.
         try:
             # Identity: a wheel is compressed already, and its length is then the one in the lock.
             response = self._session.get(
-                str(wheel.source),
+                without_login(str(wheel.source)),
                 stream=True,
                 timeout=TIMEOUT,
                 headers={"Accept-Encoding": "identity"},
-                # None: requests then looks into netrc. It drops them when another host is redirected to.
-                auth=credentials_for(str(wheel.source), self._credentials),
+                auth=auth,
             )
         except requests.exceptions.SSLError as error:
             raise LbdartError(
                 f"The certificate of {_host(wheel)} is not trusted: {_cause(error)}.",
                 "Set SSL_CERT_FILE or REQUESTS_CA_BUNDLE to the certificates of your network.",
-            ) from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            # What these errors say repeats the whole URL, with its password.
+            ) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             raise LbdartError(
                 f"The lock names an address on {_host(wheel)} for {wheel.filename} that cannot be fetched.",
                 "Lock again with an index that gives http or https addresses.",
-            ) from error
+            ) from None
         except requests.exceptions.RequestException as error:
             raise LbdartError(
                 f"{wheel.filename} cannot be downloaded from {_host(wheel)}: {_cause(error)}.",
                 "Check the network and the proxy settings, and try again.",
-            ) from error
+            ) from None
         if not response.ok:
             response.close()
             raise LbdartError(
                 f"{_host(wheel)} refused {wheel.filename}: {response.status_code} {response.reason}.",
-                "Check that the file still exists there and that you may read it, or lock again.",
+                refused(response.status_code, with_login=auth is not None)
+                or "Check that the file still exists there and that you may read it, or lock again.",
             )
         return response
 

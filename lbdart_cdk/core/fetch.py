@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from .credentials import Credentials
@@ -10,8 +10,12 @@ from .selection import LockedWheel
 from .store import Store, sha256_of
 
 
-def fetch(wheels: Collection[LockedWheel], store: Store, credentials: Collection[Credentials] = ()) -> None:
-    """Bring every wheel that is not in the store yet.
+def fetch(
+    wheels: Collection[LockedWheel],
+    store: Store,
+    credentials: Callable[[], Collection[Credentials]] = tuple,
+) -> None:
+    """Bring every wheel that is not in the store yet; ``credentials`` are asked for when one is missing.
 
     Raises :class:`LbdartError` naming the file and the host when a download is refused or cut off, and
     when what came is not what the lock names; the other downloads are then given up.
@@ -24,7 +28,7 @@ def fetch(wheels: Collection[LockedWheel], store: Store, credentials: Collection
     # Only who downloads pays for importing an HTTP client.
     from .download import download
 
-    download(missing, store, credentials)
+    download(missing, store, credentials())
 
 
 def _is_whole(wheel: LockedWheel, store: Store) -> bool:

@@ -1,11 +1,17 @@
-"""The HTTP client's settings, the same for indexes and downloads."""
+"""The HTTP client's settings and logins, the same for indexes and downloads."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Final
 
 import requests
+from requests.auth import HTTPBasicAuth
+from requests.utils import get_netrc_auth
+
+from .credentials import Credentials
+from .logins import login_for
 
 PARALLEL: Final = 8
 TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and between two reads
@@ -19,3 +25,15 @@ def new_session() -> requests.Session:
     if certificates and not os.environ.get("REQUESTS_CA_BUNDLE"):
         session.verify = certificates
     return session
+
+
+def auth_for(url: str, credentials: Collection[Credentials]) -> HTTPBasicAuth | None:
+    """Return the login for a URL; None where there is none, and then the client looks into netrc itself.
+
+    When the client is redirected to another host or port, it leaves the login behind.
+    """
+    login = login_for(url, credentials)
+    if login is None or (not login[1] and get_netrc_auth(url) is not None):
+        return None
+    # As bytes: the client would take text for Latin-1, while servers expect UTF-8 (RFC 7617).
+    return HTTPBasicAuth(*(text.encode("utf-8", "surrogateescape") for text in login))

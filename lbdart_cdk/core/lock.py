@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from .credentials import Credentials
 from .errors import LbdartError, in_one_line
 
 #: What Lambda brings itself or never needs; the specification's list.
@@ -43,6 +44,9 @@ class Lock:
 
     ``inputs`` are the files that the manifest includes. A lock that is not ``pinned`` is the tool's choice
     of today: the inputs do not tell which files it names.
+
+    ``logins`` tells what the tool's own settings and the environment say about its indexes. It is asked
+    when something is downloaded; nothing keeps its answer.
     """
 
     content: str
@@ -54,6 +58,7 @@ class Lock:
     groups: tuple[str, ...] = ()
     inputs: tuple[Path, ...] = ()
     pinned: bool = True
+    logins: Callable[[], tuple[Credentials, ...]] = field(default=tuple, compare=False)
 
     def local_directories(self) -> dict[NormalizedName, Path]:
         """Return the directories of the local packages, by name."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from lbdart_cdk.core import frontend
+from lbdart_cdk.core.credentials import Credentials
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.logins import refused, without_login
 from lbdart_cdk.core.tool import run
 
 if TYPE_CHECKING:
@@ -74,20 +76,20 @@ def _uvs_own() -> str | None:
 
 
 def files_on(
-    index: str, packages: Collection[str], login: tuple[str, str] | None = None
+    index: str, packages: Collection[str], credentials: Collection[Credentials] = ()
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return what an index has of each package: by file name its ``url`` and, if known, its ``size``.
 
-    ``login`` are user and password; without it they are those of the address or of netrc. No address that
-    is returned holds a password. Raises :class:`LbdartError` naming the host when it does not answer.
+    Without ``credentials`` for it they are those of the address or of netrc. No address that is returned
+    holds a password. Raises :class:`LbdartError` naming the host when it does not answer.
     """
     # Only who asks an index pays for importing an HTTP client.
-    from lbdart_cdk.core.http import PARALLEL, new_session
+    from lbdart_cdk.core.http import PARALLEL, auth_for, new_session
 
     with new_session() as session, ThreadPoolExecutor(PARALLEL) as pool:
         session.headers["Accept"] = _ACCEPT
-        session.auth = login
-        found = pool.map(lambda package: _page(session, index, package), packages)
+        session.auth = auth_for(index, credentials)
+        found = pool.map(lambda package: _page(session, without_login(index), package), packages)
         return dict(zip(packages, found, strict=True))
 
 
@@ -109,27 +111,23 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
     if not response.ok:
         raise LbdartError(
             f"The index at {host} refused {package}: {response.status_code} {response.reason}.",
-            "Check that it has the package and that you may read it, or lock again.",
+            refused(response.status_code, with_login=session.auth is not None)
+            or "Check that it has the package and that you may read it, or lock again.",
         )
-    base = _without_user(response.url)
+    base = response.url
     if json is not None:
         return {
-            one["filename"]: {"url": urljoin(base, one["url"]), **_size(one.get("size"))}
+            one["filename"]: {"url": without_login(urljoin(base, one["url"])), **_size(one.get("size"))}
             for one in json.get("files", [])
         }
     links = _Links()
     links.feed(response.text)
-    addresses = (urldefrag(urljoin(base, link)).url for link in links.found)
+    addresses = (without_login(urldefrag(urljoin(base, link)).url) for link in links.found)
     return {unquote(urlsplit(url).path.rpartition("/")[2]): {"url": url} for url in addresses}
 
 
 def _size(size: int | None) -> dict[str, int]:
     return {} if size is None else {"size": size}
-
-
-def _without_user(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 class _Links(HTMLParser):

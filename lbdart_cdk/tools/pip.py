@@ -17,9 +17,11 @@ from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core import frontend
 from lbdart_cdk.core.build_key import key_of
+from lbdart_cdk.core.credentials import known
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
 from lbdart_cdk.core.lock import Lock
+from lbdart_cdk.core.logins import refused, with_login, without_login
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project
 from lbdart_cdk.core.store import Store, sha256_of
@@ -29,6 +31,7 @@ from lbdart_cdk.core.tool import Options, Tool, run, said
 from . import _toml
 from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
+from ._logins import expanded, logins
 
 #: The C libraries that uv knows wheels for; Lambda's 2.26 is between two of them.
 _GLIBC_OF_UV: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
@@ -44,10 +47,10 @@ _OVERRULED: Final = ("UV_OUTPUT_FILE", "UV_NO_BUILD", "UV_NO_BINARY")
 
 _NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[.*?\])?\s*(?:$|[=<>!~;@(]|--)")
 _INCLUDE: Final = re.compile(r"(?:-[rc]|--(?:requirement|constraint))[\s=]+(.+)")
-_OPTION: Final = re.compile(r"(?:-i\b|--(index-url|extra-index-url|find-links|no-index)\b|-f\b)")
+_OPTION: Final = re.compile(r"(?:-([if])|--(index-url|extra-index-url|find-links|no-index)\b)[\s=]*(\S*)")
+_SHORT: Final = {"i": "index-url", "f": "find-links"}
 _HASH: Final = re.compile(r"(?:--hash[\s=]+sha256:|[#&]sha256[=:])([0-9a-fA-F]{64})")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
-_VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,15 @@ class Pip:
                 "root": str(project.root),
                 "python": target.python_version,
                 "architecture": target.architecture,
-                "indexes": [os.environ.get(name, "") for name in _INDEXES],
+                "indexes": [without_login(os.environ.get(name, "")) for name in _INDEXES],
             }
         )
         made = store.recall("pip-locks", key)
         if made is None:
             made = _locked(project, requirements, target)
             if made["lasts"]:
-                store.note("pip-locks", key, made)
+                # The address of a direct reference is there with the user that it was written with.
+                store.note("pip-locks", key, made | {"content": without_login(made["content"])})
         _warn(project, made["unpinned"])
         return Lock(
             content=made["content"],
@@ -93,6 +97,7 @@ class Pip:
             groups=options.groups,
             inputs=requirements.included,
             pinned=made["pinned"],
+            logins=lambda: logins(project, requirements.addresses()),
         )
 
     def build_wheel(self, source: Path, output: Path) -> None:
@@ -107,13 +112,20 @@ TOOL: Final = Pip()
 class _Requirements:
     """What a requirements file and those it includes say, as far as uv does not do it.
 
-    ``names`` are the packages that come with hashes.
+    ``names`` are the packages that come with hashes, ``options`` the values of those that say where
+    packages are, and ``direct`` what requirements say of it themselves.
     """
 
     included: tuple[Path, ...] = ()
     hashes: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
-    options: set[str] = field(default_factory=set)
+    options: dict[str, list[str]] = field(default_factory=dict)
+    direct: list[str] = field(default_factory=list)
+
+    def addresses(self) -> str:
+        """Return all that says where packages are, pip's settings included. A secret."""
+        said = [place for places in self.options.values() for place in places]
+        return " ".join([*said, *self.direct, *(pip_setting(option) or "" for option in _SETTINGS)])
 
 
 def _read(project: Project) -> _Requirements:
@@ -129,11 +141,14 @@ def _read(project: Project) -> _Requirements:
                     found.included += (other,)
                     waiting.append(other)
             if (option := _OPTION.match(line)) is not None:
-                found.options.add(option[1] or {"-i": "index-url", "-f": "find-links"}[option[0]])
+                named = option[2] or _SHORT[option[1]]
+                found.options.setdefault(named, []).append(option[3].strip("\"'"))
+            elif "://" in line:
+                found.direct.append(line)
             if hashes := {one.lower() for one in _HASH.findall(line)}:
                 found.hashes |= hashes
-                if (named := _NAME.match(line)) is not None:
-                    found.names.add(canonicalize_name(named[1]))
+                if (package := _NAME.match(line)) is not None:
+                    found.names.add(canonicalize_name(package[1]))
     return found
 
 
@@ -153,7 +168,7 @@ def _lines(content: bytes) -> Iterator[str]:
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         said_there = _COMMENT.sub("", line).strip()
         if said_there:
-            yield _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), said_there)
+            yield expanded(said_there)
 
 
 def _is_url(place: str) -> bool:
@@ -221,9 +236,16 @@ def _compiled(project: Project, requirements: _Requirements, target: Target) -> 
     if result.returncode:
         raise LbdartError(
             f"uv cannot lock {project.manifest} for {target}: {said(result)}.",
-            f"Run `uv pip compile {project.manifest.name}` there to see all that uv says.",
+            _remedy(result.stderr)
+            or f"Run `uv pip compile {project.manifest.name}` there to see all that uv says.",
         )
     return result.stdout
+
+
+def _remedy(message: str) -> str | None:
+    """Return what to do when uv was refused by an index."""
+    status = re.search(r"\b(401 Unauthorized|403 Forbidden)\b", message)
+    return None if status is None else refused(int(status[1][:3]), with_login=bool(known()))
 
 
 def _uv(
@@ -244,18 +266,34 @@ def _uv(
             *arguments, project.manifest.name,
         ],
         cwd=project.root,
-        environment=_environment(requirements),
+        environment=_environment(project, requirements),
     )  # fmt: skip
 
 
-def _environment(requirements: _Requirements) -> dict[str, str]:
-    """Return the environment for uv, which reads its own variables and files, and none of pip's."""
+def _environment(project: Project, requirements: _Requirements) -> dict[str, str]:
+    """Return the environment for uv, which reads its own variables and files, and none of pip's.
+
+    It knows credentials by the name of an index, and indexes here have none: addresses that the file names
+    are named once more, in the same order, with the user in them.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in _OVERRULED}
+    found = logins(project, requirements.addresses())
+    # Of a user without a password uv may know more: it asks the keyring.
+    credentials = (*known(), *(one for one in found if one.password))
     for option, variables in _SETTINGS.items():
-        said_already = option in requirements.options or any(name in environment for name in variables)
-        no_index = "no-index" in requirements.options and option != "find-links"
-        if not said_already and not no_index and (setting := pip_setting(option)):
-            environment[variables[0]] = ("," if option == "find-links" else " ").join(setting.split())
+        if "no-index" in requirements.options and option != "find-links":
+            continue
+        separator = "," if option == "find-links" else " "
+        written = requirements.options.get(option, [])
+        variable = next((name for name in variables if environment.get(name)), None)
+        places = [environment[variable]] if variable else []
+        if not places and not written:
+            places = (pip_setting(option) or "").split()
+        if with_login(separator.join(written), credentials) != separator.join(written):
+            places += [place for place in written if "://" in place]
+        if places:
+            chosen = places[:1] if option == "index-url" else places
+            environment[variable or variables[0]] = with_login(separator.join(chosen), credentials)
     return environment
 
 

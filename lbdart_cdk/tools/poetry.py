@@ -20,10 +20,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from lbdart_cdk.core.build_key import key_of
-from lbdart_cdk.core.credentials import poetry_variables
+from lbdart_cdk.core.credentials import known
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
 from lbdart_cdk.core.lock import Lock, requirements
+from lbdart_cdk.core.logins import without_login
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
@@ -32,7 +33,8 @@ from lbdart_cdk.core.tool import Options, Tool
 
 from . import _toml
 from ._build import build_wheel
-from ._index import DEFAULT_INDEX_OF_UV, default_index, files_on
+from ._index import DEFAULT_INDEX_OF_UV, default_index, files_on, pip_setting
+from ._logins import logins
 
 #: Poetry's own group: the dependencies of the project itself.
 _MAIN: Final = "main"
@@ -40,10 +42,8 @@ _MAIN: Final = "main"
 _LOCK_VERSION: Final = Version("2.1")
 #: From this Poetry on the lock's hash covers ``[dependency-groups]``.
 _HASHES_GROUPS: Final = Version("2.3.0")
-#: Address and name of an index that a lock names.
-_Index = tuple[str, str]
-#: By index (None is the default one) what it has of each package.
-_Addresses = Mapping[_Index | None, Mapping[str, Mapping[str, Any]]]
+#: By the address of an index (None is the default one) what it has of each package.
+_Addresses = Mapping[str | None, Mapping[str, Mapping[str, Any]]]
 _EXTRA: Final = re.compile(r"""\bextra\s*(==|!=)\s*("[^"]*"|'[^']*')""")
 
 
@@ -68,7 +68,10 @@ class Poetry:
             {
                 "manifest": project.manifest_sha256,
                 "groups": groups,
-                "indexes": [os.environ.get(name, "") for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")],
+                "indexes": [
+                    without_login(os.environ.get(name, ""))
+                    for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")
+                ],
             }
         )
         read = store.memo("poetry-locks", key, lambda: _read(project, groups))
@@ -80,6 +83,7 @@ class Poetry:
             requires=read["requires"],
             extras=options.extras,
             groups=options.groups,
+            logins=lambda: logins(project, pip_setting("index-url") or "", read.get("indexes")),
         )
 
     def build_wheel(self, source: Path, output: Path) -> None:
@@ -180,8 +184,13 @@ def _read(project: Project, groups: list[str]) -> dict[str, Any]:
     data = parse_toml(project.manifest_content, project.manifest)
     try:
         packages = data.get("package", [])
+        indexes = {
+            package["source"]["reference"]: package["source"]["url"]
+            for package in packages
+            if _kind(package) == "legacy" and "reference" in package["source"]
+        }
         with announced(f"Asking the index for the files of {project.manifest.name}"):
-            addresses = _addresses(packages)
+            addresses = _addresses(project, packages, indexes)
         content = {
             "lock-version": "1.0",
             "created-by": "poetry",
@@ -193,6 +202,7 @@ def _read(project: Project, groups: list[str]) -> dict[str, Any]:
         }
         return {
             "content": _toml.dumps(content),
+            "indexes": indexes,
             "local": {
                 canonicalize_name(package["name"]): package["source"]["url"]
                 for package in packages
@@ -219,28 +229,21 @@ def _kind(package: Mapping[str, Any]) -> str:
     return str(package.get("source", {}).get("type", "index"))
 
 
-def _index(package: Mapping[str, Any]) -> _Index | None:
-    """Return the index that the lock names for a package, or None for the default one."""
-    source = package.get("source", {})
-    return (source["url"], source.get("reference", "")) if _kind(package) == "legacy" else None
+def _index(package: Mapping[str, Any]) -> str | None:
+    """Return the address of the index that the lock names for a package, or None for the default one."""
+    return str(package["source"]["url"]) if _kind(package) == "legacy" else None
 
 
-def _addresses(packages: list[dict[str, Any]]) -> _Addresses:
-    wanted: defaultdict[_Index | None, set[str]] = defaultdict(set)
+def _addresses(project: Project, packages: list[dict[str, Any]], indexes: Mapping[str, str]) -> _Addresses:
+    wanted: defaultdict[str | None, set[str]] = defaultdict(set)
     for package in packages:
         if _kind(package) in ("index", "legacy"):
             wanted[_index(package)].add(canonicalize_name(package["name"]))
     found = {}
     for index, names in wanted.items():
-        url, name = index or (default_index(), "")
-        found[index] = files_on(url, sorted(names), _login(name))
+        url = index or default_index()
+        found[index] = files_on(url, sorted(names), (*known(), *logins(project, url, indexes)))
     return found
-
-
-def _login(index: str) -> tuple[str, str] | None:
-    """Return what Poetry's variables say about an index of this name."""
-    user, password = map(os.environ.get, poetry_variables(index))
-    return None if user is None else (user, password or "")
 
 
 def _package(package: dict[str, Any], addresses: _Addresses) -> dict[str, Any]:

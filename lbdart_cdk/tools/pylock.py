@@ -15,6 +15,7 @@ from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options, Tool
 
 from ._build import build_wheel
+from ._logins import logins
 
 if TYPE_CHECKING:
     from packaging.pylock import Pylock as Content
@@ -40,6 +41,7 @@ class Pylock:
             requires=known["requires"],
             extras=options.extras,
             groups=options.groups,
+            logins=lambda: logins(project),
         )
 
     def build_wheel(self, source: Path, output: Path) -> None:

@@ -23,6 +23,8 @@ from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options, Tool, said
 
+from ._logins import logins
+
 #: Kinds of ``source`` in uv.lock that are directories of the user's.
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
 
@@ -61,6 +63,7 @@ class Uv:
             base=project.root,
             local=exported["local"],
             requires=graph["requires"],
+            logins=lambda: logins(project),
         )
 
     def build_wheel(self, source: Path, output: Path) -> None:

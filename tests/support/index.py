@@ -42,6 +42,11 @@ def status(code: int) -> Fault:
     return lambda handler, _: handler.send(code, b"")
 
 
+def redirect(url: str) -> Fault:
+    """Send no file but another address."""
+    return lambda handler, _: handler.send(302, b"", location=url)
+
+
 def cut_off(handler: _Handler, body: bytes) -> None:
     """Promise the file, send half of it and hang up."""
     handler.send(200, body, sent=len(body) // 2)
@@ -70,6 +75,8 @@ class Index:
     serves_json: bool = False
     #: User and password that every request must bring, if any.
     demanded: tuple[str, str] | None = None
+    #: What each request brought, also those that were refused.
+    authorizations: list[str | None] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"index": self}))
@@ -129,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
+        self.index.authorizations.append(self.headers.get("Authorization"))
         if not self.is_allowed():
             self.send(401, b"")
             return
@@ -149,13 +157,21 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get("Authorization") == f"Basic {token}"
 
     def send(
-        self, code: int, body: bytes, *, sent: int | None = None, content_type: str = "application/zip"
+        self,
+        code: int,
+        body: bytes,
+        *,
+        sent: int | None = None,
+        content_type: str = "application/zip",
+        location: str | None = None,
     ) -> None:
         # A client that gave up is no error of the server's.
         with contextlib.suppress(ConnectionError):
             self.send_response(code)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
+            if location is not None:
+                self.send_header("Location", location)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body[:sent])

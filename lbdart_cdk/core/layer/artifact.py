@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 
 from ..build_key import key_of, tree_hash
-from ..credentials import Credentials, in_environment
+from ..credentials import Credentials, Given, in_environment, listed
 from ..errors import LbdartError
 from ..lock import DEFAULT_EXCLUDE, Lock, Requirements, read_as_lock
+from ..logins import refuse_passwords_in
 from ..native.verdict import NOTED, Verdict, kept_verdict
 from ..project import Project
 from ..store import Store, sha256_of
@@ -40,12 +41,17 @@ class LayerArtifact:
     options: Options
     exclude: tuple[str, ...]
     store: Store
-    credentials: tuple[Credentials, ...] = ()
+    credentials: Given = None
+
+    @cached_property
+    def _given(self) -> tuple[Credentials, ...]:
+        return listed(self.credentials)
 
     @cached_property
     def lock(self) -> Lock:
         """The project's dependencies, locked."""
-        with in_environment(self.credentials), read_as_lock(self.project.manifest):
+        refuse_passwords_in(self.project.manifest_content, self.project.manifest)
+        with in_environment(self._given), read_as_lock(self.project.manifest):
             return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
@@ -96,7 +102,8 @@ class LayerArtifact:
         from ..wheel import required_by
 
         selection = self.selection()
-        fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
+        files = [*selection.wheels, *selection.sdists]
+        fetch(files, self.store, lambda: (*self._given, *self.lock.logins()))
         refuse_unsound(selection.wheels, self.store)
         paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
         built = self._built(selection)
@@ -130,7 +137,7 @@ class LayerArtifact:
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
         from ..local_wheel import build_local_wheel, build_sdist_wheel
 
-        with in_environment(self.credentials):
+        with in_environment(self._given):
             built = {
                 one.package: build_local_wheel(one.directory, self.tool, self.store)
                 for one in selection.local

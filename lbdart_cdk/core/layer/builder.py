@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..build_directory import explained
-from ..credentials import Credentials, listed
+from ..credentials import Given
 from ..errors import LbdartError
 from ..project import Project, checked_pyproject
 from ..store import Store
@@ -42,7 +42,7 @@ class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
     """
 
     path_pyproject_toml: Path
-    credentials: Credentials | tuple[Credentials, ...] | None = None
+    credentials: Given = None
     skip_prompt: bool = False
 
     @property
@@ -122,7 +122,7 @@ class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
             Options(self.extras, self.groups),
             self.exclude,
             self.store,
-            listed(self.credentials),
+            self.credentials,
         )
 
     def step_1_preflight_check(self) -> None:

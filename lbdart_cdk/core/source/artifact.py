@@ -11,7 +11,7 @@ from pathlib import Path
 from ..archive import Entry, write_zip
 from ..build_key import key_of, tree_hash
 from ..clash import announce
-from ..credentials import Credentials, in_environment
+from ..credentials import Given, in_environment, listed
 from ..errors import LbdartError
 from ..local_wheel import build_local_wheel
 from ..native.facts import Facts, facts_from_json, read_facts
@@ -61,7 +61,7 @@ class SourceArtifact:
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     store: Store
-    credentials: tuple[Credentials, ...] = ()
+    credentials: Given = None
 
     @cached_property
     def build_key(self) -> str:
@@ -135,7 +135,7 @@ class SourceArtifact:
 
     def _project_bundle(self) -> Bundle:
         if self.project.has_build_system:
-            with in_environment(self.credentials):
+            with in_environment(listed(self.credentials)):
                 wheel = build_local_wheel(self.project.root, self.tool, self.store).path
             return Bundle(self.project.name, tuple(wheel_entries(wheel)))
         files = module_files(self.project.root)

@@ -11,7 +11,7 @@ from ..archive import write_zip
 from ..aws import checked_client
 from ..build_directory import replaced_directory, scratch
 from ..build_key import is_bytecode
-from ..credentials import Credentials, listed
+from ..credentials import Given, listed
 from ..frontend import UV, PipWheel
 from ..layer.foundation import BaseLogger
 from ..native.facts import read_facts
@@ -68,7 +68,7 @@ def build_source_dir_using_uv(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
-    credentials: Credentials | Collection[Credentials] | None = None,
+    credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> SourceDir:
@@ -97,7 +97,7 @@ def build_source_dir_using_pip(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
-    credentials: Credentials | Collection[Credentials] | None = None,
+    credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> SourceDir:
@@ -152,7 +152,7 @@ def build_and_upload_source_using_uv(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
-    credentials: Credentials | Collection[Credentials] | None = None,
+    credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> BuildAndUploadSourceResult:
@@ -181,7 +181,7 @@ def build_and_upload_source_using_pip(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
-    credentials: Credentials | Collection[Credentials] | None = None,
+    credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> BuildAndUploadSourceResult:
@@ -204,7 +204,7 @@ def _artifact(
     *,
     include: str | Collection[str] | None,
     exclude: str | Collection[str] | None,
-    credentials: Credentials | Collection[Credentials] | None,
+    credentials: Given,
     store: Store | None,
 ) -> SourceArtifact:
     path = checked_pyproject(SourcePathLayout(path_pyproject_toml).path_pyproject_toml)
