@@ -15,7 +15,7 @@ from ..archive import write_zip
 from ..build_key import key_of, tree_hash
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
-from ..local_wheel import BuiltWheel, build_local_wheel, build_sdist_wheel
+from ..local_wheel import BuiltWheel, build_commit_wheel, build_local_wheel, build_sdist_wheel
 from ..lock import DEFAULT_EXCLUDE, Lock, Requirements
 from ..pack import Bundle, merge
 from ..project import Project
@@ -72,7 +72,9 @@ class LayerArtifact:
 
     def _chosen(self) -> list[str]:
         selection = self._selection()
-        return [one.sha256 for one in (*selection.wheels, *selection.sdists)]
+        files = (*selection.wheels, *selection.sdists)
+        places = (f"{one.commit.commit}#{one.subdirectory}" for one in selection.commits)
+        return [*(f"{one.sha256}#{one.subdirectory}" for one in files), *places]
 
     def build(self) -> Path:
         """Return the layer's zip; it is made when the store does not have it.
@@ -123,7 +125,9 @@ class LayerArtifact:
             }
             for one in selection.sdists:
                 sdist = self.store.wheel(one.sha256)
-                built[one.package] = build_sdist_wheel(sdist, one.filename, one.sha256, self.tool, self.store)
+                built[one.package] = build_sdist_wheel(sdist, one, self.tool, self.store)
+            for commit in selection.commits:
+                built[commit.package] = build_commit_wheel(commit, self.tool, self.store)
         return built
 
     def _make(self) -> None:
