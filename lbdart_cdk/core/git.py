@@ -142,6 +142,11 @@ def tree_of(commit: Commit, store: Store) -> Path:
     return path
 
 
+def environment() -> dict[str, str]:
+    """Return this process's environment, in which git asks nobody and knows of no repository around it."""
+    return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _QUIETLY
+
+
 def _fetched(commit: Commit, folder: Path) -> Path:
     repository = folder / "repository"
     kind = "sha1" if len(commit.commit) == 40 else "sha256"
@@ -205,8 +210,8 @@ def _git(commit: Commit, folder: Path, *arguments: str) -> subprocess.CompletedP
             f"git is not installed, and {commit.package} comes from {commit.place}.",
             "Install git, or depend on a released version of the package.",
         )
-    environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _QUIETLY
-    count = environment.get("GIT_CONFIG_COUNT", "")
-    environment |= commit.login(int(count) if count.isdecimal() else 0)
+    variables = environment()
+    count = variables.get("GIT_CONFIG_COUNT", "")
+    variables |= commit.login(int(count) if count.isdecimal() else 0)
     settings = (part for setting in _SETTINGS for part in ("-c", setting))
-    return run([executable, *settings, *arguments], cwd=folder, environment=environment)
+    return run([executable, *settings, *arguments], cwd=folder, environment=variables)
