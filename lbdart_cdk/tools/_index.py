@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+from lbdart_cdk.core.credentials import poetry_variables
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.tool import run
 
@@ -79,8 +80,9 @@ def files_on(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return what an index has of each package: by file name its ``url`` and, if known, its ``size``.
 
-    ``login`` are user and password; without it they are those of the address or of netrc. No address that
-    is returned holds a password. Raises :class:`LbdartError` naming the host when it does not answer.
+    Of a package that it does not know it has nothing. ``login`` are user and password; without it they
+    are those of the address or of netrc. No address that is returned holds a password. Raises
+    :class:`LbdartError` naming the host when it does not answer.
     """
     # Only who asks an index pays for importing an HTTP client.
     from lbdart_cdk.core.http import PARALLEL, new_session
@@ -90,6 +92,41 @@ def files_on(
         session.auth = login
         found = pool.map(lambda package: _page(session, index, package), packages)
         return dict(zip(packages, found, strict=True))
+
+
+def login(index: str) -> tuple[str, str] | None:
+    """Return user and password that the environment has for an index of this name, in Poetry's variables."""
+    user, password = map(os.environ.get, poetry_variables(index))
+    return None if user is None else (user, password or "")
+
+
+def file_tables(
+    package: Mapping[str, Any], there: Mapping[str, Mapping[str, Any]], relock: str
+) -> dict[str, Any]:
+    """Return the standard's tables of a package's ``files``, each with its ``file`` and its ``hash``.
+
+    ``there`` is what the index has of the package; ``relock`` the command that makes the lock again.
+    Raises :class:`LbdartError` when none of the files is there.
+    """
+    files = [
+        {"name": file["file"], **there[file["file"]], "hashes": hashes(file)}
+        for file in package["files"]
+        if file["file"] in there
+    ]
+    if not files:
+        raise LbdartError(
+            f"The index has no file of {package['name']} {package['version']} that the lock names.",
+            f"Check that it is the index that the project was locked with, or run `{relock}`.",
+        )
+    wheels = [file for file in files if file["name"].endswith(".whl")]
+    sdists = [file for file in files if file["name"].endswith((".tar.gz", ".zip"))]
+    return {"wheels": wheels} | ({"sdist": sdists[0]} if sdists else {})
+
+
+def hashes(file: Mapping[str, str]) -> dict[str, str]:
+    """Return the standard's table of a hash that is written ``sha256:...``."""
+    algorithm, _, digest = file["hash"].partition(":")
+    return {algorithm: digest}
 
 
 def _page(session: requests.Session, index: str, package: str) -> dict[str, dict[str, Any]]:
@@ -107,6 +144,8 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
             f"The index at {host} cannot be asked for {package}: {type(error).__name__}.",
             "Check its address, the network and the proxy settings.",
         ) from None
+    if response.status_code == 404:
+        return {}
     if not response.ok:
         raise LbdartError(
             f"The index at {host} refused {package}: {response.status_code} {response.reason}.",

@@ -47,6 +47,7 @@ class LayerBuildToolEnum(StrEnum):
 
     uv = "uv"
     poetry = "poetry"
+    pdm = "pdm"
     pip = "pip"
     pylock = "pylock"
 
@@ -54,6 +55,7 @@ class LayerBuildToolEnum(StrEnum):
 _MANIFEST_NAMES = {
     LayerBuildToolEnum.uv: "uv.lock",
     LayerBuildToolEnum.poetry: "poetry.lock",
+    LayerBuildToolEnum.pdm: "pdm.lock",
     LayerBuildToolEnum.pip: "requirements.txt",
     LayerBuildToolEnum.pylock: "pylock.toml",
 }
