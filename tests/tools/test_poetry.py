@@ -18,7 +18,7 @@ from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import _index, find_project, uv
 from tests.support.git import make_repository
 from tests.support.index import Index
-from tests.support.poetry import directory, package, poetry_lock
+from tests.support.poetry import directory, package, poetry_lock, sourced
 from tests.support.projects import files_in, make_project
 from tests.support.wheels import make_wheel, names_in, sha256
 
@@ -211,9 +211,9 @@ class TestWhereFilesAre:
     def test_a_directory_of_a_repository(self, tmp_path: Path, store: Store) -> None:
         make_project(tmp_path / "mono/libs/lib", "lib")
         commit = make_repository(tmp_path / "mono")
-        table = directory("lib", (tmp_path / "mono").as_uri()).replace('"directory"', '"git"')
-        pinned = f'reference = "main"\nresolved_reference = "{commit}"\nsubdirectory = "libs/lib"\n'
-        assert packed(write(tmp_path / "orders", table + pinned), store) == {"lib"}
+        source = f'type = "git"\nurl = "{(tmp_path / "mono").as_uri()}"\nresolved_reference = "{commit}"\n'
+        table = sourced("lib", f'{source}reference = "main"\nsubdirectory = "libs/lib"')
+        assert packed(write(tmp_path / "orders", table), store) == {"lib"}
 
     def test_an_archive_at_an_address_with_the_project_in_a_directory_of_it(
         self, tmp_path: Path, store: Store, index: Index
