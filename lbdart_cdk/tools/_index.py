@@ -78,7 +78,7 @@ def _uvs_own() -> str | None:
 def files_on(
     index: str, packages: Collection[str], login: tuple[str, str] | None = None
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return what an index has of each package: by file name its ``url`` and, if known, its ``size``.
+    """Return what an index has of each package: by file name ``url`` and, if known, ``size`` and ``hashes``.
 
     Of a package that it does not know it has nothing. ``login`` are user and password; without it they
     are those of the address or of netrc. No address that is returned holds a password. Raises
@@ -154,17 +154,24 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
     base = _without_user(response.url)
     if json is not None:
         return {
-            one["filename"]: {"url": urljoin(base, one["url"]), **_size(one.get("size"))}
+            one["filename"]: {
+                "url": urljoin(base, one["url"]),
+                **{key: one[key] for key in ("size", "hashes") if one.get(key)},
+            }
             for one in json.get("files", [])
         }
     links = _Links()
     links.feed(response.text)
-    addresses = (urldefrag(urljoin(base, link)).url for link in links.found)
-    return {unquote(urlsplit(url).path.rpartition("/")[2]): {"url": url} for url in addresses}
+    addresses = (urldefrag(urljoin(base, link)) for link in links.found)
+    return {
+        unquote(urlsplit(url).path.rpartition("/")[2]): {"url": url, **_hash_in(fragment)}
+        for url, fragment in addresses
+    }
 
 
-def _size(size: int | None) -> dict[str, int]:
-    return {} if size is None else {"size": size}
+def _hash_in(fragment: str) -> dict[str, dict[str, str]]:
+    algorithm, separator, digest = fragment.partition("=")
+    return {"hashes": {algorithm: digest}} if separator else {}
 
 
 def _without_user(url: str) -> str:

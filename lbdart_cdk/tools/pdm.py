@@ -190,18 +190,29 @@ def _environments(targets: Iterable[Mapping[str, str]]) -> Iterator[str]:
 
 
 def _files_there(packages: Iterable[Mapping[str, Any]], project: Project) -> dict[str, dict[str, Any]]:
-    """Return by package what the sources have of it; of a file that several have, the first one's."""
-    named = {
-        canonicalize_name(package["name"]): {file["file"] for file in package["files"]}
+    """Return by package which of its files the sources have; of several the first that has it."""
+    named: dict[str, dict[str, dict[str, str]]] = {
+        canonicalize_name(package["name"]): {file["file"]: hashes(file) for file in package["files"]}
         for package in packages
         if _is_on_index(package) and any("file" in file for file in package["files"])
     }
     there: dict[str, dict[str, Any]] = {name: {} for name in named}
     for url, access in _sources(project) if named else ():
-        asked = sorted(name for name, files in named.items() if not files <= there[name].keys())
+        asked = sorted(name for name, files in named.items() if not files.keys() <= there[name].keys())
         for name, files in files_on(url, asked, access).items():
-            there[name] = {**files, **there[name]}
+            locked = {
+                file: found
+                for file, found in files.items()
+                if file in named[name] and _is_same(found, named[name][file])
+            }
+            there[name] = {**locked, **there[name]}
     return there
+
+
+def _is_same(found: Mapping[str, Any], locked: Mapping[str, str]) -> bool:
+    """Tell whether a file on a source is the locked one, and not another one of its name."""
+    said = found.get("hashes", {}).get("sha256")
+    return said is None or said == locked.get("sha256")
 
 
 def _sources(project: Project) -> Iterator[tuple[str, tuple[str, str] | None]]:
