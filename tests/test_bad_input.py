@@ -233,7 +233,7 @@ MISTAKES = [
     ),
     Mistake(
         "requirements that lack a required hash", LAYER, require("--require-hashes", "alpha"),
-        r".*/requirements\.txt says --require-hashes, and has no hash for alpha, urllib3\.",
+        r".*/requirements\.txt requires hashes, and has none for alpha, urllib3\.",
         r"Write what you require into a file requirements\.in, and run `uv pip compile",
     ),
     Mistake(

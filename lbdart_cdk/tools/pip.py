@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -120,16 +121,23 @@ TOOL: Final = Pip()
 class _Requirements:
     """What a requirements file and those it includes say, as far as uv does not do it.
 
-    ``names`` are the packages that come with hashes; ``text`` is what all of them say in one file. It is
-    read in their place where they say something in a way that uv ``refuses``.
+    ``names`` are the packages that come with hashes, ``unhashed`` those that come without. ``text`` is
+    what all the files say in one; it is read in their place where they say something in a way that uv
+    ``refuses``.
     """
 
     included: tuple[Path, ...] = ()
     hashes: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    unhashed: set[str] = field(default_factory=set)
     options: set[str] = field(default_factory=set)
     text: list[str] = field(default_factory=list)
     refuses: bool = False
+
+    @property
+    def requires_hashes(self) -> bool:
+        """Whether nothing may come without a hash: pip's rule is that one that has a hash says so for all."""
+        return "require-hashes" in self.options or (bool(self.names) and not self.unhashed)
 
 
 def _read(project: Project) -> _Requirements:
@@ -152,10 +160,10 @@ def _flattened(path: Path, project: Project, found: _Requirements) -> Iterator[s
             continue
         if (option := _OPTION.match(line)) is not None:
             found.options.add(option[1] or _SHORT[option[0]])
-        if hashes := {one.lower() for one in _HASH.findall(line)}:
-            found.hashes |= hashes
-            if (named := _NAME.match(line)) is not None:
-                found.names.add(canonicalize_name(named[1]))
+        hashes = {one.lower() for one in _HASH.findall(line)}
+        found.hashes |= hashes
+        if (named := _NAME.match(line)) is not None:
+            (found.names if hashes else found.unhashed).add(canonicalize_name(named[1]))
         plain = _EDITABLE_REPOSITORY.sub("", line)
         found.refuses |= plain != line
         yield plain
@@ -202,9 +210,9 @@ def _locked(project: Project, requirements: _Requirements, target: Target) -> di
                 unpinned.append(package["name"])
         if _has_password(package):
             lasts = False  # it is for this process alone, and not for the store
-    if unpinned and "require-hashes" in requirements.options:
+    if unpinned and requirements.requires_hashes:
         raise LbdartError(
-            f"{project.manifest} says --require-hashes, and has no hash for {', '.join(unpinned)}.",
+            f"{project.manifest} requires hashes, and has none for {', '.join(unpinned)}.",
             _HOW_TO_PIN.format(project.manifest.name),
         )
     return {
@@ -299,10 +307,10 @@ def _uv(
 
 
 def _flags(requirements: _Requirements) -> list[str]:
-    said_there = {
-        option for option in _FLAGS if option in requirements.options or _is_on(pip_setting(option))
-    }
-    return [_FLAGS[option] for option in sorted(said_there)]
+    # Where a hash says which file is meant, any index may have it; else the first that knows the name.
+    strategy = ["--index-strategy=unsafe-best-match"] if requirements.requires_hashes else []
+    chosen = (option in requirements.options or _is_on(pip_setting(option)) for option in _FLAGS)
+    return [*strategy, *compress(_FLAGS.values(), chosen)]
 
 
 def _is_on(setting: str | None) -> bool:

@@ -262,6 +262,20 @@ class TestRepositories:
         assert packed(root, store) == {"lib"}
         assert "Warning" not in capsys.readouterr().err
 
+    def test_a_password_in_the_address_is_kept_nowhere(
+        self, root: Path, store: Store, mono: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+        for number, user in enumerate(("", "ci:hunter2@")):
+            monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", f"url.{mono}.insteadOf")
+            monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", f"https://{user}host.invalid/mono")
+        monkeypatch.setenv("TOKEN", "hunter2")
+        address = f"https://ci:${{TOKEN}}@host.invalid/mono@{self.head(mono)}"
+        write(root, f"lib @ git+{address}#subdirectory=libs/lib")
+        assert lock(root, store).pinned
+        assert packed(root, store) == {"lib"}
+        assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
     @pytest.mark.parametrize("reference", ["@main", ""])
     def test_a_branch_is_resolved_anew_and_said(
         self, root: Path, store: Store, mono: str, reference: str, capsys: pytest.CaptureFixture[str]
@@ -499,6 +513,23 @@ class TestPipsOwnSettings:
         write(root, "beta", "one", "two")
         assert versions(root, store) == ["beta-2.0", "one-1.0", "two-1.0"]
 
+    def test_the_first_index_that_has_a_package_decides_but_for_hashes(
+        self,
+        root: Path,
+        store: Store,
+        index: Index,
+        packages: dict[str, Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        make_wheel(root.parent / "extra", "beta", "0.1")
+        with Index(root.parent / "extra") as extra:
+            monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
+            monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{extra.url}/simple/")
+            write(root, "beta")
+            assert versions(root, store) == ["beta-0.1"]
+            write(root, hashed(packages["beta 2"]))
+            assert versions(root, store) == ["beta-2.0"]
+
     def test_its_configuration_file(
         self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -555,8 +586,14 @@ class TestMistakes:
         assert lock(root, store).pinned
         write(root, "--require-hashes", hashed(packages["beta"]), "alpha")
         error = refused(root, store)
-        assert error.problem == f"{path} says --require-hashes, and has no hash for alpha, urllib3."
+        assert error.problem == f"{path} requires hashes, and has none for alpha, urllib3."
         assert "--generate-hashes" in error.remedy
+
+    def test_one_hash_for_all_that_is_named_requires_hashes(
+        self, root: Path, store: Store, packages: dict[str, Path]
+    ) -> None:
+        path = write(root, hashed(packages["alpha"]))
+        assert refused(root, store).problem == f"{path} requires hashes, and has none for urllib3."
 
     def test_a_host_that_is_trusted_blindly(self, root: Path, store: Store) -> None:
         write(root, "--trusted-host host.invalid", "beta")
