@@ -24,6 +24,7 @@ PROTOCOLS: Final = ("https", "ssh", "file", "git")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: ``git@host:path``, as ssh's own tools write an address.
 _SCP: Final = re.compile(r"([\w.-]+@[\w.-]+):(?![:/])(.+)")
+_USER: Final = re.compile(r"//[^/@\s]+@")
 #: Variables that say where another repository is: a synth may run inside one's hook.
 _ELSEWHERE: Final = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -193,10 +194,10 @@ def _refuse_submodules(commit: Commit, listing: str) -> None:
 def _must(commit: Commit, folder: Path, *arguments: str) -> str:
     result = _git(commit, folder, *arguments)
     if result.returncode:
-        secret = urlsplit(commit.url).password
-        message = said(result).replace(secret, "****") if secret else said(result)
+        # Git may name the address with the user, who may be a token.
+        message = _USER.sub("//", said(result)).removeprefix("fatal: ")
         raise LbdartError(
-            f"{commit.package} cannot be fetched from {commit.place}: {message.removeprefix('fatal: ')}.",
+            f"{commit.package} cannot be fetched from {commit.place}: {message}.",
             "Check the address, the network, and that git may read it without asking: by ssh-agent, netrc "
             "or a credential helper.",
         )

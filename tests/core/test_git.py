@@ -125,12 +125,13 @@ class TestLogin:
         assert not [one for one in arguments if "hunter2" in one]
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
 
-    @pytest.mark.parametrize("login", ["", "ci:wrong@", "ci@"])
+    @pytest.mark.parametrize("login", ["", "t0k:wrong@", "t0k@"])
     def test_nobody_is_asked_for_them(self, repository: Path, store: Store, login: str) -> None:
         with Served(repository, "ci:hunter2") as url:
             error = refused(Commit("lib", url.replace("//", f"//{login}"), at(repository).commit), store)
         assert error.problem.startswith("lib cannot be fetched from http://127.0.0.1:")
         assert "wrong" not in error.problem
+        assert "t0k" not in error.problem
         assert error.remedy.startswith("Check the address, the network, and that git may read it without")
 
 
