@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from bench.locks import locked_by_each_tool
 from bench.measure import ROUNDS, Run, interleave, run
 from lbdart_cdk.core.archive import write_zip
 from lbdart_cdk.core.pack import Bundle, merge
@@ -36,6 +37,7 @@ _PLACES: Final = (None, *sorted(Path.home().glob(".pyenv/versions/*/bin")))
 _PLATFORM: Final = ("--python-platform", "x86_64-manylinux_2_34", "--python-version", "3.13")
 _BENCHES: Final = (
     "layer_against_zip",
+    "each_tool",
     "assembly_against_cat",
     "same_bytes",
     "unchanged_app",
@@ -103,6 +105,29 @@ class Bench:
         small = self.build(self._locked("small", _SMALL)).peak
         yield f"peak memory                       {max(peaks) / 1e6:6.0f} MB  (goal: under 150)"
         yield f"  with one small wheel            {small / 1e6:6.0f} MB"
+
+    def each_tool(self) -> Iterator[str]:
+        """Yield what a layer costs with each tool beside uv, and reading its lock apart from that."""
+        projects = locked_by_each_tool(self.folder / "tools", self.project)
+
+        def built(project: Path) -> float:
+            return self.build(project).seconds
+
+        def read_and_built(project: Path) -> float:
+            for notes in (self.store / "v1").iterdir():
+                if notes.name != "wheels":
+                    shutil.rmtree(notes)
+            return built(project)
+
+        for project in projects.values():
+            built(project)
+        warm = interleave(*(lambda p=p: built(p) for p in projects.values()))
+        fresh = interleave(*(lambda p=p: read_and_built(p) for p in projects.values()))
+        yield "lock to layer.zip, all wheels in the store      times uv   reading a new lock"
+        for name, mine, first in zip(projects, warm, fresh, strict=True):
+            reading = max(first - mine, 0)
+            yield f"  {name:<31} {mine:6.2f} s {mine / warm[0]:11.2f}   {reading:+13.2f} s"
+        yield "                                                (goal: at most 1.5)"
 
     def assembly_against_cat(self) -> Iterator[str]:
         """Yield what writing the zip costs beside copying the wheels' bytes."""

@@ -59,7 +59,8 @@ class LambdaLayerArtifact(Resource):
     ) -> None:
         """Build the layer, unless the stack needs no bundling, and declare its publication.
 
-        :param tool: the packaging tool: ``"uv"``. Default: told by the manifest that is there.
+        :param tool: the packaging tool: ``"uv"``, ``"poetry"``, ``"pdm"``, ``"pip"`` or ``"pylock"``.
+            Default: told by the manifest that is there.
         :param project: path of the project's directory or manifest, relative to the app's working
             directory. Default: that directory.
         :param runtime: the functions' runtime. Default: the Python of ``.python-version``, else the

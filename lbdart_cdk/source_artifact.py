@@ -50,7 +50,8 @@ class LambdaSourceArtifact(Resource):
     ) -> None:
         """Build the zip, unless the stack needs no bundling, and declare its copy into the bucket.
 
-        :param tool: the packaging tool: ``"uv"``. Default: told by the manifest that is there.
+        :param tool: the packaging tool: ``"uv"``, ``"poetry"``, ``"pdm"``, ``"pip"`` or ``"pylock"``.
+            Default: told by the manifest that is there.
         :param project: path of the project's directory or manifest, relative to the app's working
             directory. Default: that directory.
         :param runtime: the function's runtime, to be checked against ``requires-python``. Default: not

@@ -21,10 +21,11 @@ from lbdart_cdk.core import pack
 from lbdart_cdk.core.credentials import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE
+from tests.support import pdm
 from tests.support.apps import asset_hash, make_app
 from tests.support.elf import AARCH64, make_elf
 from tests.support.index import cut_off, status, wrong_bytes
-from tests.support.locks import lock_of, locked_file
+from tests.support.locks import lock_of, locked, locked_file
 from tests.support.poetry import package, poetry_lock
 from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
 from tests.support.raw_zip import File, raw_zip
@@ -125,6 +126,27 @@ def require_damaged(scene: Scene) -> None:
         raw_zip(File(b"damaged.py", b"x = 1", crc=1), File(b"damaged-1.0.dist-info/METADATA", metadata))
     )
     require("damaged")(scene)
+
+
+def lock_with_pdm(table: str | None = None, **options: Any) -> Callable[[Scene], None]:
+    def made(scene: Scene) -> None:
+        (scene.root / "uv.lock").unlink()
+        scene.patch.setenv("PIP_INDEX_URL", f"{scene.workbench.index.url}/simple/")
+        alpha = pdm.package(scene.workbench.index.folder / ALPHA)
+        pdm.pdm_lock(scene.root, alpha if table is None else table, **options)
+
+    return made
+
+
+def require_commit(vcs: str) -> Callable[[Scene], None]:
+    """Lock ``alpha`` to a repository, in the standard's format."""
+
+    def made(scene: Scene) -> None:
+        rename_lock("pylock.toml")(scene)
+        table = locked("alpha", source=f"vcs = {{ {vcs} }}\n")
+        (scene.root / "pylock.toml").write_text(f'lock-version = "1.0"\ncreated-by = "tests"\n{table}')
+
+    return made
 
 
 def refuse_writing(scene: Scene, code: int) -> None:
@@ -248,6 +270,73 @@ MISTAKES = [
     Mistake(
         "a group of requirements", LAYER, all_of(props(groups=["ops"]), require("alpha")),
         r".*/requirements\.txt has no groups named ops\.", r"The groups it has are: none\.",
+    ),
+    Mistake(
+        "requirements that trust any host", LAYER, require("--trusted-host host.invalid", "alpha"),
+        r".*/requirements\.txt says --trusted-host, and no file is fetched", r"Drop the option, and set SSL_",
+    ),
+    Mistake(
+        "requirements that lack a required hash", LAYER, require("--require-hashes", "alpha"),
+        r".*/requirements\.txt requires hashes, and has none for alpha, urllib3\.",
+        r"Write what you require into a file requirements\.in, and run `uv pip compile",
+    ),
+    Mistake(
+        "requirements from a repository that is not there", LAYER,
+        require("alpha @ git+file:///nowhere/alpha"),
+        r"uv cannot lock .*/requirements\.txt for .*alpha", r"Run `uv pip compile requirements\.txt` there",
+    ),
+    Mistake(
+        "a repository of another kind than git", LAYER,
+        require_commit(f'type = "hg", url = "https://host.invalid/alpha", commit-id = "{"a" * 40}"'),
+        r"alpha comes from a repository of the kind hg, and only git is known here\.",
+        r"Depend on a released version",
+    ),
+    Mistake(
+        "a repository at an address that runs a command", LAYER,
+        require_commit(f'type = "git", url = "ext::touch mark", commit-id = "{"a" * 40}"'),
+        r"alpha comes from 'ext::touch mark@a+', which is no address that git is asked to fetch\.",
+        r"Use an address of one of the kinds https, ssh, file, git, and lock again\.",
+    ),
+    Mistake(
+        "a branch in place of a commit", LAYER,
+        require_commit('type = "git", url = "https://host.invalid/alpha", commit-id = "main"'),
+        r"The lock names 'main' for alpha, which is no commit of a git repository\.",
+        r"Make the lock again with the tool",
+    ),
+    Mistake(
+        "a repository that is not there", LAYER,
+        require_commit(f'type = "git", url = "file:///nowhere/alpha", commit-id = "{"a" * 40}"'),
+        r"alpha cannot be fetched from file:///nowhere/alpha@a+: .*nowhere/alpha",
+        r"Check the address, the network, and that git may read it without asking",
+    ),
+    Mistake(
+        "a stale lock of pdm", LAYER,
+        all_of(lock_with_pdm(), lambda scene: scene.edit("pyproject.toml", lambda text: text.replace(
+            '"native"', '"beta"', 1))),
+        r".*/pdm\.lock does not match .*/pyproject\.toml\.", r"Run `pdm lock` and commit the result\.",
+    ),
+    Mistake(
+        "a lock of a later PDM", LAYER, lock_with_pdm(version="5.0"),
+        r".*/pdm\.lock has the format 5\.0, and format 4 is", r"Update lbdart_cdk, or lock with PDM 2\.",
+    ),
+    Mistake(
+        "a lock of pdm without groups", LAYER, lock_with_pdm(strategy=()),
+        r".*/pdm\.lock does not say what each package is for\.",
+        r"Run `pdm lock --strategy inherit_metadata` and commit",
+    ),
+    Mistake(
+        "a pdm.lock that is none", LAYER, rename_lock("pdm.lock"),
+        r".*/pdm\.lock is not a lock of PDM: ", r"Run `pdm lock` and commit the result\.",
+    ),
+    Mistake(
+        "a group that a pdm.lock lacks", LAYER, all_of(props(groups=["nops"]), lock_with_pdm()),
+        r".*/pdm\.lock has no groups named nops\.", r"The groups it has are: default, ops\.",
+    ),
+    Mistake(
+        "an editable repository of pdm", LAYER,
+        lock_with_pdm(pdm.source_package("alpha", 'editable = true\ngit = "https://host.invalid/alpha"')),
+        r"alpha is locked as an editable repository, of which PDM notes no commit\.",
+        r"Depend on it without -e",
     ),
     Mistake(
         "a stale lock of poetry", LAYER,

@@ -158,7 +158,11 @@ class TestRefused:
             down = f"http://127.0.0.1:{taken.getsockname()[1]}"
             for path in (*root.glob("*.txt"), *root.glob("*.toml"), *root.glob("*.lock")):
                 path.write_text(path.read_text().replace(private.url, down))
-            error = refused(layer(root, store, team(PrivateIndex(private.folder, down))))
+            elsewhere = PrivateIndex(private.folder, down)
+            if tool == "pdm":  # its lock is tied to the addresses in pyproject.toml
+                shutil.rmtree(root)
+                LOCKED_WITH[tool](root, elsewhere, next(private.folder.glob("*.whl")))
+            error = refused(layer(root, store, team(elsewhere)))
         assert "127.0.0.1" in error.problem
         assert "Connect" in error.problem
 

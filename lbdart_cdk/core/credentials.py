@@ -55,7 +55,7 @@ class Credentials:
                 f"The address of the index {self.index_name!r} is not a URL of the web.",
                 "Write it as https://host/path/simple.",
             )
-        if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+        if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
             raise LbdartError(
                 f"The index {self.index_name!r} would be sent its password over http, for anybody to read.",
                 "Use its https address.",
@@ -306,7 +306,8 @@ def _quoted(text: str) -> str:
     return quote(text, safe="", errors="surrogateescape")
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host is the loopback address: what is sent there nobody else reads."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

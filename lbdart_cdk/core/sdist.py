@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import shutil
 import struct
 import tarfile
 import zipfile
 import zlib
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import IO, Any, Final
 
 from .archive import read_entries
 from .errors import LbdartError, in_one_line
 
 #: Bytes, unpacked: four times what Lambda takes.
 _MAX_UNPACKED: Final = 1 << 30
+#: How an archive's compression is read; what is none of these is not compressed.
+_OPENERS: Final[dict[str, Callable[..., IO[Any]]]] = {
+    ".gz": gzip.open,
+    ".tgz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
 
 
 def unpack_sdist(sdist: Path, filename: str, folder: Path) -> Path:
@@ -25,22 +35,43 @@ def unpack_sdist(sdist: Path, filename: str, folder: Path) -> Path:
     Raises :class:`LbdartError` for names and links that leave the folder, for what is no file, and for more
     than a gibibyte.
     """
+    found = list(unpack_tree(sdist, filename, folder).iterdir())
+    if len(found) != 1 or found[0].is_symlink() or not found[0].is_dir():
+        raise unusable(filename, "it does not hold one directory")
+    return found[0]
+
+
+def unpack_tree(archive: Path, filename: str, folder: Path) -> Path:
+    """Unpack an archive that is a project itself into ``folder``, and return it; raises as above."""
+    folder.mkdir()
     try:
         if filename.endswith(".zip"):
-            _unpack_zip(sdist, folder)
+            _unpack_zip(archive, folder)
         else:
-            with gzip.open(sdist) as stream, tarfile.open(fileobj=_Limited(stream), mode="r|") as tar:
+            opened = _OPENERS.get(PurePath(filename).suffix, open)
+            with opened(archive, "rb") as stream, tarfile.open(fileobj=_Limited(stream), mode="r|") as tar:
                 _unpack_tar(tar, folder)
-        (project,) = folder.iterdir()
-        if project.is_symlink() or not project.is_dir():
-            raise ValueError("it has no directory of a project")
     # Not only TarError: what tarfile lets through at hostile bytes.
-    except (tarfile.TarError, EOFError, KeyError, OSError, struct.error, ValueError, zlib.error) as error:
-        raise LbdartError(
-            f"{filename} is not a usable source distribution: {in_one_line(error)}.",
-            "Lock a version of the package that has a wheel, or leave it out with exclude=.",
-        ) from error
-    return project
+    except (
+        tarfile.TarError,
+        EOFError,
+        KeyError,
+        OSError,
+        lzma.LZMAError,
+        struct.error,
+        ValueError,
+        zlib.error,
+    ) as error:
+        raise unusable(filename, in_one_line(error)) from error
+    return folder
+
+
+def unusable(filename: str, why: str) -> LbdartError:
+    """Return the error for an archive that no project can be built from."""
+    return LbdartError(
+        f"{filename} is not a usable source distribution: {why}.",
+        "Lock a version of the package that has a wheel, or leave it out with exclude=.",
+    )
 
 
 def _unpack_zip(sdist: Path, folder: Path) -> None:
@@ -83,7 +114,7 @@ def _unpack_tar(tar: tarfile.TarFile, folder: Path) -> None:
 class _Limited(io.RawIOBase):
     """What comes out of a compressed file, up to a limit: a small one can hold any amount of zeros."""
 
-    def __init__(self, stream: gzip.GzipFile) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._left = _MAX_UNPACKED
 

@@ -27,20 +27,22 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from .errors import LbdartError, in_one_line
+from .git import Commit
 from .lock import DEFAULT_EXCLUDE, Lock
 from .project import parse_toml
 from .target import Target
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
-_SDIST_SUFFIXES = (".tar.gz", ".zip")
-_Locked = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
+#: What an archive of a project is packed with, as installers take it.
+_ARCHIVE_SUFFIXES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 
 
 @dataclass(frozen=True, slots=True)
 class LockedWheel:
     """A wheel, or what to build one of, that the lock names.
 
-    ``source`` is a URL or a path, ``size`` is in bytes, if known.
+    ``source`` is a URL or a path, ``size`` is in bytes, if known. The project in a source distribution
+    lies in its ``subdirectory``.
     """
 
     package: NormalizedName
@@ -48,6 +50,17 @@ class LockedWheel:
     source: str | Path
     sha256: str
     size: int | None = None
+    subdirectory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedCommit:
+    """A package that is a directory of a git repository, to be built to a wheel."""
+
+    package: NormalizedName
+    commit: Commit
+    subdirectory: str = ""
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +80,15 @@ class Selection:
 
     wheels: tuple[LockedWheel, ...]
     sdists: tuple[LockedWheel, ...] = ()
+    commits: tuple[LockedCommit, ...] = ()
     local: tuple[LocalPackage, ...] = ()
     left_out: tuple[NormalizedName, ...] = ()
 
     @property
     def packages(self) -> tuple[NormalizedName, ...]:
         """The names of the packages, sorted."""
-        names = [one.package for one in (*self.wheels, *self.sdists)]
-        return tuple(sorted(names + [one.package for one in self.local]))
+        parts = (self.wheels, self.sdists, self.commits, self.local)
+        return tuple(sorted(name for part in parts for name in (one.package for one in part)))
 
 
 def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selection:
@@ -110,18 +124,21 @@ def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selecti
             "Lock again for this Python, or choose another runtime.",
         ) from error
     _refuse_packages_without_wheel([package for package, _ in chosen], target)
-    files, local = [], []
+    files, commits, local = [], [], []
     for package, file in chosen:
         if isinstance(file, PackageDirectory):
             local.append(
                 LocalPackage(package.name, (lock.base / file.path / (file.subdirectory or "")).resolve())
             )
+        elif isinstance(file, PackageVcs):
+            commits.append(_locked_commit(package, file, lock.base))
         else:
             files.append(_locked_file(package, file, lock.base))
     files.sort(key=lambda file: file.package)
     return Selection(
         wheels=tuple(file for file in files if file.filename.endswith(".whl")),
         sdists=tuple(file for file in files if not file.filename.endswith(".whl")),
+        commits=tuple(sorted(commits, key=lambda one: one.package)),
         local=tuple(sorted(local, key=lambda one: one.package)),
         left_out=left_out,
     )
@@ -217,9 +234,7 @@ def _refuse_packages_without_wheel(packages: Collection[Package], target: Target
 def _can_be_built(package: Package) -> bool:
     """Tell whether a package has a source distribution, and no wheel that shows that it is compiled."""
     has_source = package.sdist is not None or (
-        package.archive is not None
-        and package.archive.subdirectory is None
-        and _archive_name(package.archive).endswith(_SDIST_SUFFIXES)
+        package.archive is not None and _archive_name(package.archive).endswith(_ARCHIVE_SUFFIXES)
     )
     pure = all(tag.platform == "any" for name in _wheel_names(package) for tag in _tags(package, name))
     return has_source and pure
@@ -259,17 +274,29 @@ def _describe_wheels(package: Package, target: Target) -> str:
     return f"its wheels are {shown}" + (f" and {len(tags) - 4} more" if len(tags) > 4 else "")
 
 
-def _locked_file(package: Package, file: _Locked, base: Path) -> LockedWheel:
-    if isinstance(file, PackageVcs | PackageDirectory):
+def _locked_commit(package: Package, vcs: PackageVcs, base: Path) -> LockedCommit:
+    if vcs.type != "git":
         raise LbdartError(
-            f"{package.name} comes from a version control repository, which has no wheel to take.",
+            f"{package.name} comes from a repository of the kind {vcs.type}, and only git is known here.",
             "Depend on a released version of it, or leave it out with exclude=.",
         )
-    filename = _archive_name(file) if isinstance(file, PackageArchive) else file.filename
+    url = vcs.url if vcs.url is not None else (base / (vcs.path or "")).resolve().as_uri()
+    version = str(package.version) if package.version is not None else None
+    commit = Commit(package.name, url, vcs.commit_id)
+    return LockedCommit(package.name, commit, vcs.subdirectory or "", version)
+
+
+def _locked_file(
+    package: Package, file: PackageArchive | PackageWheel | PackageSdist, base: Path
+) -> LockedWheel:
+    if isinstance(file, PackageArchive):
+        filename, subdirectory = _archive_name(file), file.subdirectory or ""
+    else:
+        filename, subdirectory = file.filename, ""
     sha256 = file.hashes.get("sha256")
     if sha256 is None or not _SHA256.fullmatch(sha256):
         raise LbdartError(
             f"The lock has no sha256 for {filename}.", "Make the lock again, from an index that gives hashes."
         )
     source = file.url if file.url is not None else base / (file.path or "")
-    return LockedWheel(package.name, filename, source, sha256.lower(), file.size)
+    return LockedWheel(package.name, filename, source, sha256.lower(), file.size, subdirectory)

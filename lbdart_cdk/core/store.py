@@ -70,6 +70,10 @@ class Store:
         """Return where the zip made from inputs of this key is, or will be."""
         return self._path("archives", key, ".zip")
 
+    def tree(self, commit: str) -> Path:
+        """Return where the tar of a commit's files is, or will be."""
+        return self._path("trees", commit, ".tar")
+
     def has_archive(self, key: str) -> bool:
         """Tell whether the zip of this key is here, whole and unchanged since it was made.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+import warnings
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -60,7 +61,9 @@ def _configured() -> Mapping[str, str]:
 
 def _pips_own() -> str | None:
     try:
-        from pip._internal.models.index import PyPI
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # setuptools says that it stands in for distutils
+            from pip._internal.models.index import PyPI
     except ImportError:
         return None
     return str(PyPI.simple_url)
@@ -78,10 +81,11 @@ def _uvs_own() -> str | None:
 def files_on(
     index: str, packages: Collection[str], credentials: Collection[Credentials] = ()
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return what an index has of each package: by file name its ``url`` and, if known, its ``size``.
+    """Return what an index has of each package: by file name ``url`` and, if known, ``size`` and ``hashes``.
 
-    Without ``credentials`` for it they are those of the address or of netrc. No address that is returned
-    holds a password. Raises :class:`LbdartError` naming the host when it does not answer.
+    Of a package that it does not know it has nothing. Without ``credentials`` for it they are those of the
+    address or of netrc. No address that is returned holds a password. Raises :class:`LbdartError` naming
+    the host when it does not answer.
     """
     # Only who asks an index pays for importing an HTTP client.
     from lbdart_cdk.core.http import PARALLEL, auth_for, new_session
@@ -91,6 +95,35 @@ def files_on(
         session.auth = auth_for(index, credentials)
         found = pool.map(lambda package: _page(session, without_login(index), package), packages)
         return dict(zip(packages, found, strict=True))
+
+
+def file_tables(
+    package: Mapping[str, Any], there: Mapping[str, Mapping[str, Any]], relock: str
+) -> dict[str, Any]:
+    """Return the standard's tables of a package's ``files``, each with its ``file`` and its ``hash``.
+
+    ``there`` is what the index has of the package; ``relock`` the command that makes the lock again.
+    Raises :class:`LbdartError` when none of the files is there.
+    """
+    files = [
+        {"name": file["file"], **there[file["file"]], "hashes": hashes(file)}
+        for file in package["files"]
+        if file["file"] in there
+    ]
+    if not files:
+        raise LbdartError(
+            f"The index has no file of {package['name']} {package['version']} that the lock names.",
+            f"Check that it is the index that the project was locked with, or run `{relock}`.",
+        )
+    wheels = [file for file in files if file["name"].endswith(".whl")]
+    sdists = [file for file in files if file["name"].endswith((".tar.gz", ".zip"))]
+    return {"wheels": wheels} | ({"sdist": sdists[0]} if sdists else {})
+
+
+def hashes(file: Mapping[str, str]) -> dict[str, str]:
+    """Return the standard's table of a hash that is written ``sha256:...``."""
+    algorithm, _, digest = file["hash"].partition(":")
+    return {algorithm: digest}
 
 
 def _page(session: requests.Session, index: str, package: str) -> dict[str, dict[str, Any]]:
@@ -108,6 +141,8 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
             f"The index at {host} cannot be asked for {package}: {type(error).__name__}.",
             "Check its address, the network and the proxy settings.",
         ) from None
+    if response.status_code == 404:
+        return {}
     if not response.ok:
         raise LbdartError(
             f"The index at {host} refused {package}: {response.status_code} {response.reason}.",
@@ -117,17 +152,24 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
     base = response.url
     if json is not None:
         return {
-            one["filename"]: {"url": without_login(urljoin(base, one["url"])), **_size(one.get("size"))}
+            one["filename"]: {
+                "url": without_login(urljoin(base, one["url"])),
+                **{key: one[key] for key in ("size", "hashes") if one.get(key)},
+            }
             for one in json.get("files", [])
         }
     links = _Links()
     links.feed(response.text)
-    addresses = (without_login(urldefrag(urljoin(base, link)).url) for link in links.found)
-    return {unquote(urlsplit(url).path.rpartition("/")[2]): {"url": url} for url in addresses}
+    addresses = (urldefrag(urljoin(base, link)) for link in links.found)
+    return {
+        unquote(urlsplit(url).path.rpartition("/")[2]): {"url": without_login(url), **_hash_in(fragment)}
+        for url, fragment in addresses
+    }
 
 
-def _size(size: int | None) -> dict[str, int]:
-    return {} if size is None else {"size": size}
+def _hash_in(fragment: str) -> dict[str, dict[str, str]]:
+    algorithm, separator, digest = fragment.partition("=")
+    return {"hashes": {algorithm: digest}} if separator else {}
 
 
 class _Links(HTMLParser):

@@ -9,13 +9,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-from lbdart_cdk.core import frontend
+from lbdart_cdk.core import frontend, git
 from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.credentials import known
 from lbdart_cdk.core.errors import LbdartError
@@ -44,12 +45,24 @@ _SETTINGS: Final = {
 _INDEXES: Final = (*DEFAULT_INDEX_OF_UV, "UV_INDEX", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 #: Variables that would contradict the options given here.
 _OVERRULED: Final = ("UV_OUTPUT_FILE", "UV_NO_BUILD", "UV_NO_BINARY")
+_HOW_TO_PIN: Final = (
+    "Write what you require into a file requirements.in, and run "
+    "`uv pip compile --universal --generate-hashes requirements.in -o {}`."
+)
 
 _NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[.*?\])?\s*(?:$|[=<>!~;@(]|--)")
-_INCLUDE: Final = re.compile(r"(?:-[rc]|--(?:requirement|constraint))[\s=]+(.+)")
-_OPTION: Final = re.compile(r"(?:-([if])|--(index-url|extra-index-url|find-links|no-index)\b)[\s=]*(\S*)")
-_SHORT: Final = {"i": "index-url", "f": "find-links"}
+_INCLUDE: Final = re.compile(
+    r"(?:-|--(?=requirement\b|constraint\b))([rc])(?:equirement|onstraint)?[\s=]*(.+)"
+)
+_SHORT: Final = {"-i": "index-url", "-f": "find-links"}
+_OPTION: Final = re.compile(r"-[if]\b|--([a-z-]+)")
+#: Options that uv takes on its command line alone; in a file it does not see them.
+_FLAGS: Final = {"pre": "--prerelease=allow", "no-index": "--no-index"}
+#: A repository that is to be edited in place is read like any other: a layer holds a copy.
+_EDITABLE_REPOSITORY: Final = re.compile(r"(?:-e|--editable)[\s=]+(?=\w+\+)")
 _HASH: Final = re.compile(r"(?:--hash[\s=]+sha256:|[#&]sha256[=:])([0-9a-fA-F]{64})")
+#: A line that goes on in the next one, other than with an option: pip takes it anywhere.
+_CONTINUED: Final = re.compile(rb"\\\r?\n\s*(?!\s|--)")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 
 
@@ -112,15 +125,25 @@ TOOL: Final = Pip()
 class _Requirements:
     """What a requirements file and those it includes say, as far as uv does not do it.
 
-    ``names`` are the packages that come with hashes, ``options`` the values of those that say where
-    packages are, and ``direct`` what requirements say of it themselves.
+    ``names`` are the packages that come with hashes, ``unhashed`` those that come without. ``text`` is
+    what all the files say in one; it is read in their place where they say something in a way that uv
+    ``refuses``. ``options`` are the values of those that say where packages are, and ``direct`` what
+    requirements say of it themselves.
     """
 
     included: tuple[Path, ...] = ()
     hashes: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    unhashed: set[str] = field(default_factory=set)
     options: dict[str, list[str]] = field(default_factory=dict)
     direct: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    refuses: bool = False
+
+    @property
+    def requires_hashes(self) -> bool:
+        """Whether nothing may come without a hash: pip's rule is that one that has a hash says so for all."""
+        return "require-hashes" in self.options or (bool(self.names) and not self.unhashed)
 
     def addresses(self) -> str:
         """Return all that says where packages are, pip's settings included. A secret."""
@@ -130,26 +153,34 @@ class _Requirements:
 
 def _read(project: Project) -> _Requirements:
     found = _Requirements()
-    waiting = [project.manifest]
-    while waiting:
-        path = waiting.pop()
-        content = project.manifest_content if path == project.manifest else _content(path, project)
-        for line in _lines(content):
-            if (include := _INCLUDE.match(line)) is not None:
-                other = Path(os.path.normpath(path.parent / include[1].strip("\"'")))
-                if not _is_url(include[1]) and other != project.manifest and other not in found.included:
-                    found.included += (other,)
-                    waiting.append(other)
-            if (option := _OPTION.match(line)) is not None:
-                named = option[2] or _SHORT[option[1]]
-                found.options.setdefault(named, []).append(option[3].strip("\"'"))
-            elif "://" in line:
-                found.direct.append(line)
-            if hashes := {one.lower() for one in _HASH.findall(line)}:
-                found.hashes |= hashes
-                if (package := _NAME.match(line)) is not None:
-                    found.names.add(canonicalize_name(package[1]))
+    found.text = list(_flattened(project.manifest, project, found))
     return found
+
+
+def _flattened(path: Path, project: Project, found: _Requirements) -> Iterator[str]:
+    """Yield the lines of a file and of those it includes, and note what they say."""
+    content = project.manifest_content if path == project.manifest else _content(path, project)
+    found.refuses |= _CONTINUED.search(content) is not None
+    for line in _lines(content):
+        if (include := _INCLUDE.match(line)) is not None and not _is_url(include[2]):
+            other = Path(os.path.normpath(path.parent / include[2].strip("\"'")))
+            if other != project.manifest and other not in found.included:
+                found.included += (other,)
+                lines = list(_flattened(other, project, found))
+                yield from [f"-c {other}"] if include[1] == "c" else lines
+            continue
+        if (option := _OPTION.match(line)) is not None:
+            value = line[option.end() :].strip("= \t\"'")
+            found.options.setdefault(option[1] or _SHORT[option[0]], []).append(value)
+        elif "://" in line:
+            found.direct.append(line)
+        hashes = {one.lower() for one in _HASH.findall(line)}
+        found.hashes |= hashes
+        if (named := _NAME.match(line)) is not None:
+            (found.names if hashes else found.unhashed).add(canonicalize_name(named[1]))
+        plain = _EDITABLE_REPOSITORY.sub("", line)
+        found.refuses |= plain != line
+        yield plain
 
 
 def _content(path: Path, project: Project) -> bytes:
@@ -176,16 +207,28 @@ def _is_url(place: str) -> bool:
 
 
 def _locked(project: Project, requirements: _Requirements, target: Target) -> dict[str, Any]:
+    if "trusted-host" in requirements.options:
+        raise LbdartError(
+            f"{project.manifest} says --trusted-host, and no file is fetched from a host that could be any.",
+            "Drop the option, and set SSL_CERT_FILE to the certificates of your network.",
+        )
     content = tomllib.loads(_compiled(project, requirements, target))
     local, unpinned, lasts, pinned = {}, [], True, True
     for package in content.get("packages", []):
         if "directory" in package:
             local[package["name"]] = package["directory"]["path"]
             lasts = False
-        elif not _keep_hashed(package, requirements, project):
+        elif not (_is_commit(package) or _keep_hashed(package, requirements, project)):
             lasts = pinned = False
             if "path" not in package.get("archive", {}):
                 unpinned.append(package["name"])
+        if _has_password(package):
+            lasts = False  # it is for this process alone, and not for the store
+    if unpinned and requirements.requires_hashes:
+        raise LbdartError(
+            f"{project.manifest} requires hashes, and has none for {', '.join(unpinned)}.",
+            _HOW_TO_PIN.format(project.manifest.name),
+        )
     return {
         "content": _toml.dumps(content),
         "local": local,
@@ -193,6 +236,18 @@ def _locked(project: Project, requirements: _Requirements, target: Target) -> di
         "lasts": lasts,
         "pinned": pinned,
     }
+
+
+def _is_commit(package: dict[str, Any]) -> bool:
+    """Tell whether the requirements name the commit of a repository, and not a branch or a tag."""
+    vcs = package.get("vcs")
+    return vcs is not None and vcs.get("requested-revision") == vcs["commit-id"]
+
+
+def _has_password(package: dict[str, Any]) -> bool:
+    place = package.get("vcs") or package.get("archive") or {}
+    parts = urlsplit(place.get("url", ""))
+    return parts.username is not None and parts.scheme != "ssh"
 
 
 def _keep_hashed(package: dict[str, Any], requirements: _Requirements, project: Project) -> bool:
@@ -263,11 +318,24 @@ def _uv(
             f"--python={sys.executable}",
             f"--python-version={target.environment()['python_full_version']}",
             f"--python-platform={target.machine}-manylinux_{glibc[0]}_{glibc[1]}",
-            *arguments, project.manifest.name,
+            *_flags(requirements), *arguments,
+            "-" if requirements.refuses else project.manifest.name,
         ],
         cwd=project.root,
         environment=_environment(project, requirements),
+        stdin="\n".join(requirements.text),
     )  # fmt: skip
+
+
+def _flags(requirements: _Requirements) -> list[str]:
+    # Where a hash says which file is meant, any index may have it; else the first that knows the name.
+    strategy = ["--index-strategy=unsafe-best-match"] if requirements.requires_hashes else []
+    chosen = (option in requirements.options or _is_on(pip_setting(option)) for option in _FLAGS)
+    return [*strategy, *compress(_FLAGS.values(), chosen)]
+
+
+def _is_on(setting: str | None) -> bool:
+    return (setting or "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def _environment(project: Project, requirements: _Requirements) -> dict[str, str]:
@@ -276,7 +344,7 @@ def _environment(project: Project, requirements: _Requirements) -> dict[str, str
     It knows credentials by the name of an index, and indexes here have none: addresses that the file names
     are named once more, in the same order, with the user in them.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _OVERRULED}
+    environment = {name: value for name, value in git.environment().items() if name not in _OVERRULED}
     found = logins(project, requirements.addresses())
     # Of a user without a password uv may know more: it asks the keyring.
     credentials = (*known(), *(one for one in found if one.password))
@@ -302,8 +370,7 @@ def _warn(project: Project, unpinned: list[str]) -> None:
         names = ", ".join(unpinned[:5]) + (f" and {len(unpinned) - 5} more" if len(unpinned) > 5 else "")
         print(
             f"Warning: the build is not reproducible: {project.manifest} does not pin {names} by version and "
-            f"hash. Write what you require into a file requirements.in, and run "
-            f"`uv pip compile --universal --generate-hashes requirements.in -o {project.manifest.name}`.",
+            f"hash (or commit). {_HOW_TO_PIN.format(project.manifest.name)}",
             file=sys.stderr,
         )
 

@@ -33,7 +33,7 @@ from lbdart_cdk.core.tool import Options, Tool
 
 from . import _toml
 from ._build import build_wheel
-from ._index import DEFAULT_INDEX_OF_UV, default_index, files_on, pip_setting
+from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, files_on, hashes, pip_setting
 from ._logins import logins
 
 #: Poetry's own group: the dependencies of the project itself.
@@ -210,7 +210,7 @@ def _read(project: Project, groups: list[str]) -> dict[str, Any]:
             },
             "requires": _requires(packages),
         }
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise LbdartError(
             f"{project.manifest} is not a lock of Poetry: {error!r} in a package.",
             "Run `poetry lock` and commit the result.",
@@ -259,29 +259,8 @@ def _package(package: dict[str, Any], addresses: _Addresses) -> dict[str, Any]:
             return table | {"vcs": {"type": "git", "url": source["url"], **commit, **subdirectory}}
         case "file" | "url" as kind:
             place = {"path" if kind == "file" else "url": source["url"]}
-            return table | {"archive": {**place, "hashes": _hashes(package["files"][0]), **subdirectory}}
-    return table | _files(package, addresses[_index(package)][name])
-
-
-def _files(package: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    files = [
-        {"name": file["file"], **there[file["file"]], "hashes": _hashes(file)}
-        for file in package["files"]
-        if file["file"] in there
-    ]
-    if not files:
-        raise LbdartError(
-            f"The index has no file of {package['name']} {package['version']} that the lock names.",
-            "Check that it is the index that the project was locked with, or run `poetry lock`.",
-        )
-    wheels = [file for file in files if file["name"].endswith(".whl")]
-    sdists = [file for file in files if file["name"].endswith((".tar.gz", ".zip"))]
-    return {"wheels": wheels} | ({"sdist": sdists[0]} if sdists else {})
-
-
-def _hashes(file: Mapping[str, str]) -> dict[str, str]:
-    algorithm, _, digest = file["hash"].partition(":")
-    return {algorithm: digest}
+            return table | {"archive": {**place, "hashes": hashes(package["files"][0]), **subdirectory}}
+    return table | file_tables(package, addresses[_index(package)][name], "poetry lock")
 
 
 def _marker(package: Mapping[str, Any]) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.local_wheel import build_local_wheel, build_sdist_wheel
+from lbdart_cdk.core.git import Commit
+from lbdart_cdk.core.local_wheel import build_commit_wheel, build_local_wheel, build_sdist_wheel
+from lbdart_cdk.core.selection import LockedCommit, LockedWheel
 from lbdart_cdk.core.store import Store
 from tests.support.fakes import FakeTool
+from tests.support.git import make_repository
 from tests.support.projects import files_in, make_project, make_sdist
 from tests.support.wheels import make_zip, names_in, sha256
 
@@ -68,8 +75,10 @@ def test_a_directory_that_is_not_there(tmp_path: Path, store: Store) -> None:
 class TestSourceDistribution:
     """It is unpacked into a scratch folder and built once for its hash."""
 
-    def build(self, sdist: Path, tool: FakeTool, store: Store) -> Path:
-        return build_sdist_wheel(sdist, sdist.name, sha256(sdist), tool, store).path
+    def build(self, sdist: Path, tool: FakeTool, store: Store, subdirectory: str = "") -> Path:
+        name = canonicalize_name("alpha")
+        locked = LockedWheel(name, sdist.name, sdist, sha256(sdist), subdirectory=subdirectory)
+        return build_sdist_wheel(sdist, locked, tool, store).path
 
     def test_it_is_built_once(self, tmp_path: Path, store: Store) -> None:
         tool = FakeTool()
@@ -82,6 +91,22 @@ class TestSourceDistribution:
     def test_as_a_zip(self, tmp_path: Path, store: Store) -> None:
         sdist = make_zip(tmp_path / "alpha-1.0.zip", [("alpha-1.0/src/alpha.py", "x = 1\n")])
         assert "alpha.py" in names_in(self.build(sdist, FakeTool(), store))
+
+    @pytest.mark.parametrize("form", ["gztar", "bztar", "xztar", "tar", "zip"])
+    def test_an_archive_of_any_form_with_the_project_in_a_subdirectory(
+        self, tmp_path: Path, store: Store, form: str
+    ) -> None:
+        make_project(tmp_path / "in" / "mono" / "libs" / "alpha", "alpha")
+        archive = Path(shutil.make_archive(str(tmp_path / "mono"), form, tmp_path / "in", "mono"))
+        wheel = self.build(archive, FakeTool(), store, "libs/alpha")
+        assert "alpha/app.py" in names_in(wheel)
+        assert self.build(archive, FakeTool(), store, "libs") != wheel
+
+    @pytest.mark.parametrize("subdirectory", ["nowhere", "..", "/"])
+    def test_a_subdirectory_that_is_not_in_it(self, tmp_path: Path, store: Store, subdirectory: str) -> None:
+        sdist = make_sdist(tmp_path, "alpha")
+        with pytest.raises(LbdartError, match=f"source distribution: it has no directory {subdirectory}"):
+            self.build(sdist, FakeTool(), store, subdirectory)
 
     def test_one_that_compiles_is_refused(self, tmp_path: Path, store: Store) -> None:
         sdist = make_sdist(tmp_path, "alpha")
@@ -109,3 +134,54 @@ class TestSourceDistribution:
         sdist = make_zip(tmp_path / "alpha-1.0.zip", [("one/x.py", ""), ("other/x.py", "")])
         with pytest.raises(LbdartError, match="is not a usable source distribution"):
             self.build(sdist, FakeTool(), store)
+
+
+class TestCommit:
+    """A directory of a repository, built once for the commit; its backend is told the locked version."""
+
+    @pytest.fixture
+    def locked(self, tmp_path: Path) -> LockedCommit:
+        make_project(tmp_path / "mono" / "libs" / "alpha", "alpha")
+        make_project(tmp_path / "mono", "mono")
+        commit = make_repository(tmp_path / "mono")
+        url = (tmp_path / "mono").as_uri()
+        return LockedCommit(canonicalize_name("alpha"), Commit("alpha", url, commit), "libs/alpha", "7.1")
+
+    def test_it_is_built_once_even_when_the_repository_is_gone(
+        self, locked: LockedCommit, tmp_path: Path, store: Store
+    ) -> None:
+        tool = FakeTool()
+        wheel = build_commit_wheel(locked, tool, store)
+        assert "alpha/app.py" in names_in(wheel.path)
+        shutil.rmtree(tmp_path / "mono")
+        assert build_commit_wheel(locked, tool, store) == wheel
+        assert len(tool.built) == 1
+        # Another directory of the same commit needs no repository either.
+        other = build_commit_wheel(replace(locked, subdirectory=""), tool, store)
+        assert "mono/app.py" in names_in(other.path)
+
+    def test_the_backend_is_told_the_version(
+        self, locked: LockedCommit, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = []
+        tool = FakeTool()
+        build = tool.build_wheel
+
+        def build_wheel(source: Path, output: Path) -> None:
+            told.append(os.environ.get("SETUPTOOLS_SCM_PRETEND_VERSION"))
+            build(source, output)
+
+        monkeypatch.setattr(tool, "build_wheel", build_wheel)
+        monkeypatch.setenv("SETUPTOOLS_SCM_PRETEND_VERSION", "the user's")
+        build_commit_wheel(locked, tool, store)
+        build_commit_wheel(replace(locked, version=None), tool, store)
+        assert told == ["7.1", "the user's"]
+        assert os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] == "the user's"
+
+    def test_a_subdirectory_that_is_not_in_it(self, locked: LockedCommit, store: Store) -> None:
+        with pytest.raises(LbdartError, match="it has no directory nowhere"):
+            build_commit_wheel(replace(locked, subdirectory="nowhere"), FakeTool(), store)
+
+    def test_one_that_compiles_is_refused(self, locked: LockedCommit, store: Store) -> None:
+        with pytest.raises(LbdartError, match=r"^alpha from file:.* builds to .*, a wheel compiled for"):
+            build_commit_wheel(locked, FakeTool(tag="cp313-cp313-linux_x86_64"), store)

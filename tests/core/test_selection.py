@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.git import Commit
 from lbdart_cdk.core.lock import DEFAULT_EXCLUDE, Lock
 from lbdart_cdk.core.selection import LocalPackage, select
 from lbdart_cdk.core.target import Target
@@ -160,6 +161,10 @@ def test_extras_and_groups_that_the_lock_lacks() -> None:
     [
         SDIST,
         SDIST.replace("sdist", "archive"),
+        *(
+            SDIST.replace("sdist", "archive").replace(".tar.gz", suffix)
+            for suffix in (".tgz", ".zip", ".tar.xz")
+        ),
     ],
 )
 @pytest.mark.parametrize("wheels", [[], ["alpha-1.0-py2-none-any.whl"]])
@@ -168,7 +173,7 @@ def test_a_source_distribution_is_chosen_where_no_wheel_shows_that_it_compiles(
 ) -> None:
     table = locked("alpha", wheels=wheels if source == SDIST else [], source=source)
     selection = select(lock_of(table), X86)
-    assert [sdist.filename for sdist in selection.sdists] == ["alpha-1.0.tar.gz"]
+    assert [sdist.filename for sdist in selection.sdists] == [source.split("/")[3].split('"', maxsplit=1)[0]]
     assert (selection.wheels, selection.packages) == ((), ("alpha",))
 
 
@@ -245,6 +250,21 @@ class TestExcluded:
         assert chosen(lock, exclude=("native",)) == ["alpha"]
 
 
+class TestCommits:
+    """A package of a repository is a commit and a directory in it."""
+
+    def test_it_is_built_from_its_commit(self) -> None:
+        source = GIT.replace(" }", ', requested-revision = "main", subdirectory = "libs/alpha" }')
+        (found,) = select(lock_of(locked("alpha", source=source)), X86).commits
+        assert (found.package, found.subdirectory, found.version) == ("alpha", "libs/alpha", "1.0")
+        assert found.commit == Commit("alpha", "https://host.invalid/alpha", "a" * 40)
+
+    def test_a_repository_at_a_path_beside_the_lock(self) -> None:
+        source = GIT.replace("url", "path").replace("https://host.invalid/alpha", "../nowhere/lib")
+        (found,) = select(lock_of(locked("alpha", source=source)), X86).commits
+        assert found.commit.url == "file:///nowhere/lib"
+
+
 class TestNoWheel:
     """What cannot load there is refused with the package, its tags, the target and what to do."""
 
@@ -289,9 +309,8 @@ class TestNoWheel:
         wheel = "alpha-1.0-cp313-cp313-win_amd64.whl"
         assert wheel[10:-4] in self.refusal(locked("alpha", wheels=[wheel], source=SDIST)).problem
 
-    def test_neither_is_a_source_in_a_part_of_an_archive(self) -> None:
-        hashes = f'hashes = {{ sha256 = "{"0" * 64}" }}'
-        source = f'archive = {{ url = "https://host.invalid/a.zip", subdirectory = "alpha", {hashes} }}\n'
+    def test_an_archive_of_no_known_form(self) -> None:
+        source = SDIST.replace("sdist", "archive").replace(".tar.gz", ".rar")
         assert "no source distribution" in self.refusal(locked("alpha", source=source)).problem
 
     def test_hundreds_of_tags_are_not_listed(self) -> None:
@@ -299,10 +318,10 @@ class TestNoWheel:
         error = self.refusal(locked("alpha", wheels=wheels))
         assert error.problem.endswith("and 296 more).")
 
-    def test_a_version_control_repository_has_no_wheel(self) -> None:
-        error = self.refusal(locked("alpha", source=GIT))
-        assert error.problem.startswith("alpha comes from a version control repository")
-        assert "exclude=" in error.remedy
+    def test_a_repository_of_another_kind_than_git(self) -> None:
+        error = self.refusal(locked("alpha", source=GIT.replace('"git"', '"hg"')))
+        assert error.problem.startswith("alpha comes from a repository of the kind hg, and only git")
+        assert error.remedy.startswith("Depend on a released version")
 
     def test_a_lock_that_does_not_cover_the_target(self) -> None:
         error = self.refusal(anywhere("alpha"), target=Target((3, 11)), head='requires-python = ">=3.12"')

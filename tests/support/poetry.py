@@ -41,9 +41,14 @@ def package(
 
 
 def directory(name: str, url: str) -> str:
+    return sourced(name, f'type = "directory"\nurl = "{url}"')
+
+
+def sourced(name: str, source: str) -> str:
+    """Return the table of a package without files."""
     return (
-        f'[[package]]\nname = "{name}"\nversion = "1"\ngroups = ["main"]\nfiles = []\ndevelop = true\n'
-        f'[package.source]\ntype = "directory"\nurl = "{url}"\n'
+        f'[[package]]\nname = "{name}"\nversion = "1.2.0"\ngroups = ["main"]\nfiles = []\n'
+        f"develop = true\n[package.source]\n{source}\n"
     )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from lbdart_cdk.core.frontend import uv_executable
 
+from . import pdm
 from .locks import locked_file
 from .poetry import package, poetry_lock
 from .private_index import PASSWORD, USER, PrivateIndex
@@ -41,9 +42,16 @@ def with_pylock(root: Path, index: PrivateIndex, wheel: Path) -> None:
     (root / "pylock.toml").write_text(head + locked_file(wheel, index.file_url(wheel)))
 
 
+def with_pdm(root: Path, index: PrivateIndex, wheel: Path) -> None:
+    source = f'[[tool.pdm.source]]\nname = "tests"\nurl = "{index.url}/simple"\n'
+    make_project(root, dependencies=["alpha"], tail=source)
+    pdm.pdm_lock(root, pdm.package(wheel, static_url=index.file_url(wheel)))
+
+
 LOCKED_WITH: dict[str, Callable[[Path, PrivateIndex, Path], None]] = {
     "uv": with_uv,
     "poetry": with_poetry,
+    "pdm": with_pdm,
     "pip": with_pip,
     "pylock": with_pylock,
 }

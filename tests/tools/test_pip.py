@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import _index, find_project, pip
+from tests.support.git import commit_all, git, make_repository
 from tests.support.index import Index
-from tests.support.projects import files_in, make_project
+from tests.support.projects import files_in, make_project, make_sdist
 from tests.support.wheels import make_wheel, names_in, sha256
 
 X86 = Target((3, 13))
@@ -145,6 +147,72 @@ class TestWhatAFileCanSay:
         assert lock(root, store).local_directories() == {"lib": root / "lib", "tool": root / "tool"}
         assert files_in(root) == before
 
+    @pytest.mark.parametrize("line", ["-e ./lib", "--editable ./lib", "./lib[fast]", "-e ./lib[fast]"])
+    def test_a_local_project_with_or_without_an_extra(self, root: Path, store: Store, line: str) -> None:
+        make_project(root / "lib", "lib", extras={"fast": ["beta"]})
+        write(root, line)
+        assert packed(root, store) == {"lib", "beta"} if "fast" in line else {"lib"}
+
+    def test_archives_at_an_address(self, root: Path, store: Store, index: Index) -> None:
+        make_project(root.parent / "in/mono/libs/lib", "lib")
+        made = Path(shutil.make_archive(str(index.folder / "mono-1"), "gztar", root.parent / "in", "mono"))
+        sdist = make_sdist(index.folder, "source")
+        write(root, f"lib @ {index.file_url(made)}#subdirectory=libs/lib", index.file_url(sdist))
+        assert packed(root, store) == {"lib", "source"}
+        assert not lock(root, store).pinned
+        hashed_part = f"subdirectory=libs/lib&sha256={sha256(made)}"
+        write(root, f"lib @ {index.file_url(made)}#{hashed_part}")
+        assert lock(root, store).pinned
+        assert packed(root, store) == {"lib"}
+
+    def test_a_variable_in_an_address(
+        self,
+        root: Path,
+        store: Store,
+        index: Index,
+        packages: dict[str, Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        index.demanded = ("ci", "hunter2")
+        monkeypatch.setenv("TOKEN", "hunter2")
+        address = index.file_url(packages["beta"]).replace("//", "//ci:${TOKEN}@")
+        write(root, f"beta @ {address}#sha256={sha256(packages['beta'])}")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple/")
+        assert packed(root, store) == {"beta"}
+        assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
+    def test_an_index_that_has_a_variable_in_its_address(
+        self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PORT_AND_PATH", f"{index.url.rpartition(':')[2]}/simple/")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple/")
+        write(root, "--extra-index-url http://127.0.0.1:${PORT_AND_PATH}", "beta \\", "  == 1.0  # old")
+        assert versions(root, store) == ["beta-1.0"]
+
+    def test_wheels_or_source_distributions_alone(self, root: Path, store: Store, index: Index) -> None:
+        make_sdist(index.folder, "beta", "2.0")
+        make_sdist(index.folder, "beta", "3.0")
+        write(root, "--no-binary beta", "beta<3")
+        assert [one.filename for one in chosen(root, store).sdists] == ["beta-2.0.tar.gz"]
+        write(root, "--only-binary beta", "beta")
+        assert versions(root, store) == ["beta-2.0"]
+
+    def test_prereleases(
+        self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_wheel(index.folder, "beta", "3.0rc1")
+        write(root, "beta")
+        assert versions(root, store) == ["beta-2.0"]
+        monkeypatch.setenv("PIP_PRE", "1")
+        assert versions(root, store) == ["beta-3.0rc1"]
+        monkeypatch.delenv("PIP_PRE")
+        write(root, "--pre", "beta")
+        assert versions(root, store) == ["beta-3.0rc1"]
+
+    def test_options_that_change_nothing(self, root: Path, store: Store) -> None:
+        write(root, "--prefer-binary", "--use-feature fast-deps", "beta")
+        assert versions(root, store) == ["beta-2.0"]
+
     def test_its_own_index_and_folders(
         self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -163,6 +231,106 @@ class TestWhatAFileCanSay:
         write(root, f"-i {private}/simple/", hashed(packages["beta"]))
         assert "hunter2" not in lock(root, store).content
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
+
+class TestRepositories:
+    """Named by a commit they are pinned; a branch or a tag is what it is today."""
+
+    @pytest.fixture
+    def mono(self, tmp_path: Path) -> str:
+        """The address of a repository with the project lib in a directory."""
+        make_project(tmp_path / "mono/libs/lib", "lib")
+        make_repository(tmp_path / "mono")
+        return (tmp_path / "mono").as_uri()
+
+    def head(self, mono: str) -> str:
+        return git(Path(mono.removeprefix("file://")), "rev-parse", "HEAD")
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "lib @ git+{mono}@{commit}#subdirectory=libs/lib",
+            "git+{mono}@{commit}#egg=lib&subdirectory=libs/lib",
+            "-e git+{mono}@{commit}#egg=lib&subdirectory=libs/lib",
+            "--editable=git+{mono}@{commit}#egg=lib&subdirectory=libs/lib",
+        ],
+    )
+    def test_a_commit_is_pinned(
+        self, root: Path, store: Store, mono: str, line: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        write(root, line.format(mono=mono, commit=self.head(mono)))
+        assert lock(root, store).pinned
+        assert packed(root, store) == {"lib"}
+        assert "Warning" not in capsys.readouterr().err
+
+    def test_a_password_in_the_address_is_kept_nowhere(
+        self, root: Path, store: Store, mono: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+        for number, user in enumerate(("", "ci:hunter2@")):
+            monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", f"url.{mono}.insteadOf")
+            monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", f"https://{user}host.invalid/mono")
+        monkeypatch.setenv("TOKEN", "hunter2")
+        address = f"https://ci:${{TOKEN}}@host.invalid/mono@{self.head(mono)}"
+        write(root, f"lib @ git+{address}#subdirectory=libs/lib")
+        assert lock(root, store).pinned
+        assert packed(root, store) == {"lib"}
+        assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
+    @pytest.mark.parametrize("reference", ["@main", ""])
+    def test_a_branch_is_resolved_anew_and_said(
+        self, root: Path, store: Store, mono: str, reference: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write(root, f"lib @ git+{mono}{reference}#subdirectory=libs/lib")
+        assert not lock(root, store).pinned
+        assert f"{path} does not pin lib by version and hash (or commit)" in capsys.readouterr().err
+        before = layer(root, store)
+        assert before.build().is_file()
+        repository = Path(mono.removeprefix("file://"))
+        (repository / "libs/lib/src/lib/later.py").write_text("")
+        commit_all(repository)
+        after = layer(root, store)
+        assert after.build_key != before.build_key
+        assert "python/lib/later.py" in names_in(after.build())
+
+    def test_another_directory_of_it_gives_another_build_key(
+        self, root: Path, store: Store, mono: str
+    ) -> None:
+        repository = Path(mono.removeprefix("file://"))
+        shutil.copytree(repository / "libs/lib", repository / "libs/copy")
+        commit_all(repository)
+        keys = set()
+        for name in ("lib", "copy"):
+            write(root, f"lib @ git+{mono}#subdirectory=libs/{name}")
+            keys.add(tuple(layer(root, store)._chosen()))
+        assert len(keys) == 2
+
+    def test_an_editable_one_in_an_included_file_beside_all_that_may_stand_there(
+        self, root: Path, store: Store, mono: str
+    ) -> None:
+        make_project(root / "local", "local")
+        write(root, "-r sub/base.txt", "-c sub/limits.txt", "alpha")
+        write(
+            root, f"-e git+{mono}@main#egg=lib&subdirectory=libs/lib", "./local", "beta", name="sub/base.txt"
+        )
+        write(root, "beta<2", name="sub/limits.txt")
+        assert packed(root, store) == {"alpha", "beta", "lib", "local", "urllib3"}
+        assert versions(root, store) == ["alpha-1.0", "beta-1.0", "urllib3-1.0"]
+
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            ("lib @ hg+https://host.invalid/lib", "Mercurial is not supported"),
+            ("lib @ git+ext::sh -c touch% mark", "Unsupported Git URL scheme"),
+            ("lib @ git+{mono}@nowhere", "nowhere"),
+            ("lib @ git+{mono}@--upload-pack=touch${{IFS}}mark", "fetch"),
+            ("lib @ git+{mono}#subdirectory=nowhere", "nowhere"),
+        ],
+    )
+    def test_mistakes(self, root: Path, store: Store, mono: str, line: str, why: str) -> None:
+        write(root, line.format(mono=mono))
+        assert why in refused(root, store).problem
+        assert not list(root.rglob("mark"))
 
 
 class TestTheTargetDecides:
@@ -216,7 +384,7 @@ class TestPinnedByHash:
         assert first.pinned
         monkeypatch.setattr(frontend, "uv_executable", lambda: pytest.fail("uv was asked"))
         assert lock(root, store) == first
-        assert capsys.readouterr().err == ""
+        assert "Warning" not in capsys.readouterr().err
 
     def test_it_is_asked_again_for_another_target_or_included_file(
         self, root: Path, store: Store, packages: dict[str, Path]
@@ -271,11 +439,12 @@ class TestNotPinned:
         assert not lock(root, store).pinned
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert captured.err.startswith(
-            f"Warning: the build is not reproducible: {path} does not pin alpha by version and hash. "
-        )
+        assert (
+            f"Warning: the build is not reproducible: {path} does not pin alpha by version and hash "
+            "(or commit). "
+        ) in captured.err
         assert "uv pip compile --universal --generate-hashes requirements.in" in captured.err
-        assert captured.err.count("\n") == 1
+        assert captured.err.splitlines()[-1].startswith("Warning: ")
 
     def test_the_way_out_is_one(self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
         write(root, "alpha", name="requirements.in")
@@ -284,7 +453,7 @@ class TestNotPinned:
         command = "pip compile --universal --generate-hashes requirements.in -o requirements.txt"
         subprocess.run([executable, *command.split()], cwd=root, check=True, capture_output=True)
         assert lock(root, store).pinned
-        assert capsys.readouterr().err == ""
+        assert "Warning" not in capsys.readouterr().err
 
     @pytest.mark.parametrize("requirement", ["beta", "beta>=1"])
     def test_a_release_on_the_index_gives_another_build_key(
@@ -345,6 +514,23 @@ class TestPipsOwnSettings:
         write(root, "beta", "one", "two")
         assert versions(root, store) == ["beta-2.0", "one-1.0", "two-1.0"]
 
+    def test_the_first_index_that_has_a_package_decides_but_for_hashes(
+        self,
+        root: Path,
+        store: Store,
+        index: Index,
+        packages: dict[str, Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        make_wheel(root.parent / "extra", "beta", "0.1")
+        with Index(root.parent / "extra") as extra:
+            monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
+            monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{extra.url}/simple/")
+            write(root, "beta")
+            assert versions(root, store) == ["beta-0.1"]
+            write(root, hashed(packages["beta 2"]))
+            assert versions(root, store) == ["beta-2.0"]
+
     def test_its_configuration_file(
         self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -395,6 +581,24 @@ class TestMistakes:
         error = refused(root, store)
         assert error.problem == f"uv is not installed, and {path} is locked for the target with it."
         assert error.remedy.startswith("Install it: ")
+
+    def test_hashes_that_are_required(self, root: Path, store: Store, packages: dict[str, Path]) -> None:
+        path = write(root, "--require-hashes", hashed(packages["beta"]))
+        assert lock(root, store).pinned
+        write(root, "--require-hashes", hashed(packages["beta"]), "alpha")
+        error = refused(root, store)
+        assert error.problem == f"{path} requires hashes, and has none for alpha, urllib3."
+        assert "--generate-hashes" in error.remedy
+
+    def test_one_hash_for_all_that_is_named_requires_hashes(
+        self, root: Path, store: Store, packages: dict[str, Path]
+    ) -> None:
+        path = write(root, hashed(packages["alpha"]))
+        assert refused(root, store).problem == f"{path} requires hashes, and has none for urllib3."
+
+    def test_a_host_that_is_trusted_blindly(self, root: Path, store: Store) -> None:
+        write(root, "--trusted-host host.invalid", "beta")
+        assert "says --trusted-host" in refused(root, store).problem
 
     @pytest.mark.parametrize("options", [{"extras": ("fast",)}, {"groups": ("ops",)}])
     def test_requirements_have_no_extras_and_no_groups(

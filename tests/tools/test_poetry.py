@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import _index, find_project
+from tests.support.git import make_repository
 from tests.support.index import Index
-from tests.support.poetry import directory, package, poetry_lock
+from tests.support.poetry import directory, package, poetry_lock, sourced
 from tests.support.projects import files_in, make_project
 from tests.support.wheels import make_wheel, names_in, sha256
 
@@ -207,11 +209,20 @@ class TestWhereFilesAre:
         assert lock(root, store).local_directories() == {"lib": lib}
         assert files_in(tmp_path / "lib") == before
 
-    def test_a_repository_is_named_as_one(self, tmp_path: Path, store: Store) -> None:
-        git = directory("lib", "https://host.invalid/lib").replace('"directory"', '"git"')
-        root = write(tmp_path / "orders", f'{git}resolved_reference = "{"a" * 40}"\n')
-        with pytest.raises(LbdartError, match="lib comes from a version control repository"):
-            chosen(root, store)
+    def test_a_directory_of_a_repository(self, tmp_path: Path, store: Store) -> None:
+        make_project(tmp_path / "mono/libs/lib", "lib")
+        commit = make_repository(tmp_path / "mono")
+        source = f'type = "git"\nurl = "{(tmp_path / "mono").as_uri()}"\nresolved_reference = "{commit}"\n'
+        table = sourced("lib", f'{source}reference = "main"\nsubdirectory = "libs/lib"')
+        assert packed(write(tmp_path / "orders", table), store) == {"lib"}
+
+    def test_an_archive_at_an_address_with_the_project_in_a_directory_of_it(
+        self, tmp_path: Path, store: Store, index: Index
+    ) -> None:
+        make_project(tmp_path / "in/mono/libs/lib", "lib")
+        made = Path(shutil.make_archive(str(index.folder / "lib-1"), "gztar", tmp_path / "in", "mono"))
+        source = f'type = "url"\nurl = "{index.file_url(made)}"\nsubdirectory = "libs/lib"\n'
+        assert packed(write(tmp_path / "orders", package(made, source=source)), store) == {"lib"}
 
     def test_the_index_is_asked_once_and_the_project_is_left_as_it_is(
         self, orders: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import find_project, pylock
+from tests.support.git import make_repository
 from tests.support.locks import locked, locked_file
 from tests.support.projects import files_in, make_project
 from tests.support.wheels import make_wheel, names_in
@@ -212,6 +213,15 @@ class TestLocalPackages:
         before = layer(root, store).build_key
         (root.parent / "lib/src/lib/app.py").write_text("changed = True\n")
         assert layer(root, store).build_key != before
+
+
+def test_a_directory_of_a_repository(tmp_path: Path, store: Store) -> None:
+    make_project(tmp_path / "mono/libs/lib", "lib")
+    commit = make_repository(tmp_path / "mono")
+    for place in (f'url = "{(tmp_path / "mono").as_uri()}"', 'path = "../mono"'):
+        vcs = f'vcs = {{ type = "git", {place}, commit-id = "{commit}", subdirectory = "libs/lib" }}\n'
+        root = write(tmp_path / "orders", locked("lib", source=vcs)).parent
+        assert packed(root, store) == {"lib"}
 
 
 @pytest.mark.parametrize(

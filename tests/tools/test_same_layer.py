@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,11 @@ from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import find_project, tools
+from tests.support import pdm, poetry
+from tests.support.git import git, make_repository
 from tests.support.index import Index
-from tests.support.poetry import directory, package, poetry_lock
 from tests.support.projects import index_table, make_project, make_sdist, uv_lock
-from tests.support.wheels import make_wheel, names_in
+from tests.support.wheels import make_wheel, names_in, sha256
 
 TARGETS = [Target((3, 11)), Target((3, 13)), Target((3, 13), "arm64")]
 
@@ -26,7 +29,7 @@ TARGETS = [Target((3, 11)), Target((3, 13)), Target((3, 13), "arm64")]
 def served(index: Index, monkeypatch: pytest.MonkeyPatch) -> Index:
     """alpha requires beta on Linux, gamma on Windows, and urllib3; native has a wheel for each target.
 
-    Of source there is only a source distribution.
+    Of source there is only a source distribution, mono is an archive with a project in a directory of it.
     """
     conditional = ["beta; sys_platform == 'linux'", "gamma; sys_platform == 'win32'", "urllib3"]
     make_wheel(index.folder, "alpha", requires=conditional)
@@ -37,16 +40,52 @@ def served(index: Index, monkeypatch: pytest.MonkeyPatch) -> Index:
         tag = f"{python}-{python}-manylinux_2_17_{target.machine}"
         make_wheel(index.folder, "native", tag=tag, files={"native.so": tag})
     make_sdist(index.folder, "source")
+    make_project(index.folder / "in/mono/libs/mono", "mono")
+    shutil.make_archive(str(index.folder / "mono-1"), "gztar", index.folder / "in", "mono")
+    shutil.rmtree(index.folder / "in")
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
     return index
 
 
-def project(root: Path, index: Index) -> Path:
+@dataclass(frozen=True)
+class Scene:
+    """Where everything but what the index has by name comes from."""
+
+    index: Index
+    repository: Path
+
+    @property
+    def git(self) -> str:
+        return self.repository.as_uri()
+
+    @property
+    def commit(self) -> str:
+        return git(self.repository, "rev-parse", "HEAD")
+
+    @property
+    def archive(self) -> str:
+        return self.index.file_url(self.index.folder / "mono-1.tar.gz")
+
+    def files(self, name: str) -> list[Path]:
+        return sorted(self.index.folder.glob(f"{name}-*"))
+
+
+@pytest.fixture
+def scene(served: Index, tmp_path: Path) -> Scene:
+    make_project(tmp_path / "repository/libs/cloned", "cloned")
+    make_repository(tmp_path / "repository")
+    return Scene(served, tmp_path / "repository")
+
+
+def project(root: Path, scene: Scene) -> Path:
     make_project(root / "lib", "lib")
     return make_project(
         root,
-        dependencies=["alpha", "native", "boto3", "lib", "source"],
-        tail=index_table(index.url) + '[tool.uv.sources]\nlib = { path = "lib" }\n',
+        dependencies=["alpha", "native", "boto3", "lib", "source", "cloned", "mono"],
+        tail=index_table(scene.index.url)
+        + '[tool.uv.sources]\nlib = { path = "lib" }\n'
+        + f'cloned = {{ git = "{scene.git}", subdirectory = "libs/cloned", rev = "{scene.commit}" }}\n'
+        + f'mono = {{ url = "{scene.archive}", subdirectory = "libs/mono" }}\n',
     )
 
 
@@ -56,17 +95,17 @@ def run_uv(root: Path, *arguments: str) -> None:
     subprocess.run([executable, *arguments], cwd=root, check=True, capture_output=True)
 
 
-def with_uv(root: Path, index: Index) -> None:
+def with_uv(root: Path, scene: Scene) -> None:
     uv_lock(root)
 
 
-def with_pylock(root: Path, index: Index) -> None:
+def with_pylock(root: Path, scene: Scene) -> None:
     uv_lock(root)
     run_uv(root, "export", "--format=pylock.toml", "--no-emit-project", "-o", "pylock.toml")
     (root / "uv.lock").unlink()
 
 
-def with_pip(root: Path, index: Index) -> None:
+def with_pip(root: Path, scene: Scene) -> None:
     (root / "requirements.in").write_text("alpha\nnative\nboto3\nsource\n")
     run_uv(
         root,
@@ -79,31 +118,48 @@ def with_pip(root: Path, index: Index) -> None:
         "requirements.txt",
     )
     with (root / "requirements.txt").open("a") as file:
-        file.write("./lib\n")
+        file.write(f"./lib\ncloned @ git+{scene.git}@{scene.commit}#subdirectory=libs/cloned\n")
+        file.write(f"mono @ {scene.archive}#subdirectory=libs/mono&sha256={sha256(scene.files('mono')[0])}\n")
 
 
-def with_poetry(root: Path, index: Index) -> None:
-    def files(name: str) -> list[Path]:
-        return sorted(index.folder.glob(f"{name}-*"))
-
-    poetry_lock(
+def with_poetry(root: Path, scene: Scene) -> None:
+    repository = (
+        f'type = "git"\nurl = "{scene.git}"\nreference = "main"\nresolved_reference = "{scene.commit}"\n'
+    )
+    archive = f'type = "url"\nurl = "{scene.archive}"\n'
+    poetry.poetry_lock(
         root,
-        package(*files("alpha"), requires='beta = "*"\nurllib3 = "*"'),
-        package(*files("beta"), markers='sys_platform == "linux"'),
-        package(*files("gamma"), markers='sys_platform == "win32"'),
-        package(*files("native")),
-        package(*files("urllib3")),
-        package(*files("boto3")),
-        package(*files("source")),
-        directory("lib", "lib"),
+        poetry.package(*scene.files("alpha"), requires='beta = "*"\nurllib3 = "*"'),
+        poetry.package(*scene.files("beta"), markers='sys_platform == "linux"'),
+        poetry.package(*scene.files("gamma"), markers='sys_platform == "win32"'),
+        *(poetry.package(*scene.files(name)) for name in ("native", "urllib3", "boto3", "source")),
+        poetry.directory("lib", "lib"),
+        poetry.sourced("cloned", f'{repository}subdirectory = "libs/cloned"'),
+        poetry.package(*scene.files("mono"), source=f'{archive}subdirectory = "libs/mono"'),
     )
 
 
-LOCKED_WITH: dict[str, Callable[[Path, Index], None]] = {
+def with_pdm(root: Path, scene: Scene) -> None:
+    repository = f'git = "{scene.git}"\nref = "main"\nrevision = "{scene.commit}"\n'
+    archive = f'url = "{scene.archive}#subdirectory=libs/mono"\n'
+    pdm.pdm_lock(
+        root,
+        pdm.package(*scene.files("alpha"), requires=["beta; sys_platform == 'linux'", "urllib3"]),
+        pdm.package(*scene.files("beta"), marker='sys_platform == "linux"'),
+        pdm.package(*scene.files("gamma"), marker='sys_platform == "win32"'),
+        *(pdm.package(*scene.files(name)) for name in ("native", "urllib3", "boto3", "source")),
+        pdm.source_package("lib", 'path = "./lib"'),
+        pdm.source_package("cloned", f'{repository}subdirectory = "libs/cloned"'),
+        pdm.package(*scene.files("mono"), source=f'{archive}subdirectory = "libs/mono"'),
+    )
+
+
+LOCKED_WITH: dict[str, Callable[[Path, Scene], None]] = {
     "uv": with_uv,
     "pylock": with_pylock,
     "pip": with_pip,
     "poetry": with_poetry,
+    "pdm": with_pdm,
 }
 
 
@@ -112,11 +168,11 @@ def test_every_tool_is_here() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-def test_the_same_packages_give_the_same_layer(served: Index, tmp_path: Path, target: Target) -> None:
+def test_the_same_packages_give_the_same_layer(scene: Scene, tmp_path: Path, target: Target) -> None:
     layers, keys, names = set(), set(), set()
     for name, made in LOCKED_WITH.items():
-        root = project(tmp_path / name / "orders", served)
-        made(root, served)
+        root = project(tmp_path / name / "orders", scene)
+        made(root, scene)
         found, tool = find_project(root)
         assert tool.name == name
         artifact = LayerArtifact(found, tool, target, Options(), (), Store(tmp_path / name / "store"))
@@ -128,7 +184,9 @@ def test_the_same_packages_give_the_same_layer(served: Index, tmp_path: Path, ta
     assert {name for name in names if not name.endswith(".dist-info")} == {
         "alpha",
         "beta",
+        "cloned",
         "lib",
+        "mono",
         "native.so",
         "source",
         "urllib3",

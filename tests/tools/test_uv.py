@@ -10,12 +10,14 @@ import pytest
 
 from lbdart_cdk.core import frontend
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.layer.artifact import LayerArtifact
 from lbdart_cdk.core.lock import Lock
 from lbdart_cdk.core.selection import LocalPackage, select
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import find_project, uv
+from tests.support.git import commit_all, make_repository
 from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
 from tests.support.wheels import make_wheel, names_in
 
@@ -151,6 +153,49 @@ def test_a_path_dependency_is_a_directory(workbench: Workbench, tmp_path: Path, 
     )  # fmt: skip
     uv_lock(root)
     assert lock(root, store).local_directories() == {"lib": lib}
+
+
+def test_a_directory_of_a_repository_is_built_at_its_commit(
+    workbench: Workbench, tmp_path: Path, store: Store
+) -> None:
+    lib = make_project(tmp_path / "mono/libs/lib", "lib")
+    before = make_repository(tmp_path / "mono")
+    root = make_project(
+        tmp_path / "app", "app", dependencies=["lib"],
+        tail=f"[tool.uv.sources]\nlib = {{ git = '{(tmp_path / 'mono').as_uri()}', branch = 'main', "
+        f"subdirectory = 'libs/lib' }}\n" + index_table(workbench.index.url),
+    )  # fmt: skip
+    uv_lock(root)
+    (found,) = select(lock(root, store), Target((3, 13))).commits
+    assert (found.commit.commit, found.subdirectory, found.version) == (before, "libs/lib", "1.2.0")
+    (lib / "src/lib/later.py").write_text("")
+    commit_all(tmp_path / "mono")
+    project, tool = find_project(root)
+    first = LayerArtifact(project, tool, Target((3, 13)), Options(), (), store)
+    assert "python/lib/app.py" in names_in(first.build())
+    assert "python/lib/later.py" not in names_in(first.build())
+    (root / "uv.lock").unlink()
+    uv_lock(root)
+    project, tool = find_project(root)
+    second = LayerArtifact(project, tool, Target((3, 13)), Options(), (), store)
+    assert second.build_key != first.build_key
+    assert "python/lib/later.py" in names_in(second.build())
+
+
+def test_a_wheel_and_an_archive_at_an_address(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    make_project(tmp_path / "in/mono/libs/lib", "lib")
+    made = shutil.make_archive(str(workbench.index.folder / "mono-1"), "gztar", tmp_path / "in", "mono")
+    wheel = make_wheel(workbench.index.folder, "direct")
+    root = make_project(
+        tmp_path / "app", "app", dependencies=["lib", "direct"],
+        tail=f"[tool.uv.sources]\ndirect = {{ url = '{workbench.index.file_url(wheel)}' }}\n"
+        f"lib = {{ url = '{workbench.index.file_url(Path(made))}', subdirectory = 'libs/lib' }}\n"
+        + index_table(workbench.index.url),
+    )  # fmt: skip
+    uv_lock(root)
+    project, tool = find_project(root)
+    names = names_in(LayerArtifact(project, tool, Target((3, 13)), Options(), (), store).build())
+    assert {"python/lib/app.py", "python/direct/__init__.py"} < set(names)
 
 
 def test_wheels_in_a_folder_are_those_of_this_copy_of_the_project(tmp_path: Path, store: Store) -> None:

@@ -77,7 +77,9 @@ class LayerArtifact:
 
     def _chosen(self) -> list[str]:
         selection = self.selection()
-        return [one.sha256 for one in (*selection.wheels, *selection.sdists)]
+        files = (*selection.wheels, *selection.sdists)
+        places = (f"{one.commit.commit}#{one.subdirectory}" for one in selection.commits)
+        return [*(f"{one.sha256}#{one.subdirectory}" for one in files), *places]
 
     def build(self) -> Path:
         """Return the layer's zip; it is made when the store does not have it.
@@ -135,7 +137,7 @@ class LayerArtifact:
             return select(lock, self.target, self.exclude)
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
-        from ..local_wheel import build_local_wheel, build_sdist_wheel
+        from ..local_wheel import build_commit_wheel, build_local_wheel, build_sdist_wheel
 
         with in_environment(self._given):
             built = {
@@ -144,7 +146,9 @@ class LayerArtifact:
             }
             for one in selection.sdists:
                 sdist = self.store.wheel(one.sha256)
-                built[one.package] = build_sdist_wheel(sdist, one.filename, one.sha256, self.tool, self.store)
+                built[one.package] = build_sdist_wheel(sdist, one, self.tool, self.store)
+            for commit in selection.commits:
+                built[commit.package] = build_commit_wheel(commit, self.tool, self.store)
         return built
 
     def _make(self) -> None:

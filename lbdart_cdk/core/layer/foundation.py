@@ -48,6 +48,7 @@ class LayerBuildToolEnum(StrEnum):
 
     uv = "uv"
     poetry = "poetry"
+    pdm = "pdm"
     pip = "pip"
     pylock = "pylock"
 
@@ -55,6 +56,7 @@ class LayerBuildToolEnum(StrEnum):
 _MANIFEST_NAMES = {
     LayerBuildToolEnum.uv: "uv.lock",
     LayerBuildToolEnum.poetry: "poetry.lock",
+    LayerBuildToolEnum.pdm: "pdm.lock",
     LayerBuildToolEnum.pip: "requirements.txt",
     LayerBuildToolEnum.pylock: "pylock.toml",
 }

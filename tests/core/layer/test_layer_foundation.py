@@ -68,7 +68,7 @@ def test_the_history_lies_in_folders_of_six_digits(s3dir: S3Path | str) -> None:
 def test_the_names_that_others_read_stay() -> None:
     assert S3MetadataKeyEnum.manifest_md5 == "manifest_md5"
     assert S3MetadataKeyEnum.build_key == "build_key"
-    assert list(LayerBuildToolEnum) == ["uv", "poetry", "pip", "pylock"]
+    assert list(LayerBuildToolEnum) == ["uv", "poetry", "pdm", "pip", "pylock"]
 
 
 def test_content_and_md5_of_a_manifest_agree_though_the_file_changes(tmp_path: Path) -> None:
