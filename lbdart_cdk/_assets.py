@@ -19,7 +19,7 @@ from .core.archive import stored, write_zip
 
 #: The key of what is not built, because the stack needs no bundling; it is never deployed.
 NOT_BUILT: Final = "0" * 64
-_NO_BUCKET: Final = "not-built"
+NO_BUCKET: Final = "not-built"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def stage_file(scope: Construct, id: str, path: Path | None, key: str, display_n
     copied, so that the assembly can be deployed on another machine.
     """
     if path is None:
-        return StagedAsset(_NO_BUCKET, key)
+        return StagedAsset(NO_BUCKET, key)
     stage = Stage.of(scope)
     assert stage is not None, "every stack is below a stage or an app"
     # Under the name that CDK gives it, so that it is there, and whole, before CDK looks.
@@ -60,16 +60,21 @@ def stage_file(scope: Construct, id: str, path: Path | None, key: str, display_n
     return StagedAsset(asset.s3_bucket_name, asset.s3_object_key)
 
 
+def stage_bytes(scope: Construct, id: str, content: bytes, key: str, display_name: str) -> StagedAsset:  # noqa: A002
+    """Register the bytes of a zip as :func:`stage_file` does a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "content.zip")
+        path.write_bytes(content)
+        return stage_file(scope, id, path, key, display_name)
+
+
 def stage_handler(scope: Construct, id: str) -> StagedAsset:  # noqa: A002
     """Pack the custom resources' handler and register it as an asset; write it if the stack is deployed."""
     if not Stack.of(scope).bundling_required:
-        return StagedAsset(_NO_BUCKET, NOT_BUILT)
+        return StagedAsset(NO_BUCKET, NOT_BUILT)
     content = _handler_zip()
     key = hashlib.sha256(content).hexdigest()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "handler.zip")
-        path.write_bytes(content)
-        return stage_file(scope, id, path, key, "lbdart_cdk handler")
+    return stage_bytes(scope, id, content, key, "lbdart_cdk handler")
 
 
 def _copy(path: Path, staged: Path) -> None:

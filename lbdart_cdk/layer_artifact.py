@@ -11,14 +11,21 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.interfaces.aws_lambda import LayerVersionReference
 from constructs import Construct
 
-from ._assets import NOT_BUILT, stage_file
+from ._assets import NO_BUCKET, NOT_BUILT, StagedAsset, stage_bytes, stage_file
 from ._errors import explained
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
+from .core.build_key import key_of
 from .core.credentials import Credentials, listed
 from .core.layer.artifact import LayerArtifact
-from .core.layer.limits import validate_description, validate_layer_name, validate_license
+from .core.layer.limits import (
+    validate_description,
+    validate_keep_versions,
+    validate_layer_name,
+    validate_license,
+)
+from .core.layer.records import SBOM_NAME, pack_records
 from .core.store import Store
 from .core.tool import Options
 from .tools import find_project
@@ -53,6 +60,7 @@ class LambdaLayerArtifact(Resource):
         description: str = "",
         license: str = "",  # noqa: A002  (PublishLayerVersion's name)
         parameter_name: str | None = None,
+        keep_versions: int | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         """Build the layer, unless the stack needs no bundling, and declare its publication.
@@ -77,6 +85,8 @@ class LambdaLayerArtifact(Resource):
         :param license: of the layer version, at most 512 characters.
         :param parameter_name: name of an SSM parameter that carries the ARN of the current version, for
             other apps. Default: none.
+        :param keep_versions: how many published versions to keep; an update prunes older ones when it is
+            done, but never the version before it, which a rollback of the stack needs. Default: all.
         :param removal_policy: what happens to the published versions and their history when the
             construct is removed. Default: RETAIN.
 
@@ -97,6 +107,7 @@ class LambdaLayerArtifact(Resource):
                 validate_layer_name(name)
             validate_description(description)
             validate_license(license)
+            validate_keep_versions(keep_versions)
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture)
             options = Options(tuple(extras), tuple(groups))
@@ -113,10 +124,17 @@ class LambdaLayerArtifact(Resource):
         ]
 
         zip_asset = stage_file(self, "Zip", built, self._build_key, f"{self.node.path} layer")
-        manifest = found.manifest if built is not None else None
-        manifest_asset = stage_file(
-            self, "Manifest", manifest, found.manifest_sha256, f"{self.node.path} {found.manifest.name}"
-        )
+        records_asset = StagedAsset(NO_BUCKET, NOT_BUILT)
+        if built is not None:
+            with explained(self.node.path):
+                records = pack_records(
+                    {found.manifest.name: found.manifest_content, SBOM_NAME: artifact.sbom()}
+                )
+            # The build key stands for the manifest's content and for all that the SBOM says.
+            key = key_of(
+                {"artifact": "records", "build_key": self._build_key, "manifest": found.manifest.name}
+            )
+            records_asset = stage_bytes(self, "Records", records, key, f"{self.node.path} records")
         self._resource = publisher.custom_resource(
             self,
             "Custom::LbdartLayer",
@@ -127,21 +145,22 @@ class LambdaLayerArtifact(Resource):
                 "ManifestMd5": found.manifest_md5,
                 "AssetBucket": zip_asset.bucket_name,
                 "AssetKey": zip_asset.object_key,
-                "ManifestAssetBucket": manifest_asset.bucket_name,
-                "ManifestAssetKey": manifest_asset.object_key,
+                "RecordsAssetBucket": records_asset.bucket_name,
+                "RecordsAssetKey": records_asset.object_key,
                 "Bucket": place.bucket_name,
                 "Prefix": folder,
                 "Description": description,
                 "License": license,
                 "CompatibleRuntimes": [target.runtime],
                 "CompatibleArchitectures": [target.architecture],
+                **({"KeepVersions": str(keep_versions)} if keep_versions is not None else {}),
             },
             removal_policy,
         )
         publisher.grant_reading(zip_asset)
         publisher.grant_keeping(place, f"{folder}/layer")
         publisher.grant_publishing(name)
-        if removal_policy == RemovalPolicy.DESTROY:
+        if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
             publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
         refer_weakly(self._resource)
         if parameter_name is not None:

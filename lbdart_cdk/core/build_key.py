@@ -16,7 +16,7 @@ from .errors import LbdartError
 from .wheel import is_bytecode
 
 #: Changes when the same inputs would be packed to other bytes.
-PACKER_FORMAT: Final = 1
+PACKER_FORMAT: Final = 2
 
 _Json = str | int | bool | None | Collection["_Json"] | Mapping[str, "_Json"]
 

@@ -23,9 +23,11 @@ from ..store import Store, sha256_of
 from ..target import Target
 from ..tool import Options, Tool
 from ..wheel import required_by, wheel_entries
+from .identity import LayerIdentity
 
 if TYPE_CHECKING:
     from ..selection import Selection
+    from .sbom import Part
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,24 @@ class LayerArtifact:
 
     def wheels(self) -> dict[NormalizedName, Path]:
         """Fetch or build the wheel of each package; return their places in the store, by name."""
+        return {canonicalize_name(part.package): part.wheel for part in self._parts()}
+
+    def sbom(self) -> bytes:
+        """Return the layer's bill of materials; it is made once for a build."""
+        return str(self.store.memo("sboms", self.build_key, self._make_sbom)["json"]).encode()
+
+    def _make_sbom(self) -> dict[str, str]:
+        from .sbom import described, render
+
+        noted = self.store.recall("archives", self.build_key) or {}
+        packages = noted.get("packages") or [
+            described(part, wheel_entries(part.wheel)) for part in self._parts()
+        ]
+        return {"json": render(self.project.name, self.build_key, packages)}
+
+    def _parts(self) -> list[Part]:
         from ..fetch import fetch
+        from .sbom import Part
 
         selection = self._selection()
         fetch([*selection.wheels, *selection.sdists], self.store, self.credentials)
@@ -106,7 +125,13 @@ class LayerArtifact:
                 f"Left out of the layer of {self.project.name}: {', '.join(selection.left_out)}",
                 file=sys.stderr,
             )
-        return {name: paths[name] for name in selection.packages}
+        locked = {one.package: one for one in (*selection.wheels, *selection.sdists)}
+        return [
+            Part(name, paths[name], locked[name].filename, locked[name].sha256)
+            if name in locked
+            else Part(name, paths[name], "", sha256_of(paths[name]))
+            for name in selection.packages
+        ]
 
     def _selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
         # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
@@ -127,12 +152,15 @@ class LayerArtifact:
         return built
 
     def _make(self) -> None:
-        wheels = self.wheels()
-        entries = merge(
-            [Bundle(name, tuple(wheel_entries(path))) for name, path in wheels.items()], "python/"
-        )
+        from .sbom import described
+
+        parts = self._parts()
+        bundles = [Bundle(part.package, tuple(wheel_entries(part.wheel))) for part in parts]
+        entries = merge(bundles, "python/")
+        packages = [described(part, bundle.entries) for part, bundle in zip(parts, bundles, strict=True)]
+        identity = LayerIdentity(self.build_key, self.project.manifest_md5)
         with self.store.scratch() as folder:
             made = folder / "layer.zip"
             with self.store.explained(made), made.open("wb") as file:
-                write_zip(file, entries)
-            self.store.keep_archive(self.build_key, made)
+                write_zip(file, entries, identity.comment)
+            self.store.keep_archive(self.build_key, made, packages=packages)
