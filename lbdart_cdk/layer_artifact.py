@@ -13,7 +13,7 @@ from constructs import Construct
 
 from ._assets import NO_BUCKET, NOT_BUILT, StagedAsset, stage_bytes, stage_file
 from ._errors import explained
-from ._props import checked_prefix, target_of
+from ._props import checked_prefix, target_of, validate_sharing
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
 from .core.build_key import key_of
@@ -115,6 +115,7 @@ class LambdaLayerArtifact(Resource):
                 found, chosen, target, options, tuple(exclude), Store(), listed(credentials)
             )
             built = artifact.build() if stack.bundling_required else None
+        self._removal_policy = removal_policy
         self._build_key = artifact.build_key if built is not None else NOT_BUILT
         self._layer_name = name
         # The user's own, if given: CDK compares more of it than the name.
@@ -237,10 +238,23 @@ class LambdaLayerArtifact(Resource):
 
     @jsii.member(jsii_name="addPermission")
     def add_permission(self, id: str, *, account_id: str, organization_id: str | None = None) -> None:  # noqa: A002
-        """Let another account, or an organisation, use the published version.
+        """Let another account, or the accounts of an organisation, use the published version.
+
+        A permission is Lambda's for one version, so each new version gets one of its own. With the removal
+        policy RETAIN those of older versions stay as the versions do, and so does that of the current one
+        when it is taken out of the app: revoke it with Lambda's RemoveLayerVersionPermission.
 
         :param id: of the permission in the construct tree.
-        :param account_id: an account's id, or ``"*"`` together with ``organization_id``.
-        :param organization_id: the organisation that may use it. Default: none.
+        :param account_id: an account's id, 12 digits; ``"*"`` for every account, of the organisation if one
+            is given, else of AWS.
+        :param organization_id: the organisation, ``o-...``. Default: none.
+
+        Raises :class:`LbdartError` for what Lambda would refuse.
         """
+        with explained(self.node.path):
+            validate_sharing(account_id, organization_id)
         self._version.add_permission(id, account_id=account_id, organization_id=organization_id)
+        # CloudFormation replaces the permission when the version changes, and would remove the old one.
+        permission = self._version.node.find_child(id)
+        assert isinstance(permission, lambda_.CfnLayerVersionPermission)
+        permission.apply_removal_policy(self._removal_policy)

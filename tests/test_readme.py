@@ -120,7 +120,10 @@ def test_deploy_without_cdk_publishes_the_layer_once(
             printed = capsys.readouterr().out.splitlines()
             assert printed[-1] == "arn:aws:lambda:us-east-1:123456789012:layer:orders-deps:1"
         found = boto3.client("s3").list_objects_v2(Bucket="artifacts", Prefix="lambda/orders/layer/0")
-        assert [row["Key"] for row in found["Contents"]] == ["lambda/orders/layer/000001/uv.lock"]
+        assert [row["Key"].removeprefix("lambda/orders/layer/") for row in found["Contents"]] == [
+            "000001/sbom.cdx.json",
+            "000001/uv.lock",
+        ]
 
 
 @pytest.mark.parametrize("construct", lbdart_cdk.__all__)

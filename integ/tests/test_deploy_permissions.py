@@ -17,12 +17,12 @@ pytestmark = pytest.mark.e2e
 READING = {("s3:GetObject", f"arn:aws:s3:::{ASSETS}/*")}
 
 
-def kept_in_place(project: Path, policy: RemovalPolicy) -> Any:
+def kept_in_place(project: Path, policy: RemovalPolicy, **more: Any) -> Any:
     """The usual stack, with all names given."""
 
     def define(stack: Stack) -> None:
         place = {"bucket": s3.Bucket.from_bucket_name(stack, "Place", "place"), "removal_policy": policy}
-        layer = {**place, "layer_name": "deps", "prefix": "team"}
+        layer = {**place, "layer_name": "deps", "prefix": "team", **more}
         orders(project, layer=layer, source={**place, "prefix": "team"})(stack)
 
     return define
@@ -98,6 +98,13 @@ REMOVING = {
 
 def test_role_may_keep_and_publish(stack: Deployment, project: Project) -> None:
     assert permissions(stack, kept_in_place(project.root, RemovalPolicy.RETAIN)) == KEEPING
+
+
+def test_role_may_prune_the_layer_whose_versions_are_counted(stack: Deployment, project: Project) -> None:
+    define = kept_in_place(project.root, RemovalPolicy.RETAIN, keep_versions=3)
+    assert permissions(stack, define) == KEEPING | {
+        permission for permission in REMOVING if "source/" not in "".join(permission)
+    }
 
 
 def test_role_may_remove_what_is_to_be_destroyed(stack: Deployment, project: Project) -> None:

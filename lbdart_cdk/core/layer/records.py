@@ -40,13 +40,15 @@ class S3SmallZip:
     def read(self, s3_client: S3Client, name: str) -> bytes:
         """Return the bytes of a file in it; no more than :data:`MAX_RECORDS` are ever held.
 
-        :raises LbdartError: if the zip is too large, is none, or lacks the file.
-        :raises botocore.exceptions.ClientError: if S3 refuses.
+        :raises LbdartError: if S3 refuses, or the zip is too large, is none, or lacks the file.
         """
+        from ..aws import explained  # boto3: not for who only packs
+
         if self._content is None:
-            answer = s3_client.get_object(Bucket=self.path.bucket, Key=self.path.key)
-            with answer["Body"] as body:
-                self._content = body.read(MAX_RECORDS + 1)
+            with explained(f"read {name} in {self.path}"):
+                answer = s3_client.get_object(Bucket=self.path.bucket, Key=self.path.key)
+                with answer["Body"] as body:
+                    self._content = body.read(MAX_RECORDS + 1)
         try:
             if len(self._content) > MAX_RECORDS:
                 raise zipfile.BadZipFile(f"it has more than {MAX_RECORDS:,} bytes")
