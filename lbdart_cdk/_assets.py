@@ -72,12 +72,11 @@ class Staging:
                 shutil.copyfile(path, temporary)
         return _registered(scope, id, staged, key)
 
-    def stage_content(self, scope: Construct, id: str, content: bytes, suffix: str = ".zip") -> StagedAsset:  # noqa: A002
-        """Write a small file into the cloud assembly and register it under its own hash, as above."""
-        if not self.wanted:
-            return StagedAsset(_NO_BUCKET, NOT_BUILT)
-        key = hashlib.sha256(content).hexdigest()
-        staged = self._place(key, suffix)
+    def stage_zip(self, scope: Construct, id: str, content: bytes | None, key: str) -> StagedAsset:  # noqa: A002
+        """Write a small zip into the cloud assembly and register it, as above."""
+        if content is None:
+            return StagedAsset(_NO_BUCKET, key)
+        staged = self._place(key, ".zip")
         if not (staged.is_file() and staged.stat().st_size == len(content)):
             with _appearing(staged) as temporary:
                 temporary.write_bytes(content)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
 
 from .core.errors import LbdartError
@@ -33,3 +36,28 @@ def checked_prefix(prefix: str | None, *, default: str) -> str:
             "Name a prefix such as 'lambda/orders', or leave it out.",
         )
     return cleaned
+
+
+def validate_sharing(account_id: str, organization_id: str | None) -> None:
+    """Check with whom a layer version is shared (Lambda API reference, AddLayerVersionPermission).
+
+    :raises LbdartError: for ids that are none, and for an organisation beside a single account.
+    """
+    if not Token.is_unresolved(account_id) and not re.fullmatch(r"[0-9]{12}|\*", account_id, re.ASCII):
+        raise LbdartError(
+            f"{account_id!r} is not the id of an AWS account.",
+            "Give its 12 digits as a text, or '*' for every account of the organization_id.",
+        )
+    if organization_id is None:
+        return
+    if not Token.is_unresolved(organization_id) and not re.fullmatch(r"o-[a-z0-9]{10,32}", organization_id):
+        raise LbdartError(
+            f"{organization_id!r} is not the id of an AWS organization.",
+            "Give it as AWS Organizations shows it, for example 'o-a1b2c3d4e5'.",
+        )
+    if account_id != "*":
+        raise LbdartError(
+            f"The layer would be shared with the account {account_id} and the organization {organization_id} "
+            "in one permission, which Lambda does not know.",
+            "Use account_id='*' with organization_id, and add a permission of its own for a single account.",
+        )

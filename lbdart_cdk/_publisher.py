@@ -17,7 +17,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IConstruct
 
-from ._assets import StagedAsset, Staging, handler_zip
+from ._assets import NOT_BUILT, StagedAsset, Staging, handler_zip
 from ._code import ObjectCode
 from ._errors import explained
 from ._functions import FunctionChecks
@@ -200,7 +200,9 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def _service_token(self) -> str:
-        code = self.staging.stage_content(self, "Code", handler_zip())
+        packed = handler_zip() if self.staging.wanted else None
+        key = hashlib.sha256(packed).hexdigest() if packed is not None else NOT_BUILT
+        code = self.staging.stage_zip(self, "Code", packed, key)
         function = lambda_.Function(
             self,
             "Handler",

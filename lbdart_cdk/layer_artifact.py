@@ -15,12 +15,19 @@ from constructs import Construct
 from ._assets import NOT_BUILT
 from ._errors import explained
 from ._functions import KnownLayer, warn
-from ._props import checked_prefix, target_of
+from ._props import checked_prefix, target_of, validate_sharing
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
+from .core.build_key import key_of
 from .core.credentials import Given
 from .core.layer.artifact import LayerArtifact
-from .core.layer.limits import validate_description, validate_layer_name, validate_license
+from .core.layer.limits import (
+    validate_description,
+    validate_keep_versions,
+    validate_layer_name,
+    validate_license,
+)
+from .core.layer.records import SBOM_NAME, pack_records
 from .core.store import Store
 from .core.tool import Options
 from .tools import find_project
@@ -55,6 +62,7 @@ class LambdaLayerArtifact(Resource):
         description: str = "",
         license: str = "",  # noqa: A002  (PublishLayerVersion's name)
         parameter_name: str | None = None,
+        keep_versions: int | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         """Build the layer, unless the stack needs no bundling, and declare its publication.
@@ -81,6 +89,8 @@ class LambdaLayerArtifact(Resource):
         :param license: of the layer version, at most 512 characters.
         :param parameter_name: name of an SSM parameter that carries the ARN of the current version, for
             other apps. Default: none.
+        :param keep_versions: how many published versions to keep; an update prunes older ones when it is
+            done, but never the version before it, which a rollback of the stack needs. Default: all.
         :param removal_policy: what happens to the published versions and their history when the
             construct is removed. Default: RETAIN.
 
@@ -100,11 +110,18 @@ class LambdaLayerArtifact(Resource):
                 validate_layer_name(name)
             validate_description(description)
             validate_license(license)
+            validate_keep_versions(keep_versions)
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture)
             options = Options(tuple(extras), tuple(groups))
             artifact = LayerArtifact(found, chosen, target, options, tuple(exclude), Store(), credentials)
-            built = artifact.build() if publisher.staging.wanted else None
+            built, records = None, None
+            if publisher.staging.wanted:
+                built = artifact.build()
+                records = pack_records(
+                    {found.manifest.name: found.manifest_content, SBOM_NAME: artifact.sbom()}
+                )
+        self._removal_policy = removal_policy
         self._build_key = artifact.build_key if built is not None else NOT_BUILT
         self._layer_name = name
         # The user's own, if given: CDK compares more of it than the name.
@@ -114,8 +131,9 @@ class LambdaLayerArtifact(Resource):
         ]
 
         zip_asset = publisher.staging.stage_file(self, "Zip", built, self._build_key)
-        manifest = found.manifest if built is not None else None
-        manifest_asset = publisher.staging.stage_file(self, "Manifest", manifest, found.manifest_sha256)
+        # The build key stands for the manifest's content and for all that the SBOM says.
+        key = key_of({"artifact": "records", "build_key": self._build_key, "manifest": found.manifest.name})
+        records_asset = publisher.staging.stage_zip(self, "Records", records, key)
         self._resource = publisher.custom_resource(
             self,
             "Custom::LbdartLayer",
@@ -126,22 +144,22 @@ class LambdaLayerArtifact(Resource):
                 "ManifestMd5": found.manifest_md5,
                 "AssetBucket": zip_asset.bucket_name,
                 "AssetKey": zip_asset.object_key,
-                "ManifestAssetBucket": manifest_asset.bucket_name,
-                "ManifestAssetKey": manifest_asset.object_key,
+                "RecordsAssetBucket": records_asset.bucket_name,
+                "RecordsAssetKey": records_asset.object_key,
                 "Bucket": place.name,
                 "Prefix": folder,
                 "Description": description,
                 "License": license,
                 "CompatibleRuntimes": [target.runtime],
                 "CompatibleArchitectures": [target.architecture],
+                **({"KeepVersions": str(keep_versions)} if keep_versions is not None else {}),
             },
             removal_policy,
         )
         publisher.grant_reading(zip_asset)
-        publisher.grant_reading(manifest_asset)
         publisher.grant_keeping(place, f"{folder}/layer")
         publisher.grant_publishing(name)
-        if removal_policy == RemovalPolicy.DESTROY:
+        if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
             publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
         refer_weakly(self._resource)
         verdict = artifact.verdict if built is not None else None
@@ -230,10 +248,23 @@ class LambdaLayerArtifact(Resource):
 
     @jsii.member(jsii_name="addPermission")
     def add_permission(self, id: str, *, account_id: str, organization_id: str | None = None) -> None:  # noqa: A002
-        """Let another account, or an organisation, use the published version.
+        """Let another account, or the accounts of an organisation, use the published version.
+
+        A permission is Lambda's for one version, so each new version gets one of its own. With the removal
+        policy RETAIN those of older versions stay as the versions do, and so does that of the current one
+        when it is taken out of the app: revoke it with Lambda's RemoveLayerVersionPermission.
 
         :param id: of the permission in the construct tree.
-        :param account_id: an account's id, or ``"*"`` together with ``organization_id``.
-        :param organization_id: the organisation that may use it. Default: none.
+        :param account_id: an account's id, 12 digits; ``"*"`` for every account, of the organisation if one
+            is given, else of AWS.
+        :param organization_id: the organisation, ``o-...``. Default: none.
+
+        Raises :class:`LbdartError` for what Lambda would refuse.
         """
+        with explained(self):
+            validate_sharing(account_id, organization_id)
         self._version.add_permission(id, account_id=account_id, organization_id=organization_id)
+        # CloudFormation replaces the permission when the version changes, and would remove the old one.
+        permission = self._version.node.find_child(id)
+        assert isinstance(permission, lambda_.CfnLayerVersionPermission)
+        permission.apply_removal_policy(self._removal_policy)

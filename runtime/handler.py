@@ -80,7 +80,8 @@ def _carry_out(event: Mapping[str, Any]) -> Answer:
             "Send Create, Update or Delete.",
         )
     resource = _resource_of(event)
-    return Answer("SUCCESS", resource.physical_id, resource.deploy(_clients()))
+    before = event.get("OldResourceProperties") if event["RequestType"] == "Update" else None
+    return Answer("SUCCESS", resource.physical_id, resource.deploy(_clients(), before))
 
 
 def _delete(event: Mapping[str, Any]) -> Answer:

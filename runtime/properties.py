@@ -32,13 +32,14 @@ class LayerProperties:
     manifest_name: str
     manifest_md5: str
     asset: S3Path
-    manifest_asset: S3Path
+    records_asset: S3Path
     s3dir_lambda: S3Path
     description: str
     license: str
     compatible_runtimes: tuple[str, ...]
     compatible_architectures: tuple[str, ...]
     removal_policy: str
+    keep_versions: int | None
 
     @classmethod
     def parse(cls, properties: Mapping[str, Any]) -> Self:
@@ -52,13 +53,14 @@ class LayerProperties:
             manifest_name=_text(properties, "ManifestName", _FILE_NAME),
             manifest_md5=_text(properties, "ManifestMd5", _MD5),
             asset=_object(properties, "AssetBucket", "AssetKey"),
-            manifest_asset=_object(properties, "ManifestAssetBucket", "ManifestAssetKey"),
+            records_asset=_object(properties, "RecordsAssetBucket", "RecordsAssetKey"),
             s3dir_lambda=_folder(properties),
             description=_text(properties, "Description", r".*", default=""),
             license=_text(properties, "License", r".*", default=""),
             compatible_runtimes=_texts(properties, "CompatibleRuntimes"),
             compatible_architectures=_texts(properties, "CompatibleArchitectures"),
             removal_policy=_text(properties, "RemovalPolicy", _REMOVAL_POLICY),
+            keep_versions=int(_text(properties, "KeepVersions", r"[1-9]\d{0,8}|", default="") or 0) or None,
         )
 
 

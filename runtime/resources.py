@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.foundation import LayerManifest
 from lbdart_cdk.core.layer.publish import LEASE_SECONDS, LambdaLayerVersionPublisher, remove_layer_versions
+from lbdart_cdk.core.layer.records import SBOM_NAME, S3Member, S3SmallZip
 from lbdart_cdk.core.layer.upload import upload_layer_zip_to_s3
 from lbdart_cdk.core.source.upload import remove_source_zips, upload_source_zip
 
@@ -52,9 +54,10 @@ class Resource(Protocol):
     def physical_id(self) -> str:
         """What makes it this resource and no other; another physical id is a replacement."""
 
-    def deploy(self, clients: Clients) -> dict[str, str]:
+    def deploy(self, clients: Clients, before: object) -> dict[str, str]:
         """Create or update it, and return its attributes.
 
+        :param before: the properties that an update starts from, as they were sent.
         :raises LbdartError: if AWS refuses or something it needs is missing.
         """
 
@@ -87,10 +90,14 @@ class LayerResource:
         """The layer's name: a changed name is another layer, all else an update in place."""
         return self.properties.layer_name
 
-    def deploy(self, clients: Clients) -> dict[str, str]:
-        """Publish the build key, or find it published."""
+    def deploy(self, clients: Clients, before: object) -> dict[str, str]:
+        """Publish the build key, or find it published; then prune, if there is a version to go back to."""
         layer = self.properties
-        manifest = LayerManifest(layer.manifest_name, layer.manifest_md5, layer.manifest_asset)
+        records = S3SmallZip(layer.records_asset)
+        content = S3Member(records, layer.manifest_name)
+        manifest = LayerManifest(layer.manifest_name, layer.manifest_md5, content)
+        sbom = S3Member(records, SBOM_NAME)
+        needed = self._build_key_before(before)
         publisher = LambdaLayerVersionPublisher(
             s3_client=clients.s3,
             lambda_client=clients.lambda_,
@@ -98,12 +105,15 @@ class LayerResource:
             s3dir_lambda=layer.s3dir_lambda,
             build_key=layer.build_key,
             manifest=manifest,
+            sbom=sbom,
             description=layer.description,
             license=layer.license,
             compatible_runtimes=layer.compatible_runtimes,
             compatible_architectures=layer.compatible_architectures,
             owner=self.owner,
             lease_seconds=int(os.environ.get("LBDART_LEASE_SECONDS", LEASE_SECONDS)),
+            keep_versions=layer.keep_versions if needed else None,
+            needed_build_key=needed,
         )
         copy = partial(
             upload_layer_zip_to_s3,
@@ -113,6 +123,7 @@ class LayerResource:
             manifest,
             layer.build_key,
             owner=self.owner,
+            sbom=sbom,
         )
         deployment = publisher.run(copy)
         return {
@@ -121,6 +132,16 @@ class LayerResource:
             "LayerVersionArn": deployment.layer_version_arn,
             "ManifestUri": deployment.s3path_manifest.uri,
         }
+
+    def _build_key_before(self, before: object) -> str:
+        """The build that this same layer had before, to which its stack may still go back; none is empty."""
+        try:
+            old = LayerProperties.parse(before) if isinstance(before, dict) else None
+        except LbdartError:
+            return ""
+        new = self.properties
+        is_same = old and (old.layer_name, old.s3dir_lambda) == (new.layer_name, new.s3dir_lambda)
+        return old.build_key if old and is_same else ""
 
     def destroy(self, clients: Clients) -> None:
         """Remove its versions and their history."""
@@ -150,7 +171,7 @@ class SourceResource:
         """The folder: changed code is an update in place, so that the zips before stay for a rollback."""
         return self.properties.s3dir_lambda.uri
 
-    def deploy(self, clients: Clients) -> dict[str, str]:
+    def deploy(self, clients: Clients, before: object) -> dict[str, str]:
         """Bring the zip to its place, unless it is there."""
         source = self.properties
         path = upload_source_zip(

@@ -517,6 +517,11 @@ MISTAKES = [
         "an empty prefix", BOTH, props(prefix="/"), r"The prefix '/' is empty", r"Name a prefix",
     ),
     Mistake(
+        "a number of versions that keeps nothing", LAYER, props(keep_versions=0),
+        r"keep_versions is 0, and the current version at least is kept\.",
+        r"Give the number of versions to keep, 1 or more",
+    ),
+    Mistake(
         "a removal policy that versions cannot have", BOTH, props(removal_policy=RemovalPolicy.SNAPSHOT),
         r"The removal policy SNAPSHOT means nothing", r"Use RemovalPolicy\.RETAIN or",
     ),

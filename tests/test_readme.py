@@ -198,6 +198,7 @@ def test_the_programs_without_cdk_print_what_is_shown(
         found = boto3.client("s3").list_objects_v2(Bucket="orders-artifacts")["Contents"]
         keys = [re.sub(r"[0-9a-f]{64}", "SHA256", row["Key"]) for row in found]
         assert keys.count("lambda/orders/source/1.2.0/SHA256/source.zip") == 2
+        assert "lambda/orders/layer/000001/sbom.cdx.json" in keys
         assert {"lambda/orders/layer/000001/uv.lock", "lambda/shared/layer/000001/uv.lock"} <= set(keys)
 
 

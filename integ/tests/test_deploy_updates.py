@@ -53,8 +53,10 @@ def test_first_deployment_fills_the_bucket(stack: Deployment, project: Project) 
     source_key = f"orders/source/1.2.0/{sha256(source_zip)}/source.zip"
     assert source_uri == f"s3://{stack.bucket}/{source_key}"
     assert stack.keys() == {
+        "lambda/deps/layer/000001/sbom.cdx.json",
         "lambda/deps/layer/000001/uv.lock",
         "lambda/deps/layer/layer.zip",
+        "lambda/deps/layer/sbom.cdx.json",
         "lambda/deps/layer/uv.lock",
         "lambda/deps/layer/publish-claim.json",
         source_key,

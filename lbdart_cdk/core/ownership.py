@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .s3 import S3Object, S3Path
 
-__all__ = ["SHARED", "find_owned", "joint_owner", "owner_metadata"]
+__all__ = ["SHARED", "belongs_to", "find_owned", "joint_owner", "owner_metadata"]
 
 SHARED: Final = "shared"
 _KEY: Final = "owner"
@@ -32,18 +32,20 @@ def owner_metadata(owner: str) -> dict[str, str]:
 
 def joint_owner(stored: S3Object | None, owner: str) -> str:
     """Whom to note an object for that ``owner`` needs, given what is stored."""
-    if stored is None:
-        return owner
-    noted = stored.metadata.get(_KEY, "")
-    return noted if noted in {owner, ""} else SHARED
+    return owner if stored is None or belongs_to(stored, owner) else SHARED
+
+
+def belongs_to(stored: S3Object, owner: str) -> bool:
+    """Tell whether an object belongs to ``owner`` alone, or to nobody, for the empty owner."""
+    return owner != SHARED and stored.metadata.get(_KEY, "") == owner
 
 
 def find_owned(s3_client: S3Client, folder: S3Path, owner: str) -> dict[S3Path, list[str]]:
     """Objects below a folder that belong to ``owner`` alone, each with the ids of all its versions."""
-    if owner in {"", SHARED}:
+    if not owner:
         return {}
     return {
         path: version_ids
         for path, version_ids in list_object_versions(s3_client, folder).items()
-        if (stored := head_object(s3_client, path)) and stored.metadata.get(_KEY) == owner
+        if (stored := head_object(s3_client, path)) and belongs_to(stored, owner)
     }

@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 
 from lbdart_cdk import LambdaLayerArtifact
+from lbdart_cdk.core.build_key import key_of
 from tests.support.apps import (
     PYTHON_3_13,
     asset_hash,
@@ -42,6 +43,7 @@ def test_the_layer_is_built_and_its_publication_declared(orders: Path, stack: St
         stack, "Deps", tool="uv", project=str(orders), runtime=PYTHON_3_13, description="Ours", license="MIT"
     )
     manifest = (orders / "uv.lock").read_bytes()
+    records_key = key_of({"artifact": "records", "build_key": deps.build_key, "manifest": "uv.lock"})
     declared = properties(stack, LAYER)
     assert {name: value for name, value in declared.items() if isinstance(value, str | list)} == {
         "LayerName": deps.layer_name,
@@ -49,7 +51,7 @@ def test_the_layer_is_built_and_its_publication_declared(orders: Path, stack: St
         "ManifestName": "uv.lock",
         "ManifestMd5": hashlib.md5(manifest, usedforsecurity=False).hexdigest(),
         "AssetKey": f"{asset_hash(deps.build_key)}.zip",
-        "ManifestAssetKey": f"{asset_hash(hashlib.sha256(manifest).hexdigest())}.lock",
+        "RecordsAssetKey": f"{asset_hash(records_key)}.zip",
         "Prefix": deps.layer_name,
         "Description": "Ours",
         "License": "MIT",
@@ -62,7 +64,9 @@ def test_the_layer_is_built_and_its_publication_declared(orders: Path, stack: St
     assert {name.split("/")[1] for name in names_in(built) if "-" not in name} == {
         "alpha", "native.so", "urllib3",
     }  # fmt: skip
-    assert staged(outdir, hashlib.sha256(manifest).hexdigest()).read_bytes() == manifest
+    records = staged(outdir, records_key)
+    assert names_in(records) == ["sbom.cdx.json", "uv.lock"]
+    assert read_from(records, "uv.lock") == manifest
 
 
 def test_it_is_accepted_wherever_a_layer_version_is(orders: Path, stack: Stack) -> None:

@@ -20,7 +20,6 @@ LAYER = """
     logs:CreateLogStream {log group}
     logs:PutLogEvents {log group}
     s3:GetObject arn:aws:s3:::{assets}/*.zip
-    s3:GetObject arn:aws:s3:::{assets}/*.lock
     s3:GetObject {bucket}/deps/layer/*
     s3:GetObjectVersion {bucket}/deps/layer/*
     s3:PutObject {bucket}/deps/layer/*
@@ -89,6 +88,7 @@ DESTROY: dict[str, Any] = {"removal_policy": RemovalPolicy.DESTROY}
         pytest.param([layer(), source()], lines(LAYER, SOURCE), id="both"),
         pytest.param([layer(parameter_name="/deps")], lines(LAYER), id="a parameter: CloudFormation sets it"),
         pytest.param([layer(**DESTROY)], lines(LAYER, REMOVE_LAYER), id="a layer to be destroyed"),
+        pytest.param([layer(keep_versions=3)], lines(LAYER, REMOVE_LAYER), id="versions to be pruned"),
         pytest.param([source(**DESTROY)], lines(SOURCE, REMOVE_SOURCE), id="a source to be destroyed"),
         pytest.param(
             [layer(**DESTROY), source()], lines(LAYER, REMOVE_LAYER, SOURCE), id="only one to be destroyed"

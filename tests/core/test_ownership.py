@@ -20,7 +20,8 @@ PATH = S3Path("artifacts", "deps/file")
         ("one", "two", SHARED),
         ("one", "", SHARED),
         (SHARED, "one", SHARED),
-        ("", "one", ""),
+        ("", "one", SHARED),
+        ("", "", ""),
     ],
 )
 def test_what_a_second_owner_needs_belongs_to_nobody_alone(

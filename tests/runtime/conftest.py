@@ -10,14 +10,17 @@ import threading
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
 
 from lbdart_cdk.core.layer import publish as publish_module
+from lbdart_cdk.core.layer.records import SBOM_NAME, pack_records
 from runtime import handler
 from runtime import response as response_module
+from tests.support.layers import layer_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +70,10 @@ def zip_of(text: str) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo("python/package.py"), text)
     return buffer.getvalue()
+
+
+def sbom_of(build: str) -> bytes:
+    return json.dumps({"bomFormat": "CycloneDX", "build": build}).encode()
 
 
 @dataclass
@@ -126,16 +133,20 @@ class World:
     def layer(self, name: str, build: str, **changes: Any) -> dict[str, Any]:
         """Properties of a layer whose manifest and zip are those of a build."""
         lock = f"lock of {build}".encode()
+        build_key = hashlib.sha256(build.encode()).hexdigest()
+        md5 = hashlib.md5(lock, usedforsecurity=False).hexdigest()
         return {
             "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:handler",
             "LayerName": name,
-            "BuildKey": hashlib.sha256(build.encode()).hexdigest(),
+            "BuildKey": build_key,
             "ManifestName": "uv.lock",
-            "ManifestMd5": hashlib.md5(lock, usedforsecurity=False).hexdigest(),
+            "ManifestMd5": md5,
             "AssetBucket": "assets",
-            "AssetKey": self.asset(zip_of(build), ".zip"),
-            "ManifestAssetBucket": "assets",
-            "ManifestAssetKey": self.asset(lock, ".lock"),
+            "AssetKey": self.asset(layer_zip(build, build_key, md5), ".zip"),
+            "RecordsAssetBucket": "assets",
+            "RecordsAssetKey": self.asset(
+                pack_records({"uv.lock": lock, SBOM_NAME: sbom_of(build)}), ".records.zip"
+            ),
             "Bucket": "artifacts",
             "Prefix": name,
             "Description": "Ours",
@@ -205,6 +216,12 @@ class World:
         stored = self.clients.s3.get_object(Bucket="artifacts", Key=key)
         assert hashlib.md5(stored["Body"].read()).hexdigest() == properties["ManifestMd5"]
         assert stored["Metadata"]["layer_version_arn"] == data["LayerVersionArn"]
+        sbom = self.clients.s3.get_object(Bucket="artifacts", Key=str(PurePath(key).with_name(SBOM_NAME)))
+        records = self.clients.s3.get_object(Bucket="assets", Key=properties["RecordsAssetKey"])[
+            "Body"
+        ].read()
+        assert sbom["Body"].read() in records
+        assert sbom["Metadata"]["build_key"] == stored["Metadata"]["build_key"] == properties["BuildKey"]
 
     def check_source(self, answer: dict[str, Any], properties: dict[str, Any]) -> None:
         """The answer names the zip, and it is the asset."""

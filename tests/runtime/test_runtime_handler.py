@@ -24,7 +24,14 @@ def test_a_layer_is_created(world: World) -> None:
         "LayerVersionArn": "arn:aws:lambda:us-east-1:123456789012:layer:deps:1",
         "ManifestUri": "s3://artifacts/deps/layer/000001/uv.lock",
     }
-    assert world.keys("deps/layer") == {"layer.zip", "uv.lock", "publish-claim.json", "000001/uv.lock"}
+    assert world.keys("deps/layer") == {
+        "layer.zip",
+        "sbom.cdx.json",
+        "uv.lock",
+        "publish-claim.json",
+        "000001/sbom.cdx.json",
+        "000001/uv.lock",
+    }
     (version,) = world.clients.lambda_.list_layer_versions(LayerName="deps")["LayerVersions"]
     assert version["CompatibleRuntimes"] == ["python3.13"]
     assert version["CompatibleArchitectures"] == ["arm64"]
@@ -43,7 +50,7 @@ def test_going_back_returns_the_version_that_was_there_without_its_assets(world:
     one, two = world.layer("deps", "build-1"), world.layer("deps", "build-2")
     first = world.send(world.event("Create", one))
     world.send(world.event("Update", two, PhysicalResourceId="deps"))
-    for key in (one["AssetKey"], one["ManifestAssetKey"]):
+    for key in (one["AssetKey"], one["RecordsAssetKey"]):
         world.clients.s3.delete_object(Bucket="assets", Key=key)
     back = world.send(world.event("Update", one, PhysicalResourceId="deps", OldResourceProperties=two))
     assert back["Data"] == first["Data"]
@@ -67,12 +74,25 @@ def test_no_bytes_of_a_zip_pass_through_the_handler(world: World) -> None:
     layer, source = world.layer("deps", "build-1"), world.source("app", "build-1")
     called: set[str] = set()
     sent: list[bytes] = []
+    got: list[str] = []
     world.on("before-call.*", lambda model, **_: called.add(model.name))
     world.on("provide-client-params.s3.PutObject", lambda params, **_: sent.append(params["Body"]))
+    world.on(
+        "provide-client-params.s3.GetObject",
+        lambda params, **_: got.append(f"{params['Key']} {params.get('Range', '')}".strip()),
+    )
     world.send(world.event("Create", layer))
     world.send(world.event("Create", source))
-    assert called == {"ListLayerVersions", "HeadObject", "PutObject", "CopyObject", "PublishLayerVersion"}
+    assert called == {
+        "ListLayerVersions",
+        "HeadObject",
+        "GetObject",
+        "PutObject",
+        "CopyObject",
+        "PublishLayerVersion",
+    }
     assert all(len(body) < 300 for body in sent)
+    assert set(got) == {layer["RecordsAssetKey"], "deps/layer/layer.zip bytes=-65557"}
 
 
 def test_a_source_is_copied_to_its_place_and_its_zips_stay(world: World) -> None:

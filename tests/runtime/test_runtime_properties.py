@@ -16,8 +16,8 @@ LAYER: dict[str, Any] = {
     "ManifestMd5": "cd" * 16,
     "AssetBucket": "assets",
     "AssetKey": "1.zip",
-    "ManifestAssetBucket": "assets",
-    "ManifestAssetKey": "1.lock",
+    "RecordsAssetBucket": "assets",
+    "RecordsAssetKey": "1.lock",
     "Bucket": "artifacts",
     "Prefix": "team/deps",
     "RemovalPolicy": "retain",
@@ -42,7 +42,7 @@ def test_what_may_be_left_out_is_empty() -> None:
 def test_locations_are_put_together() -> None:
     parsed = LayerProperties.parse(LAYER)
     assert parsed.asset == S3Path("assets", "1.zip")
-    assert parsed.manifest_asset == S3Path("assets", "1.lock")
+    assert parsed.records_asset == S3Path("assets", "1.lock")
     assert parsed.s3dir_lambda == S3Path("artifacts", "team/deps")
 
 

@@ -21,11 +21,13 @@ from ..project import Project
 from ..store import Store, sha256_of
 from ..target import Target
 from ..tool import Options, Tool
+from .identity import LayerIdentity
 
 if TYPE_CHECKING:
     from ..local_wheel import BuiltWheel
     from ..pack import Bundle
     from ..selection import Selection
+    from .sbom import Part
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,28 @@ class LayerArtifact:
 
     def wheels(self) -> dict[NormalizedName, Path]:
         """Fetch or build the wheel of each package; return their places in the store, by name."""
+        return {canonicalize_name(part.package): part.wheel for part in self._parts()}
+
+    def sbom(self) -> bytes:
+        """Return the layer's bill of materials; it is made once for a build."""
+        return str(self.store.memo("sboms", self.build_key, self._make_sbom)["json"]).encode()
+
+    def _make_sbom(self) -> dict[str, str]:
+        from ..wheel import wheel_entries
+        from .sbom import described, render
+
+        noted = self.store.recall("archives", self.build_key) or {}
+        packages = noted.get("packages") or [
+            described(part, wheel_entries(part.wheel, part.package)) for part in self._parts()
+        ]
+        return {"json": render(self.project.name, self.build_key, packages)}
+
+    def _parts(self) -> list[Part]:
         # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
         from ..fetch import fetch
         from ..sound import refuse_unsound
         from ..wheel import required_by
+        from .sbom import Part
 
         selection = self.selection()
         files = [*selection.wheels, *selection.sdists]
@@ -126,7 +146,13 @@ class LayerArtifact:
                 f"Left out of the layer of {self.project.name}: {', '.join(selection.left_out)}",
                 file=sys.stderr,
             )
-        return {name: paths[name] for name in selection.packages}
+        locked = {one.package: one for one in (*selection.wheels, *selection.sdists)}
+        return [
+            Part(name, paths[name], locked[name].filename, locked[name].sha256)
+            if name in locked
+            else Part(name, paths[name], "", sha256_of(paths[name]))
+            for name in selection.packages
+        ]
 
     def selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
         """Return the files that the layer is made of; ``requires`` is for a lock that does not say it."""
@@ -155,22 +181,26 @@ class LayerArtifact:
         from ..archive import write_zip
         from ..pack import Bundle, merge
         from ..wheel import wheel_entries
+        from .sbom import described
 
-        wheels = self.wheels()
-        bundles = [Bundle(name, tuple(wheel_entries(path, name))) for name, path in wheels.items()]
+        parts = self._parts()
+        bundles = [Bundle(part.package, tuple(wheel_entries(part.wheel, part.package))) for part in parts]
         entries = merge(bundles, "python/")
-        verdict = self._judged(wheels, bundles, sum(entry.size for entry in entries))
+        packages = [described(part, bundle.entries) for part, bundle in zip(parts, bundles, strict=True)]
+        verdict = self._judged(parts, bundles, sum(entry.size for entry in entries))
+        identity = LayerIdentity(self.build_key, self.project.manifest_md5)
         with self.store.scratch() as folder:
             made = folder / "layer.zip"
             with self.store.explained(made), made.open("wb") as file:
-                write_zip(file, entries)
-            self.store.keep_archive(self.build_key, made, **{NOTED: verdict.to_json()})
+                write_zip(file, entries, identity.comment)
+            self.store.keep_archive(self.build_key, made, packages=packages, **{NOTED: verdict.to_json()})
 
-    def _judged(self, wheels: Mapping[NormalizedName, Path], bundles: Sequence[Bundle], size: int) -> Verdict:
+    def _judged(self, parts: Sequence[Part], bundles: Sequence[Bundle], size: int) -> Verdict:
         """Judge what the layer is made of; raises :class:`LbdartError` for what cannot load on the target."""
         from ..native.facts import facts_of_wheels
         from ..native.findings import findings
 
+        wheels = {canonicalize_name(part.package): part.wheel for part in parts}
         facts = facts_of_wheels(wheels.items(), self.store)
         found = findings(facts, self.target)
         found.raise_errors(self.target)

@@ -134,6 +134,11 @@ class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
         """The layer's identity: a SHA-256, in hexadecimal, over every input."""
         return self.artifact.build_key
 
+    @property
+    def sbom(self) -> bytes:
+        """The layer's bill of materials (CycloneDX JSON)."""
+        return self.artifact.sbom()
+
     def step_3_execute_build(self) -> None:
         """Bring the wheels of the selection into ``dir_wheels``."""
         for name, path in self.artifact.wheels().items():

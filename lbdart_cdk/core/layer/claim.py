@@ -52,22 +52,25 @@ class PublishClaim:
     :param path: the claim's object.
     :param lease_seconds: how long the claim holds without :meth:`renew`.
     :param owner: whom the object is noted for (see :mod:`lbdart_cdk.core.ownership`).
-    :raises LbdartError: on entering, if others hold the claim for four leases.
+    :param waits: False, if it is not worth waiting for.
+    :raises LbdartError: on entering, if others hold the claim for four leases, or hold it at all.
     """
 
     s3_client: S3Client
     path: S3Path
     lease_seconds: int
     owner: str = ""
+    waits: bool = True
     _etag: str = field(default="", init=False)
 
     def __enter__(self) -> Self:
-        give_up = monotonic() + 4 * self.lease_seconds
+        patience = 4 * self.lease_seconds if self.waits else 0
+        give_up = monotonic() + patience
         while not self._take(head_object(self.s3_client, self.path)):
             if monotonic() >= give_up:
                 raise LbdartError(
                     "Other deployments have been publishing this layer for "
-                    f"{4 * self.lease_seconds} seconds, as {self.path} says.",
+                    f"{patience} seconds, as {self.path} says.",
                     "Deploy again when they are done.",
                 )
             sleep(_POLL_SECONDS)

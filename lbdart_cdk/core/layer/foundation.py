@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import LbdartError
 from ..s3 import S3Path
+from .records import SBOM_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mypy_boto3_s3 import S3Client
+
+    from .records import S3Member
 
 __all__ = [
     "ZFILL",
@@ -205,9 +210,18 @@ class LayerS3Layout:
         """``{s3dir}/layer/{layer_version:06d}/``."""
         return self.s3dir_layer / f"{layer_version:0{ZFILL}d}/"
 
+    def get_s3path_layer_sbom(self, layer_version: int) -> S3Path:
+        """``{s3dir}/layer/{layer_version:06d}/sbom.cdx.json``, if the layer was built from wheels."""
+        return self.get_s3dir_layer_version(layer_version) / SBOM_NAME
+
     def get_s3path_layer_manifest(self, layer_version: int, manifest_name: str) -> S3Path:
         """``{s3dir}/layer/{layer_version:06d}/{manifest}``."""
         return self.get_s3dir_layer_version(layer_version) / manifest_name
+
+
+def md5_of(content: bytes) -> str:
+    """MD5 in hexadecimal; an identity, not a protection."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -221,11 +235,28 @@ class LayerManifest:
 
     name: str
     md5: str
-    content: bytes | S3Path
+    content: bytes | S3Path | S3Member
 
     def __str__(self) -> str:
         """What messages call it: where S3 has it, else its name."""
-        return self.content.uri if isinstance(self.content, S3Path) else self.name
+        return self.name if isinstance(self.content, bytes) else str(self.content)
+
+    def checked(self, s3_client: S3Client) -> bytes | S3Path:
+        """The content for S3: bytes that have the MD5, or an object to copy.
+
+        :raises LbdartError: if the bytes are others.
+        """
+        content = self.content
+        if isinstance(content, S3Path):
+            return content
+        content = content if isinstance(content, bytes) else content.read(s3_client)
+        found = md5_of(content)
+        if found != self.md5:
+            raise LbdartError(
+                f"The manifest {self} has the MD5 {found}, and not {self.md5}.",
+                "Build the layer again; the file changed after its MD5 was taken.",
+            )
+        return content
 
 
 @dataclass(frozen=True)
@@ -261,7 +292,7 @@ class LayerManifestManager:
     @cached_property
     def md5(self) -> str:
         """MD5 of the content, 32 hex digits; an identity, not a protection."""
-        return hashlib.md5(self.content, usedforsecurity=False).hexdigest()
+        return md5_of(self.content)
 
     @property
     def manifest(self) -> LayerManifest:

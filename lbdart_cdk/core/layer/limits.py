@@ -25,6 +25,7 @@ __all__ = [
     "validate_architectures",
     "validate_build_key",
     "validate_description",
+    "validate_keep_versions",
     "validate_layer_name",
     "validate_license",
     "validate_runtimes",
@@ -100,6 +101,20 @@ def validate_description(description: str) -> None:
         raise LbdartError(
             "The layer's description ends with [lbdart:...], the mark of a published build.",
             "Leave the mark out; it is added when the layer is published.",
+        )
+
+
+def validate_keep_versions(keep_versions: int | None) -> None:
+    """Check how many versions to keep; None keeps all.
+
+    :raises LbdartError: unless it is a whole number from 1.
+    """
+    if keep_versions is None:
+        return
+    if isinstance(keep_versions, bool) or not isinstance(keep_versions, int) or keep_versions < 1:
+        raise LbdartError(
+            f"keep_versions is {keep_versions!r}, and the current version at least is kept.",
+            "Give the number of versions to keep, 1 or more, or leave it out to keep all of them.",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,20 +14,23 @@ from ..ownership import find_owned, joint_owner, owner_metadata
 from ..s3 import S3Path, delete_object_versions, head_object, write_object
 from .claim import PublishClaim
 from .foundation import BaseLogger, LayerS3Layout, S3MetadataKeyEnum
+from .identity import LayerIdentity, comment_of, read_tail
 from .limits import (
     describe,
     described_build_key,
     validate_architectures,
     validate_build_key,
     validate_description,
+    validate_keep_versions,
     validate_layer_name,
     validate_license,
     validate_runtimes,
 )
-from .upload import UploadedLayer
+from .prune import RETURNED_TO, find_superseded, may_go
+from .records import S3Member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from ..s3 import S3Object
     from .foundation import LayerManifest
+    from .upload import UploadedLayer
 
 __all__ = ["LEASE_SECONDS", "LambdaLayerVersionPublisher", "LayerDeployment", "remove_layer_versions"]
 
@@ -56,6 +60,14 @@ class LayerDeployment:
     s3path_manifest: S3Path
 
 
+@dataclass(frozen=True)
+class _Version:
+    """A version in Lambda's list; ``build_key`` is None if it is not one of ours."""
+
+    arn: str
+    build_key: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class LambdaLayerVersionPublisher(BaseLogger):
     """Publishes a layer version for a build key, or finds the one that is there.
@@ -64,6 +76,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
     :param s3dir_lambda: where the layer's objects are (:class:`LayerS3Layout`); in the Region of the layer.
     :param build_key: sha256 over every input of the build, 64 hex digits.
     :param manifest: what the layer was built from; its content is stored beside each version.
+    :param sbom: the bill of materials (CycloneDX JSON); stored there too, if there is one.
     :param description: at most :data:`~lbdart_cdk.core.layer.limits.MAX_DESCRIPTION` characters; as licence,
         runtimes and architectures it is taken when a version is published and stays with that version.
     :param license: at most 512 characters.
@@ -71,6 +84,10 @@ class LambdaLayerVersionPublisher(BaseLogger):
     :param compatible_architectures: as Lambda names them.
     :param owner: see :mod:`lbdart_cdk.core.ownership`.
     :param lease_seconds: see :mod:`lbdart_cdk.core.layer.claim`; more than ``lambda_client``'s read timeout.
+    :param keep_versions: how many versions to keep when :meth:`run` is done; all of them, if None. See
+        :mod:`lbdart_cdk.core.layer.prune`.
+    :param needed_build_key: a build whose version stays, and with it all later ones: the one that a rollback
+        would go back to. While it is not published nothing is pruned.
     :raises LbdartError: if a value is one that Lambda would not take.
     """
 
@@ -80,12 +97,15 @@ class LambdaLayerVersionPublisher(BaseLogger):
     s3dir_lambda: S3Path | str
     build_key: str
     manifest: LayerManifest
+    sbom: bytes | S3Member | None = None
     description: str = ""
     license: str = ""
     compatible_runtimes: tuple[str, ...] = ()
     compatible_architectures: tuple[str, ...] = ()
     owner: str = ""
     lease_seconds: int = LEASE_SECONDS
+    keep_versions: int | None = None
+    needed_build_key: str = ""
 
     def __post_init__(self) -> None:
         validate_layer_name(self.layer_name)
@@ -94,6 +114,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
         validate_license(self.license)
         validate_runtimes(self.compatible_runtimes)
         validate_architectures(self.compatible_architectures)
+        validate_keep_versions(self.keep_versions)
 
     @property
     def layout(self) -> LayerS3Layout:
@@ -111,8 +132,10 @@ class LambdaLayerVersionPublisher(BaseLogger):
             lies there.
         :raises LbdartError: if the preflight fails, AWS refuses, or another deployment takes over.
         """
-        deployment = self.find_published() or self._publish_once(upload)
-        self.store_manifest(deployment)
+        deployment = self.find_published()
+        if deployment is None or not self._has_records(deployment):
+            deployment = self._publish_once(upload)
+        self._prune(deployment)
         return deployment
 
     def find_published(self) -> LayerDeployment | None:
@@ -123,17 +146,12 @@ class LambdaLayerVersionPublisher(BaseLogger):
 
         :raises LbdartError: if AWS refuses to list the versions.
         """
-        with explained(f"look for layer {self.layer_name} among the published"):
-            found = [
-                version
-                for version in _list_versions(self.lambda_client, self.layer_name)
-                if described_build_key(version.get("Description", "")) == self.build_key
-            ]
-        if not found:
+        having = {n: one for n, one in self._versions().items() if one.build_key == self.build_key}
+        if not having:
             return None
-        first = min(found, key=lambda version: version["Version"])
-        self.log(f"Version {first['Version']} of layer {self.layer_name} has this build.")
-        return self._deployment(first["Version"], first["LayerVersionArn"])
+        first = min(having)
+        self.log(f"Version {first} of layer {self.layer_name} has this build.")
+        return self._deployment(first, having[first].arn)
 
     def check_zip_exists(self, zip_version_id: str | None = None) -> S3Object:
         """Preflight, stage 1: the zip is there.
@@ -154,40 +172,135 @@ class LambdaLayerVersionPublisher(BaseLogger):
     def check_zip_agrees(self, stored: S3Object) -> None:
         """Preflight, stage 2: the zip was built from the manifest, and for the build key.
 
-        :raises LbdartError: if its metadata name another manifest MD5 or build key.
+        Both its metadata and its own last bytes say so (:mod:`lbdart_cdk.core.layer.identity`); of the zip no
+        more than these are read.
+
+        :raises LbdartError: if either names another manifest MD5 or build key.
         """
+        with explained(f"read the end of {stored.path}"):
+            comment = comment_of(read_tail(self.s3_client, stored))
+        if comment is None:
+            raise LbdartError(
+                f"{stored.path} does not end as a zip does, so it is none, or not whole.",
+                "Build and upload the layer again, then publish.",
+            )
+        identity = LayerIdentity.parse(comment)
+        if identity is None:
+            raise LbdartError(
+                f"The zip at {stored.path} does not say what it was built for.",
+                "Upload it with upload_layer_zip_to_s3, which writes that into its archive comment.",
+            )
+        self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata)
+        self._check_agrees(f"The zip at {stored.path}", "in its archive comment", asdict(identity))
+
+    def _check_agrees(self, what: str, where: str, noted: Mapping[str, str]) -> None:
         expected = {
             S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
             S3MetadataKeyEnum.build_key: self.build_key,
         }
         for key, value in expected.items():
-            noted = stored.metadata.get(key, "none")
-            if noted != value:
+            if noted.get(key) != value:
                 raise LbdartError(
-                    f"{stored.path} was built from something else: its {key} is {noted}, "
+                    f"{what} was built from something else: {where} its {key} is {noted.get(key, 'none')}, "
                     f"that of {self.manifest.name} is {value}.",
                     "Build and upload the layer again, then publish.",
                 )
 
-    def store_manifest(self, deployment: LayerDeployment) -> None:
-        """See that the manifest lies beside its version, complete and with its identity in the metadata.
+    def store_records(self, deployment: LayerDeployment) -> None:
+        """See that manifest and SBOM lie beside their version, whole and with its identity in the metadata.
 
         :raises LbdartError: if S3 refuses.
         """
-        path = deployment.s3path_manifest
-        identity: dict[str, str] = {
+        for path, read in self._records(deployment).items():
+            with explained(f"store {path}"):
+                stored = head_object(self.s3_client, path)
+                if not self._is_record_of(deployment, stored):
+                    self.log(f"Storing {path}.")
+                    write_object(self.s3_client, path, read(), self._noted_on(deployment, stored))
+                elif stored and stored.metadata != self._noted_on(deployment, stored):
+                    # It is right, its owner is to be noted.
+                    write_object(self.s3_client, path, path, self._noted_on(deployment, stored))
+
+    def _records(self, deployment: LayerDeployment) -> dict[S3Path, Callable[[], bytes | S3Path]]:
+        """Where the records of a version are, and how to come by them when one is missing."""
+        records: dict[S3Path, Callable[[], bytes | S3Path]] = {
+            deployment.s3path_manifest: lambda: self.manifest.checked(self.s3_client)
+        }
+        if (sbom := self.sbom) is not None:
+            path = self.layout.get_s3path_layer_sbom(deployment.layer_version)
+            records[path] = lambda: sbom.read(self.s3_client) if isinstance(sbom, S3Member) else sbom
+        return records
+
+    def _has_records(self, deployment: LayerDeployment) -> bool:
+        """Whether all records are there, noted for the owner too: nothing is left to write."""
+        for path in self._records(deployment):
+            with explained(f"look at {path}"):
+                stored = head_object(self.s3_client, path)
+            if stored is None or stored.metadata != self._noted_on(deployment, stored):
+                return False
+        return True
+
+    def _is_record_of(self, deployment: LayerDeployment, stored: S3Object | None) -> bool:
+        return stored is not None and self._identity(deployment).items() <= stored.metadata.items()
+
+    def _identity(self, deployment: LayerDeployment) -> dict[str, str]:
+        return {
             S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
             S3MetadataKeyEnum.build_key: self.build_key,
             S3MetadataKeyEnum.layer_version_arn: deployment.layer_version_arn,
         }
-        with explained(f"store the manifest {self.manifest} at {path}"):
-            stored = head_object(self.s3_client, path)
-            metadata = {**identity, **owner_metadata(joint_owner(stored, self.owner))}
-            if stored is None or not identity.items() <= stored.metadata.items():
-                self.log(f"Storing the manifest at {path}.")
-                write_object(self.s3_client, path, self.manifest.content, metadata)
-            elif stored.metadata != metadata:
-                write_object(self.s3_client, path, path, metadata)  # it is right, its owner is to be noted
+
+    def _noted_on(self, deployment: LayerDeployment, stored: S3Object | None) -> dict[str, str]:
+        """The metadata that a record is to have, given what is there."""
+        kept = stored.metadata.items() if stored else ()
+        return {
+            **self._identity(deployment),
+            **{key: value for key, value in kept if key == RETURNED_TO},
+            **owner_metadata(joint_owner(stored, self.owner)),
+        }
+
+    def _prune(self, deployment: LayerDeployment) -> None:
+        """Remove the versions that are too many; the deployment is done, and does not fail for that."""
+        if self.keep_versions is None:
+            return
+        try:
+            with explained(f"prune layer {self.layer_name}"):
+                self._prune_to(deployment, self.keep_versions)
+        except LbdartError as error:
+            self.log(f"Older versions stay until the next deployment. {error}")
+
+    def _prune_to(self, deployment: LayerDeployment, keep: int) -> None:
+        versions = self._versions()
+        needed = {deployment.layer_version}
+        if self.needed_build_key:
+            having = [n for n, one in versions.items() if one.build_key == self.needed_build_key]
+            if not having:
+                return
+            needed.add(min(having))
+        ours = {number: one.build_key is not None for number, one in versions.items()}
+        if any(is_ours and number > deployment.layer_version for number, is_ours in ours.items()):
+            self._note_return(deployment)
+        found = find_superseded(self.s3_client, self.layout, ours, needed=needed, keep=keep)
+        if not found:
+            return
+        with PublishClaim(
+            self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner, waits=False
+        ) as claim:
+            for number, objects in found.items():
+                if not may_go(self.s3_client, objects, self.owner):
+                    continue
+                claim.renew()
+                if number in versions:
+                    self.lambda_client.delete_layer_version(LayerName=self.layer_name, VersionNumber=number)
+                for path, version_ids in objects.items():
+                    delete_object_versions(self.s3_client, path, version_ids)
+                self.log(f"Version {number} of layer {self.layer_name} is pruned.")
+
+    def _note_return(self, deployment: LayerDeployment) -> None:
+        path = deployment.s3path_manifest
+        stored = head_object(self.s3_client, path)
+        metadata = {**self._noted_on(deployment, stored), RETURNED_TO: "yes"}
+        write_object(self.s3_client, path, path, metadata)
 
     def _publish_once(self, upload: Callable[[], UploadedLayer] | None) -> LayerDeployment:
         with (
@@ -197,13 +310,14 @@ class LambdaLayerVersionPublisher(BaseLogger):
             ) as claim,
         ):
             # Whoever had the claim before may have published the very same.
-            published = self.find_published()
-            if published:
-                return published
-            zip_version_id = upload().zip_version_id if upload else None
-            stored = self.check_zip_exists(zip_version_id)
-            self.check_zip_agrees(stored)
-            return self._publish(claim, stored)
+            deployment = self.find_published()
+            if deployment is None:
+                zip_version_id = upload().zip_version_id if upload else None
+                stored = self.check_zip_exists(zip_version_id)
+                self.check_zip_agrees(stored)
+                deployment = self._publish(claim, stored)
+            self.store_records(deployment)
+            return deployment
 
     def _publish(self, claim: PublishClaim, stored: S3Object) -> LayerDeployment:
         """Publish, and after an error that may pass look whether it took effect before trying again."""
@@ -240,6 +354,15 @@ class LambdaLayerVersionPublisher(BaseLogger):
         )
         self.log(f"Published version {answer['Version']} of layer {self.layer_name}.")
         return self._deployment(answer["Version"], answer["LayerVersionArn"])
+
+    def _versions(self) -> dict[int, _Version]:
+        with explained(f"look for layer {self.layer_name} among the published"):
+            return {
+                row["Version"]: _Version(
+                    row["LayerVersionArn"], described_build_key(row.get("Description", ""))
+                )
+                for row in _list_versions(self.lambda_client, self.layer_name)
+            }
 
     def _deployment(self, version: int, arn: str) -> LayerDeployment:
         s3path_manifest = self.layout.get_s3path_layer_manifest(version, self.manifest.name)

@@ -15,7 +15,7 @@ from ..s3 import S3Path
 from ..store import sha256_of
 from .builder import T_BUILDER
 from .foundation import BaseLogger, LayerBuildToolEnum, LayerManifestManager
-from .limits import validate_layer_name
+from .limits import validate_keep_versions, validate_layer_name
 from .package import create_layer_zip_file
 from .publish import LambdaLayerVersionPublisher, LayerDeployment
 from .upload import UploadedLayer, upload_layer_zip_to_s3
@@ -30,7 +30,9 @@ class LayerDeploymentWorkflow(BaseLogger):
     """The four steps in one :meth:`run`.
 
     ``builder`` is any object with ``run()`` and ``path_layout``. If it has a ``build_key``, that
-    identifies the layer; else the manifest and the bytes of the zip do. ``s3dir_lambda`` is ``s3://bucket/prefix``.
+    identifies the layer; else the manifest and the bytes of the zip do. If it has an ``sbom`` (bytes), that
+    is stored beside the manifest. ``s3dir_lambda`` is ``s3://bucket/prefix``. ``keep_versions`` is the number
+    of versions to keep, the one returned among them; None keeps all.
     """
 
     builder: T_BUILDER
@@ -43,8 +45,10 @@ class LayerDeploymentWorkflow(BaseLogger):
     license: str = ""
     compatible_runtimes: tuple[str, ...] = ()
     compatible_architectures: tuple[str, ...] = ()
+    keep_versions: int | None = None
 
     def __post_init__(self) -> None:
+        validate_keep_versions(self.keep_versions)
         if not hasattr(self.builder, "path_layout") or not callable(getattr(self.builder, "run", None)):
             raise LbdartError(
                 f"builder is a {type(self.builder).__name__}, which has no run() or no path_layout.",
@@ -88,9 +92,13 @@ class LayerDeploymentWorkflow(BaseLogger):
             {"manifest": hashlib.sha256(manager.content).hexdigest(), "zip": sha256_of(path_zip)}
         )
 
+        sbom: bytes | None = getattr(self.builder, "sbom", None)
+
         def upload() -> UploadedLayer:
             self.log_header("Upload the layer")
-            return upload_layer_zip_to_s3(self.s3_client, self.s3dir_lambda, path_zip, manifest, build_key)
+            return upload_layer_zip_to_s3(
+                self.s3_client, self.s3dir_lambda, path_zip, manifest, build_key, sbom=sbom
+            )
 
         publisher = LambdaLayerVersionPublisher(
             s3_client=self.s3_client,
@@ -103,6 +111,8 @@ class LayerDeploymentWorkflow(BaseLogger):
             license=self.license,
             compatible_runtimes=self.compatible_runtimes,
             compatible_architectures=self.compatible_architectures,
+            sbom=sbom,
+            keep_versions=self.keep_versions,
             verbose=self.verbose,
             printer=self.printer,
         )

@@ -10,6 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer import publish as publish_module
+from lbdart_cdk.core.layer.foundation import LayerManifest, md5_of
 from lbdart_cdk.core.layer.publish import (
     LambdaLayerVersionPublisher,
     LayerDeployment,
@@ -17,11 +18,12 @@ from lbdart_cdk.core.layer.publish import (
 )
 from lbdart_cdk.core.layer.upload import UploadedLayer, upload_layer_zip_to_s3
 from lbdart_cdk.core.s3 import S3Path
+from tests.core.conftest import zip_of
+from tests.support.layers import layer_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lbdart_cdk.core.layer.foundation import LayerManifest
     from tests.core.conftest import FakeAws
 
 KEY = "cd" * 32
@@ -46,14 +48,22 @@ def publisher(
 
 
 def upload_for(publisher: LambdaLayerVersionPublisher) -> Callable[[], UploadedLayer]:
-    return lambda: upload_layer_zip_to_s3(
-        publisher.s3_client,
-        publisher.s3dir_lambda,
-        S3Path("assets", "layer.zip"),
-        publisher.manifest,
-        publisher.build_key,
-        owner=publisher.owner,
-    )
+    asset = S3Path("assets", f"{publisher.build_key}{publisher.manifest.md5}.zip")
+
+    def upload() -> UploadedLayer:
+        content = layer_zip("x = 1\n", publisher.build_key, publisher.manifest.md5)
+        publisher.s3_client.put_object(Bucket=asset.bucket, Key=asset.key, Body=content)
+        return upload_layer_zip_to_s3(
+            publisher.s3_client,
+            publisher.s3dir_lambda,
+            asset,
+            publisher.manifest,
+            publisher.build_key,
+            owner=publisher.owner,
+            sbom=publisher.sbom,
+        )
+
+    return upload
 
 
 def deploy(publisher: LambdaLayerVersionPublisher, **changes: Any) -> LayerDeployment:
@@ -147,18 +157,73 @@ def test_a_zip_that_is_not_there_is_not_published(
     assert not aws.sent("PublishLayerVersion")
 
 
-@pytest.mark.parametrize(("field", "value"), [("manifest_md5", "0" * 32), ("build_key", OTHER_KEY)])
+OTHER_MANIFEST = LayerManifest("uv.lock", md5_of(b"other"), b"other")
+
+
+@pytest.mark.parametrize("field", ["manifest_md5", "build_key"])
+@pytest.mark.parametrize("where", ["in its metadata", "in its archive comment"])
 def test_a_zip_of_another_manifest_or_build_is_not_published(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, field: str, value: str
+    aws: FakeAws, publisher: LambdaLayerVersionPublisher, field: str, where: str
 ) -> None:
-    if field == "build_key":
-        other = replace(publisher, build_key=value)
-    else:
-        other = replace(publisher, manifest=replace(publisher.manifest, md5=value))
-    upload_for(other)()
-    with pytest.raises(LbdartError, match=f"its {field} is {value}") as caught:
+    """Not even if its metadata are right: they lie beside the zip, the comment is in it."""
+    other = replace(publisher, build_key=OTHER_KEY)
+    value, expected = OTHER_KEY, KEY
+    if field == "manifest_md5":
+        other = replace(publisher, manifest=OTHER_MANIFEST)
+        value, expected = OTHER_MANIFEST.md5, publisher.manifest.md5
+    noted, named = (other, publisher) if where == "in its metadata" else (publisher, other)
+    aws.s3.put_object(
+        Bucket="artifacts",
+        Key="deps/layer/layer.zip",
+        Body=layer_zip("x = 1\n", named.build_key, named.manifest.md5),
+        Metadata={"manifest_md5": noted.manifest.md5, "build_key": noted.build_key},
+    )
+    with pytest.raises(LbdartError, match=f"{where} its {field} is {value}") as caught:
         publisher.run()
-    assert (publisher.manifest.md5 if field == "manifest_md5" else KEY) in caught.value.problem
+    assert expected in caught.value.problem
+    assert not aws.sent("PublishLayerVersion")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "does not end as a zip does"),
+        (layer_zip("x = 1\n", KEY, "0" * 32)[:-1], "does not end as a zip does"),
+        (layer_zip("x = 1\n", KEY, "0" * 32) + b"\n", "does not end as a zip does"),
+        (zip_of("x = 1"), "does not say what it was built for"),
+    ],
+    ids=["empty", "cut off", "with more behind it", "of other origin"],
+)
+def test_what_is_no_zip_of_ours_is_not_published(
+    aws: FakeAws, publisher: LambdaLayerVersionPublisher, content: bytes, problem: str
+) -> None:
+    right = {"manifest_md5": publisher.manifest.md5, "build_key": KEY}
+    aws.s3.put_object(Bucket="artifacts", Key="deps/layer/layer.zip", Body=content, Metadata=right)
+    with pytest.raises(LbdartError, match=problem):
+        publisher.run()
+    assert not aws.sent("PublishLayerVersion")
+
+
+def test_no_more_than_the_end_of_the_zip_is_read(
+    aws: FakeAws, publisher: LambdaLayerVersionPublisher
+) -> None:
+    deploy(publisher)
+    (sent,) = aws.sent("GetObject")
+    version = aws.s3.head_object(Bucket="artifacts", Key="deps/layer/layer.zip")["VersionId"]
+    assert (sent["Key"], sent["Range"], sent["VersionId"]) == (
+        "deps/layer/layer.zip",
+        "bytes=-65557",
+        version,
+    )
+
+
+@pytest.mark.parametrize("sbom", [None, b"{}"])
+def test_a_manifest_that_changed_after_its_md5_was_taken_is_not_stored(
+    aws: FakeAws, publisher: LambdaLayerVersionPublisher, sbom: bytes | None
+) -> None:
+    changed = replace(publisher.manifest, content=b"other")
+    with pytest.raises(LbdartError, match="has the MD5"):
+        deploy(publisher, manifest=changed, sbom=sbom)
     assert not aws.sent("PublishLayerVersion")
 
 

@@ -8,6 +8,7 @@ from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.foundation import LayerManifest
 from lbdart_cdk.core.layer.upload import upload_layer_zip_to_s3
 from lbdart_cdk.core.s3 import S3Path, head_object
+from tests.support.layers import layer_zip
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +24,16 @@ def test_zip_and_manifest_lie_beside_each_other_with_their_identity(
     aws: FakeAws, manifest: LayerManifest, tmp_path: Path, bucket: str
 ) -> None:
     file = tmp_path / "layer.zip"
-    file.write_bytes(b"zip")
-    uploaded = upload_layer_zip_to_s3(aws.s3, f"s3://{bucket}/deps/", file, manifest, KEY, owner="one")
+    content_of_zip = layer_zip("x = 1\n", KEY, manifest.md5)
+    file.write_bytes(content_of_zip)
+    uploaded = upload_layer_zip_to_s3(
+        aws.s3, f"s3://{bucket}/deps/", file, manifest, KEY, owner="one", sbom=b"{}"
+    )
     assert uploaded.zip.uri == f"s3://{bucket}/deps/layer/layer.zip"
     assert uploaded.manifest.uri == f"s3://{bucket}/deps/layer/uv.lock"
     identity = {"manifest_md5": manifest.md5, "build_key": KEY, "owner": "one"}
     for path, version_id, content in (
-        (uploaded.zip, uploaded.zip_version_id, b"zip"),
+        (uploaded.zip, uploaded.zip_version_id, content_of_zip),
         (uploaded.manifest, uploaded.manifest_version_id, manifest.content),
     ):
         stored = head_object(aws.s3, path, version_id)
@@ -37,6 +41,7 @@ def test_zip_and_manifest_lie_beside_each_other_with_their_identity(
         assert stored.metadata == identity
         assert stored.version_id == version_id
         assert aws.read(path) == content
+    assert aws.read(S3Path(bucket, "deps/layer/sbom.cdx.json")) == b"{}"
 
 
 def test_assets_are_copied_by_s3_itself(aws: FakeAws, manifest: LayerManifest) -> None:

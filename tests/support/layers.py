@@ -1,0 +1,16 @@
+"""Layer zips and records as a build leaves them, without building."""
+
+from __future__ import annotations
+
+import io
+
+from lbdart_cdk.core.archive import stored, write_zip
+from lbdart_cdk.core.layer.identity import LayerIdentity
+
+
+def layer_zip(text: str, build_key: str, manifest_md5: str) -> bytes:
+    """Return a zip with one module that says what it was built for."""
+    buffer = io.BytesIO()
+    entries = [stored("python/package.py", text.encode())]
+    write_zip(buffer, entries, LayerIdentity(build_key, manifest_md5).comment)
+    return buffer.getvalue()
