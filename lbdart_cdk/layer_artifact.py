@@ -16,6 +16,7 @@ from ._errors import explained
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
+from .core.container import BuildContainer
 from .core.credentials import Credentials, listed
 from .core.layer.artifact import LayerArtifact
 from .core.layer.limits import validate_description, validate_layer_name, validate_license
@@ -46,6 +47,7 @@ class LambdaLayerArtifact(Resource):
         extras: Sequence[str] = (),
         groups: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        build_in_container: bool | BuildContainer = False,
         credentials: Credentials | Sequence[Credentials] | None = None,
         bucket: s3.IBucket | None = None,
         prefix: str | None = None,
@@ -66,6 +68,8 @@ class LambdaLayerArtifact(Resource):
         :param extras: the project's extras to include. Default: none.
         :param groups: the project's dependency groups to include. Default: none.
         :param exclude: names of packages to leave out, in addition to what Lambda brings itself.
+        :param build_in_container: whether what compiles is built in the Lambda build image, with Docker;
+            a ``BuildContainer`` names another image. Default: it is an error.
         :param credentials: for the private indexes that packages come from; they change no hash and get
             into no file. Default: none but what netrc and the tool's own environment give.
         :param bucket: where the layer and its history of manifests are kept; it should be versioned.
@@ -101,7 +105,14 @@ class LambdaLayerArtifact(Resource):
             target = target_of(found, runtime, architecture)
             options = Options(tuple(extras), tuple(groups))
             artifact = LayerArtifact(
-                found, chosen, target, options, tuple(exclude), Store(), listed(credentials)
+                found,
+                chosen,
+                target,
+                options,
+                tuple(exclude),
+                Store(),
+                listed(credentials),
+                BuildContainer.asked(build_in_container),
             )
             built = artifact.build() if stack.bundling_required else None
         self._build_key = artifact.build_key if built is not None else NOT_BUILT

@@ -1,9 +1,11 @@
 """What scripts without CDK and authors of tools and builders import."""
 
+from .container import BuildContainer
 from .credentials import Credentials
 from .errors import LbdartError
 from .layer.artifact import LayerArtifact
 from .layer.builder import T_BUILDER, BaseLambdaLayerLocalBuilder
+from .layer.container import BaseLambdaLayerContainerBuilder
 from .layer.foundation import (
     ZFILL,
     BaseLogger,
@@ -30,8 +32,10 @@ from .tool import Options, Tool
 __all__ = [
     "T_BUILDER",
     "ZFILL",
+    "BaseLambdaLayerContainerBuilder",
     "BaseLambdaLayerLocalBuilder",
     "BaseLogger",
+    "BuildContainer",
     "Credentials",
     "LambdaLayerVersionPublisher",
     "LayerArtifact",

@@ -13,6 +13,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from ..archive import write_zip
 from ..build_key import key_of, tree_hash
+from ..container import BuildContainer, WheelContainer
 from ..credentials import Credentials, in_environment
 from ..errors import LbdartError
 from ..local_wheel import BuiltWheel, build_local_wheel, build_sdist_wheel
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class LayerArtifact:
     """A layer's inputs. ``exclude`` are names of packages, in addition to the default ones.
 
-    ``credentials`` open private indexes; they are no input, and change no hash.
+    ``credentials`` open private indexes; they are no input, and change no hash. What compiles is built in
+    the ``container``; without one it is an error.
     """
 
     project: Project
@@ -42,6 +44,7 @@ class LayerArtifact:
     exclude: tuple[str, ...]
     store: Store
     credentials: tuple[Credentials, ...] = ()
+    container: BuildContainer | None = None
 
     @cached_property
     def lock(self) -> Lock:
@@ -67,8 +70,17 @@ class LayerArtifact:
                 "python": self.target.python_version,
                 "architecture": self.target.architecture,
                 "local": {name: tree_hash(path) for name, path in self.lock.local_directories().items()},
+                **self._container_inputs(),
             }
         )
+
+    def _container_inputs(self) -> dict[str, str | bool]:
+        """Return what the container changes: nothing, when it is the default one or nothing is built."""
+        inputs = self.container.inputs(self.target) if self.container is not None else {}
+        if not inputs:
+            return {}
+        selection = self._selection()
+        return inputs if selection.sdists or selection.local else {}
 
     def _chosen(self) -> list[str]:
         selection = self._selection()
@@ -113,17 +125,29 @@ class LayerArtifact:
         from ..selection import select
 
         lock = self.lock if requires is None else replace(self.lock, requires=requires)
-        return select(lock, self.target, self.exclude)
+        return select(lock, self.target, self.exclude, may_compile=self.container is not None)
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
+        container = (
+            WheelContainer(self.container, self.target, self.credentials)
+            if self.container is not None
+            else None
+        )
         with in_environment(self.credentials):
             built = {
-                one.package: build_local_wheel(one.directory, self.tool, self.store)
+                one.package: build_local_wheel(one.directory, self.tool, self.store, container)
                 for one in selection.local
             }
             for one in selection.sdists:
-                sdist = self.store.wheel(one.sha256)
-                built[one.package] = build_sdist_wheel(sdist, one.filename, one.sha256, self.tool, self.store)
+                built[one.package] = build_sdist_wheel(
+                    self.store.wheel(one.sha256),
+                    one.filename,
+                    one.sha256,
+                    self.tool,
+                    self.store,
+                    container=container,
+                    compiles=one.package in selection.compiling,
+                )
         return built
 
     def _make(self) -> None:
