@@ -59,7 +59,7 @@ eval "$(printf %s "$settings" | base64 -d)"
 unset settings
 trap 'exit 143' INT TERM
 exec 3<&0 </dev/null
-{ cat <&3 >/dev/null; kill -TERM $$; } &
+{ cat <&3; kill -TERM $$; } >/dev/null 2>&1 &
 exec 3<&-
 "$@" &
 wait $!
@@ -274,6 +274,8 @@ class Container:
             if not ended:
                 self._remove(process)
             listener.join(10)
+            if not listener.is_alive():  # what it left running may still hold the other end
+                output.close()
         return code
 
     def _remove(self, process: subprocess.Popen[bytes]) -> None:
