@@ -50,7 +50,7 @@ def parameters(construct: str) -> dict[str, inspect.Parameter]:
 
 
 def test_programs_are_the_ones_tested_here() -> None:
-    assert set(programs()) == {"app.py", "deploy.py", "other_app.py", "private_app.py"}
+    assert set(programs()) == {"app.py", "compiled_app.py", "deploy.py", "other_app.py", "private_app.py"}
 
 
 def synthesised(program: str, stack: str, folder: Path, outdir: Path) -> dict[str, Any]:
@@ -89,6 +89,14 @@ def test_credentials_are_in_no_template(
     template = synthesised("private_app.py", "Orders", orders, tmp_path / "cdk.out")
     assert "Custom::LbdartLayer" in str(template)
     assert "m4rked" not in str(template)
+
+
+def test_permission_to_build_in_a_container_needs_no_docker_where_nothing_is_built(
+    orders: Path, cache: Path, tmp_path: Path
+) -> None:
+    assert "Custom::LbdartLayer" in str(
+        synthesised("compiled_app.py", "Orders", orders, tmp_path / "cdk.out")
+    )
 
 
 def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """One command in the Lambda build image, run by Docker: what compiles is compiled for where it will run.
 
 A container sees the folders that it is given and runs as the user, so that its files are the user's.
-What may be secret goes in by its standard input: it is in no argument and no file, and ``docker inspect``
+What may be secret goes in by its standard input: it is in no argument and on no disk, and ``docker inspect``
 and ``docker logs`` do not show it. The input stays open for as long as the build is wanted: its end ends
 the container, also when this process was killed.
 
@@ -25,10 +25,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from .build_key import key_of
-from .credentials import Credentials, credentials_for
+from .credentials import Credentials
 from .errors import LbdartError
 from .layer.foundation import CONTAINER_ROOT
 from .target import Target
@@ -220,9 +220,9 @@ class Container:
                 on_line(line)
 
         container = replace(self, user=None) if self._is_rootless() else self
-        settings = _settings(credentials)
+        settings = _Settings.of(credentials)
         try:
-            code = container._run(_line(settings), _masking(settings, credentials, hear), time_limit)
+            code = container._run(settings.line(), _masking(settings.secrets(), hear), time_limit)
         except subprocess.TimeoutExpired:
             raise LbdartError(
                 f"{self.what} in {self.image} did not end within {time_limit:,.0f} seconds.",
@@ -368,22 +368,71 @@ def _mount(source: Path, target: str) -> str:
     return f'--mount=type=bind,"source={quoted}",target={target}'
 
 
-def _settings(credentials: Collection[Credentials]) -> dict[str, str]:
-    """Return the environment of a build: proxies, indexes and credentials."""
-    settings = {name: os.environ[name] for name in _FORWARDED if os.environ.get(name)}
-    for each in credentials:
-        settings |= each.uv_environment() | each.poetry_environment()
-    index = next((os.environ[name] for name in _INDEX if os.environ.get(name)), "")
-    extra = os.environ.get("PIP_EXTRA_INDEX_URL", "").split()
-    known = {_address(url) for url in (index, *extra)}
-    more = [each.pip_extra_index_url for each in credentials if _address(each.index_url) not in known]
-    # What is on this machine's disk is not in the container.
-    urls = [_with_login(url, credentials) for url in extra if url.startswith("http")]
-    if index.startswith("http"):
-        settings["PIP_INDEX_URL"] = _with_login(index, credentials)
-    if urls or more:
-        settings["PIP_EXTRA_INDEX_URL"] = " ".join([*urls, *more])
-    return settings
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What a build is told: environment variables, and logins by host for ``netrc``."""
+
+    variables: Mapping[str, str]
+    logins: Mapping[str, tuple[str, str]]
+
+    @classmethod
+    def of(cls, credentials: Collection[Credentials]) -> _Settings:
+        """Gather proxies and indexes of this machine, and the credentials."""
+        variables = {name: os.environ[name] for name in _FORWARDED if os.environ.get(name)}
+        for each in credentials:
+            variables |= each.uv_environment() | each.poetry_environment()
+        named = next((os.environ[name] for name in _INDEX if os.environ.get(name)), "")
+        index = re.sub(r"^[\w.-]+=", "", named)  # uv takes an index with its name
+        extra = os.environ.get("PIP_EXTRA_INDEX_URL", "").split()
+        known = {_address(url) for url in (index, *extra)}
+        extra += [each.index_url for each in credentials if _address(each.index_url) not in known]
+        # What is on this machine's disk is not in the container.
+        indexes = {"PIP_INDEX_URL": [index], "PIP_EXTRA_INDEX_URL": extra}
+        logins = {}
+        for name, urls in indexes.items():
+            served = [urlsplit(url) for url in urls if url.startswith("http")]
+            if served:
+                # Not in the address: pip hands that to its own processes as an argument.
+                bare = [one._replace(netloc=one.netloc.rpartition("@")[2]).geturl() for one in served]
+                variables[name] = " ".join(bare)
+            for one in served:
+                if one.username is not None and one.hostname is not None:
+                    logins[one.hostname] = unquote(one.username), unquote(one.password or "")
+        logins |= {each.origin[1]: (each.username, each.password) for each in credentials}
+        return cls(variables, logins)
+
+    def line(self) -> bytes:
+        """Return the line that the container reads first: a shell script in base64.
+
+        ``netrc`` is in the container's memory (``/dev/shm``), and readable by the user alone.
+        """
+        script = [
+            f'[ -n "${{{name}-}}" ] || export {name}={shlex.quote(value)}'
+            for name, value in self.variables.items()
+        ]
+        if self.logins:
+            netrc = "".join(
+                f"machine {host} login {_netrc_word(user)} password {_netrc_word(password)}\n"
+                for host, (user, password) in self.logins.items()
+            )
+            script += [
+                "export NETRC=$(mktemp -p /dev/shm 2>/dev/null || mktemp)",
+                """trap 'rm -f "$NETRC"' EXIT""",
+                f'printf %s {shlex.quote(netrc)} > "$NETRC"',
+            ]
+        return base64.b64encode("\n".join(script).encode()) + b"\n"
+
+    def secrets(self) -> set[str]:
+        """Return what must not be heard, as it is and as in an address."""
+        passwords = {password for _, password in self.logins.values()}
+        passwords |= {value for name, value in self.variables.items() if name.endswith("_PASSWORD")}
+        passwords |= {
+            unquote(urlsplit(url).password or "")
+            for value in self.variables.values()
+            for url in value.split()
+            if "://" in url
+        }
+        return {form for one in passwords if one for form in (one, quote(one, safe=""))}
 
 
 def _address(url: str) -> str:
@@ -391,32 +440,13 @@ def _address(url: str) -> str:
     return f"{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/').removesuffix('/simple').rstrip('/')}"
 
 
-def _with_login(url: str, credentials: Collection[Credentials]) -> str:
-    parts = urlsplit(url)
-    login = None if "@" in parts.netloc else credentials_for(url, credentials)
-    if login is None:
-        return url
-    user, password = (quote(each, safe="") for each in login)
-    return parts._replace(netloc=f"{user}:{password}@{parts.netloc}").geturl()
+def _netrc_word(word: str) -> str:
+    return re.sub(r'([\s"\\])', r"\\\1", word)
 
 
-def _line(settings: Mapping[str, str]) -> bytes:
-    exports = "\n".join(
-        f'[ -n "${{{name}-}}" ] || export {name}={shlex.quote(value)}' for name, value in settings.items()
-    )
-    return base64.b64encode(exports.encode()) + b"\n"
-
-
-def _masking(
-    settings: Mapping[str, str], credentials: Collection[Credentials], hear: Callable[[str], None]
-) -> Callable[[str], None]:
+def _masking(secrets: Collection[str], hear: Callable[[str], None]) -> Callable[[str], None]:
     """Let nothing be heard of a secret that a build prints."""
-    secrets = {each.password for each in credentials}
-    secrets |= {
-        urlsplit(url).password or "" for value in settings.values() for url in value.split() if "://" in url
-    }
-    spelled = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
-    longest_first = sorted(spelled, key=len, reverse=True)
+    longest_first = sorted(secrets, key=len, reverse=True)
 
     def masked(line: str) -> None:
         for secret in longest_first:

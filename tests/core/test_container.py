@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import netrc
 import os
 import re
 import shlex
@@ -137,29 +138,37 @@ class TestRun:
     ) -> None:
         docker.answers()
         script = (
-            'printf %s "$UV_INDEX_TEAM_PASSWORD" > uv; printf %s "$PIP_EXTRA_INDEX_URL" > pip; '
+            'printf %s "$UV_INDEX_TEAM_PASSWORD" > uv; cp -p "$NETRC" netrc; echo "$NETRC" > where; '
             'echo "I say $POETRY_HTTP_BASIC_TEAM_PASSWORD and $PIP_EXTRA_INDEX_URL"'
         )
         lines = self.heard(shell(tmp_path, f"cd {tmp_path}; {script}"), TEAM)
         assert (tmp_path / "uv").read_text() == PASSWORD
-        assert (tmp_path / "pip").read_text() == TEAM.pip_extra_index_url
-        assert lines == ["I say **** and https://ci%40team:****@packages.example.com/team/simple/"]
+        login = netrc.netrc(tmp_path / "netrc").authenticators("packages.example.com")
+        assert login == ("ci@team", "", PASSWORD)
+        assert (tmp_path / "netrc").stat().st_mode & 0o777 == 0o600
+        assert not Path((tmp_path / "where").read_text().strip()).exists()
+        assert lines == ["I say **** and https://packages.example.com/team/simple/"]
 
     def test_credentials_are_in_no_argument(self, tmp_path: Path) -> None:
         assert "m4rked" not in str(shell(tmp_path, "true").run_args)
 
-    def test_an_index_of_the_machine_holds_there_with_its_credentials(
+    def test_an_index_of_the_machine_holds_there_and_its_login_is_in_no_address(
         self, docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """For pip hands addresses to its own processes as arguments."""
         docker.answers(run=f"unset PIP_INDEX_URL PIP_EXTRA_INDEX_URL; {HERE}")
         monkeypatch.setenv("PIP_INDEX_URL", TEAM.index_url)
-        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "file:///srv/simple https://pypi.example.org/simple")
-        printed = f'printf "%s\\n" "$PIP_INDEX_URL" "$PIP_EXTRA_INDEX_URL" > {tmp_path}/indexes'
-        self.heard(shell(tmp_path, printed), TEAM)
-        assert (tmp_path / "indexes").read_text().splitlines() == [
-            TEAM.pip_extra_index_url,
+        extra = "file:///srv/simple https://me:s%40cret@pypi.example.org/simple"
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", extra)
+        script = 'echo "$PIP_INDEX_URL"; echo "$PIP_EXTRA_INDEX_URL"; grep -c . "$NETRC"'
+        assert self.heard(shell(tmp_path, f'cp "$NETRC" {tmp_path}/netrc; {script}'), TEAM)[:3] == [
+            TEAM.index_url,
             "https://pypi.example.org/simple",
+            "2",
         ]
+        logins = netrc.netrc(tmp_path / "netrc")
+        assert logins.authenticators("pypi.example.org") == ("me", "", "s@cret")
+        assert logins.authenticators("packages.example.com") == ("ci@team", "", PASSWORD)
 
     def test_what_the_image_sets_itself_stays(
         self, docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

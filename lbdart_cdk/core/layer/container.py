@@ -41,11 +41,6 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
         return Target((self.py_ver_major, self.py_ver_minor), "arm64" if self.is_arm else "x86_64")
 
     @property
-    def build_container(self) -> BuildContainer | None:
-        """The image and the network; whatever is built is built there."""
-        return BuildContainer(self.image, self.network, every_source=True)
-
-    @property
     def image_uri(self) -> str:
         """``public.ecr.aws/sam/build-python3.13:latest-x86_64`` and the like, or ``image``."""
         return BuildContainer(self.image).image_uri(self.target)
@@ -109,10 +104,17 @@ class ToolLambdaLayerContainerBuilder(ToolLambdaLayerBuilder, BaseLambdaLayerCon
     place of all this.
     """
 
+    skip_prompt: bool = True
+
     def target_of(self, project: Project) -> Target:
         """Return the target; raises :class:`LbdartError` when ``requires-python`` does not admit it."""
         project.refuse_unless_for(self.target)
         return self.target
+
+    @property
+    def build_container(self) -> BuildContainer | None:
+        """The image and the network; whatever is built is built there."""
+        return BuildContainer(self.image, self.network, every_source=True)
 
     @property
     def build_key(self) -> str | None:
