@@ -66,6 +66,9 @@ def engine() -> Iterator[str]:
                 _push(folder)
                 yield address
         finally:
+            # The network's namespace, which an engine that has stopped leaves mounted.
+            left = folder / "exec" / "netns" / "default"
+            subprocess.run(["umount", left], capture_output=True, timeout=30, check=False)
             if before is None:
                 del os.environ["DOCKER_HOST"]
             else:
