@@ -19,6 +19,7 @@ from ._props import checked_prefix, target_of, validate_sharing
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
 from .core.build_key import key_of
+from .core.container import BuildContainer
 from .core.credentials import Given
 from .core.layer.artifact import LayerArtifact
 from .core.layer.limits import (
@@ -55,6 +56,7 @@ class LambdaLayerArtifact(Resource):
         extras: Sequence[str] = (),
         groups: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        build_in_container: bool | BuildContainer = False,
         credentials: Given = None,
         bucket: s3.IBucket | None = None,
         prefix: str | None = None,
@@ -77,6 +79,8 @@ class LambdaLayerArtifact(Resource):
         :param extras: the project's extras to include. Default: none.
         :param groups: the project's dependency groups to include. Default: none.
         :param exclude: names of packages to leave out, in addition to what Lambda brings itself.
+        :param build_in_container: whether what compiles is built in the Lambda build image, with Docker;
+            a ``BuildContainer`` names another image. Default: it is an error.
         :param credentials: for the private indexes that packages come from, or a function that returns
             them, called once when something is built; they change no hash and get into no file. Default:
             what the tool's own settings, the environment and netrc say.
@@ -114,7 +118,10 @@ class LambdaLayerArtifact(Resource):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture)
             options = Options(tuple(extras), tuple(groups))
-            artifact = LayerArtifact(found, chosen, target, options, tuple(exclude), Store(), credentials)
+            container = BuildContainer.asked(build_in_container)
+            artifact = LayerArtifact(
+                found, chosen, target, options, tuple(exclude), Store(), credentials, container
+            )
             built, records = None, None
             if publisher.staging.wanted:
                 built = artifact.build()

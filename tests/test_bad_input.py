@@ -18,16 +18,18 @@ from aws_cdk import aws_lambda as lambda_
 
 from lbdart_cdk import ArtifactPublisher, LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core import pack
+from lbdart_cdk.core.container import BuildContainer
 from lbdart_cdk.core.credentials import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE
 from tests.support import pdm
 from tests.support.apps import asset_hash, make_app
+from tests.support.docker import FakeDocker
 from tests.support.elf import AARCH64, make_elf
 from tests.support.index import cut_off, status, wrong_bytes
 from tests.support.locks import lock_of, locked, locked_file
 from tests.support.poetry import package, poetry_lock
-from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
+from tests.support.projects import Workbench, files_in, index_table, make_project, make_sdist, uv_lock
 from tests.support.raw_zip import File, raw_zip
 from tests.support.wheels import make_wheel
 
@@ -174,6 +176,20 @@ def require_compiled(**elf: Any) -> Callable[[Scene], None]:
         wheel = make_wheel(folder, "liar", tag="cp311-abi3-manylinux_2_17_x86_64", files=files)
         rename_lock("pylock.toml")(scene)
         scene.edit("pylock.toml", lambda _: lock_of(locked_file(wheel)).content)
+
+    return made
+
+
+def require_what_compiles(scene: Scene) -> None:
+    make_sdist(scene.workbench.index.folder, "compiled", tag="cp311-cp311-linux_x86_64")
+    scene.edit("pyproject.toml", lambda text: text.replace('"native"', '"compiled"', 1))
+    uv_lock(scene.root)
+
+
+def docker_says(text: str, code: int) -> Callable[[Scene], object]:
+    def made(scene: Scene) -> None:
+        docker = FakeDocker(scene.root.parent / "bin", scene.patch)
+        docker.answers(run=f"echo '{text}' >&2; exit {code}")
 
     return made
 
@@ -416,6 +432,55 @@ MISTAKES = [
         all_of(props(include=["_c.so"], runtime=lambda_.Runtime.PYTHON_3_13), include_compiled),
         r"This does not load on python3\.13 on x86_64 .* orders is built for aarch64 and not for x86_64 ",
         r"Lock versions of these packages",
+    ),
+    Mistake(
+        "a source that compiles", LAYER, require_what_compiles,
+        r"compiled-1\.0\.tar\.gz builds to .*, a wheel compiled for this machine and not for Lambda\.",
+        r"For a layer, build_in_container=True has it built in the Lambda build image",
+    ),
+    Mistake(
+        "a build in a container without Docker", LAYER,
+        all_of(
+            props(build_in_container=True), require_what_compiles,
+            lambda scene: scene.patch.setenv("PATH", str(scene.root)),
+        ),
+        r"The build of compiled-1\.0 takes Docker, which is not installed or not on PATH\.",
+        r"Install Docker, or depend on a release that has a wheel",
+    ),
+    Mistake(
+        "a Docker that does not run", LAYER,
+        all_of(
+            props(build_in_container=True), require_what_compiles,
+            docker_says("docker: Cannot connect to the Docker daemon at unix:///run/docker.sock.", 125),
+        ),
+        r"The build of compiled-1\.0 takes Docker, whose engine is not running\.", r"Start Docker, or set",
+    ),
+    Mistake(
+        "a build image that does not exist", LAYER,
+        all_of(
+            props(build_in_container=BuildContainer("team/nothing:1")), require_what_compiles,
+            docker_says("Unable to find image locally", 125),
+        ),
+        r"The build of compiled-1\.0 needs the image team/nothing:1, which is not here and cannot be pulled",
+        r"Check its name, the network and `docker login`",
+    ),
+    Mistake(
+        "a processor that Docker does not run", LAYER,
+        all_of(
+            props(build_in_container=True, architecture=lambda_.Architecture.ARM_64), require_what_compiles,
+            docker_says("exec /bin/sh: exec format error", 255),
+        ),
+        r"The build of compiled-1\.0 needs linux/arm64, which .*:latest-arm64 or this machine's Docker does ",
+        r"Name an image for linux/arm64, and build on such a machine or install emulation",
+    ),
+    Mistake(
+        "a source that does not compile", LAYER,
+        all_of(
+            props(build_in_container=True), require_what_compiles,
+            docker_says("a.c:1:10: fatal error: zlib.h: No such file", 1),
+        ),
+        r"The build of compiled-1\.0 in .* failed with exit code 1: a\.c:1:10: fatal error: zlib\.h: ",
+        r"Correct what it says above; a tool or library that it lacks",
     ),
     Mistake(
         "a wheel with other bytes", LAYER, lambda scene: scene.fault(wrong_bytes),

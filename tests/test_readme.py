@@ -55,7 +55,14 @@ def parameters(construct: str) -> dict[str, inspect.Parameter]:
 
 def test_programs_are_the_ones_tested_here() -> None:
     run = {program for program, _ in transcripts()}
-    apps = {"app.py", "company_app.py", "other_app.py", "private_app.py", "vault_app.py"}
+    apps = {
+        "app.py",
+        "company_app.py",
+        "compiled_app.py",
+        "other_app.py",
+        "private_app.py",
+        "vault_app.py",
+    }
     assert set(programs()) == apps | run
 
 
@@ -130,6 +137,14 @@ def test_credentials_are_taken_from_where_they_are_kept(
     template = str(template_of(ran["stack"]).to_json())
     assert "Custom::LbdartLayer" in template
     assert "m4rked" not in template
+
+
+def test_permission_to_build_in_a_container_needs_no_docker_where_nothing_is_built(
+    orders: Path, cache: Path, tmp_path: Path
+) -> None:
+    assert "Custom::LbdartLayer" in str(
+        synthesised("compiled_app.py", "Orders", orders, tmp_path / "cdk.out")
+    )
 
 
 def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:

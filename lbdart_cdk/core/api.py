@@ -1,10 +1,12 @@
 """What scripts without CDK and authors of tools and builders import."""
 
+from .container import BuildContainer
 from .credentials import Credentials
 from .cwd import temp_cwd
 from .errors import LbdartError
 from .layer.artifact import LayerArtifact
 from .layer.builder import T_BUILDER, BaseLambdaLayerLocalBuilder
+from .layer.container import BaseLambdaLayerContainerBuilder
 from .layer.foundation import (
     ZFILL,
     BaseLogger,
@@ -40,9 +42,11 @@ from .tool import Options, Tool
 __all__ = [
     "T_BUILDER",
     "ZFILL",
+    "BaseLambdaLayerContainerBuilder",
     "BaseLambdaLayerLocalBuilder",
     "BaseLogger",
     "BuildAndUploadSourceResult",
+    "BuildContainer",
     "Credentials",
     "LambdaLayerVersionPublisher",
     "LayerArtifact",

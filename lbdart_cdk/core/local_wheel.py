@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from .archive import usable, write_zip
 from .build_key import key_of, tree_hash
+from .container import WheelContainer
 from .errors import LbdartError
 from .git import tree_of
 from .lock import Requirements
@@ -35,33 +38,54 @@ class BuiltWheel:
     requires: Requirements
 
 
-def build_local_wheel(directory: Path, tool: Frontend, store: Store) -> BuiltWheel:
-    """Return a wheel of the project at ``directory``, built when its files changed.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What can be built: its identity, its name in messages, and how a copy of it gets into a folder.
 
-    Raises :class:`LbdartError` when it cannot be built, and when it compiles: what this machine's
-    compiler makes need not load in Lambda.
+    ``copy`` returns the copy's directory, which a build may write to. Of what ``compiles`` is known that it
+    does, so it is not tried on this machine when there is a container.
     """
+
+    key: str
+    what: str
+    copy: Callable[[Path], Path]
+    compiles: bool = False
+
+
+def build_local_wheel(
+    directory: Path, tool: Frontend, store: Store, container: WheelContainer | None = None
+) -> BuiltWheel:
+    """Return a wheel of the project at ``directory``, built when its files changed."""
     key = key_of({"artifact": "wheel", "tool": tool.name, "tree": tree_hash(directory)})
-    return _built(
-        key, str(directory), lambda folder: copy_of(directory, folder / directory.name), tool, store
-    )
+    source = Source(key, str(directory), lambda folder: copy_of(directory, folder / directory.name))
+    return build_source(source, tool, store, container)
 
 
-def build_sdist_wheel(sdist: Path, locked: LockedWheel, tool: Frontend, store: Store) -> BuiltWheel:
-    """Return a wheel of a source distribution, built once for its hash; it raises as above."""
+def build_sdist_wheel(
+    sdist: Path,
+    locked: LockedWheel,
+    tool: Frontend,
+    store: Store,
+    *,
+    container: WheelContainer | None = None,
+    compiles: bool = False,
+) -> BuiltWheel:
+    """Return a wheel of a source distribution, built once for its hash."""
     key = key_of(
         {"artifact": "wheel", "tool": tool.name, "sdist": locked.sha256, "subdirectory": locked.subdirectory}
     )
 
-    def source(folder: Path) -> Path:
+    def copy(folder: Path) -> Path:
         unpacked = unpack_sdist(sdist, locked.filename, folder / "sdist")
         return _project_in(unpacked, locked.subdirectory, locked.filename)
 
-    return _built(key, locked.filename, source, tool, store)
+    return build_source(Source(key, locked.filename, copy, compiles), tool, store, container)
 
 
-def build_commit_wheel(locked: LockedCommit, tool: Frontend, store: Store) -> BuiltWheel:
-    """Return a wheel of a directory of a git repository, built once for the commit; it raises as above."""
+def build_commit_wheel(
+    locked: LockedCommit, tool: Frontend, store: Store, container: WheelContainer | None = None
+) -> BuiltWheel:
+    """Return a wheel of a directory of a git repository, built once for the commit."""
     commit = locked.commit
     key = key_of(
         {
@@ -73,27 +97,96 @@ def build_commit_wheel(locked: LockedCommit, tool: Frontend, store: Store) -> Bu
         }
     )
 
-    def source(folder: Path) -> Path:
+    def copy(folder: Path) -> Path:
         unpacked = unpack_tree(tree_of(commit, store), commit.place, folder / "repository")
         return _project_in(unpacked, locked.subdirectory, commit.place)
 
     with _told_version(locked.version):
-        return _built(key, f"{locked.package} from {commit.place}", source, tool, store)
+        return build_source(
+            Source(key, f"{locked.package} from {commit.place}", copy), tool, store, container
+        )
 
 
-def _built(key: str, what: str, source: Callable[[Path], Path], tool: Frontend, store: Store) -> BuiltWheel:
-    if not store.has_archive(key):
+def build_source(
+    source: Source, tool: Frontend, store: Store, container: WheelContainer | None
+) -> BuiltWheel:
+    """Return a wheel of a source, built once for its key: by the tool, or what compiles in the ``container``.
+
+    Raises :class:`LbdartError` when it cannot be built, and when it compiles and there is no container: what
+    this machine's compiler makes need not load in Lambda.
+    """
+    places = []
+    if container is None or not (source.compiles or container.container.every_source):
+        places.append(_Place(source.key, tool.build_wheel))
+    if container is not None:
+        places.append(_Place(container.key(source.key), container.build_wheel, container))
+    kept = next((one.key for one in places if store.has_archive(one.key)), None)
+    if kept is None:
+        kept = _build(source, places, store)
+    return BuiltWheel(store.archive(kept), store.about_archive(kept)["requires"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a source can be built, and the key of the wheel that is made there."""
+
+    key: str
+    build_wheel: Callable[[Path, Path], None]
+    container: WheelContainer | None = None
+
+    def takes(self, tags: AbstractSet[Tag]) -> bool:
+        """Tell whether a wheel that was built here loads on the target.
+
+        The tag of a wheel from the image names no glibc: that it was built there stands for that.
+        """
+        loads = frozenset(self.container.target.tags()) if self.container is not None else frozenset()
+        return any(tag.platform == "any" for tag in tags) or bool(tags & loads)
+
+
+def _build(source: Source, places: Sequence[_Place], store: Store) -> str:
+    """Build at the first of the places that makes a wheel which loads; return the key it is kept under."""
+    for place in places:
+        where = f" in {place.container.image}" if place.container is not None else ""
         with store.scratch() as folder:
             output = folder / "wheel"
-            with announced(f"Building {Path(what).name}"):
-                tool.build_wheel(source(folder), output)
-            (built,) = output.glob("*.whl")
-            _refuse_compiled(built, what)
-            made = folder / "made.whl"
-            with store.explained(made), usable(built.name), made.open("wb") as file:
-                write_zip(file, lasting(wheel_entries(built)))
-            store.keep_archive(key, made, requires=required_by(built))
-    return BuiltWheel(store.archive(key), store.about_archive(key)["requires"])
+            try:
+                with announced(f"Building {Path(source.what).name}{where}"):
+                    place.build_wheel(source.copy(folder), output)
+            except LbdartError:
+                if place is places[-1]:
+                    raise
+                continue  # this machine may lack a compiler or a library that the image has
+            built = _only_wheel(output, source.what)
+            if place.takes(parse_wheel_filename(built.name)[-1]):
+                made = folder / "made.whl"
+                with store.explained(made), usable(built.name), made.open("wb") as file:
+                    write_zip(file, lasting(wheel_entries(built)))
+                store.keep_archive(place.key, made, requires=required_by(built))
+                return place.key
+    raise _refusal(source.what, built.name, places[-1].container)
+
+
+def _only_wheel(output: Path, what: str) -> Path:
+    built = list(output.glob("*.whl"))
+    if len(built) != 1:
+        raise LbdartError(
+            f"The build of {what} left {len(built)} wheels.",
+            "See what its build backend says: it has to make one.",
+        )
+    return built[0]
+
+
+def _refusal(what: str, wheel: str, container: WheelContainer | None) -> LbdartError:
+    if container is None:
+        return LbdartError(
+            f"{what} builds to {wheel}, a wheel compiled for this machine and not for Lambda.",
+            "For a layer, build_in_container=True has it built in the Lambda build image; else publish "
+            "wheels of it that are built for Lambda, and depend on those.",
+        )
+    return LbdartError(
+        f"{what} builds to {wheel} in {container.image}, and this does not load on {container.target}.",
+        "Name an image that has the target's Python, or leave the image out for AWS's.",
+    )
 
 
 def _project_in(root: Path, subdirectory: str, filename: str) -> Path:
@@ -115,11 +208,3 @@ def _told_version(version: str | None) -> Iterator[None]:
         for name in names:
             os.environ.pop(name, None)
         os.environ.update(before)
-
-
-def _refuse_compiled(wheel: Path, what: str) -> None:
-    if not any(tag.platform == "any" for tag in parse_wheel_filename(wheel.name)[-1]):
-        raise LbdartError(
-            f"{what} builds to {wheel.name}, a wheel compiled for this machine and not for Lambda.",
-            "Publish wheels of it that are built for Lambda, and depend on those.",
-        )

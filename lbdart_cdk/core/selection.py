@@ -75,12 +75,14 @@ class LocalPackage:
 class Selection:
     """What a layer is made of, and the names of the packages that were left out.
 
-    ``sdists`` are source distributions of packages that have no wheel, to be built to one.
+    ``sdists`` are source distributions of packages that have no wheel, to be built to one; ``compiling``
+    are those of them that have wheels for other machines, which shows that they compile.
     """
 
     wheels: tuple[LockedWheel, ...]
     sdists: tuple[LockedWheel, ...] = ()
     commits: tuple[LockedCommit, ...] = ()
+    compiling: frozenset[NormalizedName] = frozenset()
     local: tuple[LocalPackage, ...] = ()
     left_out: tuple[NormalizedName, ...] = ()
 
@@ -91,10 +93,13 @@ class Selection:
         return tuple(sorted(name for part in parts for name in (one.package for one in part)))
 
 
-def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selection:
+def select(
+    lock: Lock, target: Target, exclude: Collection[str] = (), *, may_compile: bool = False
+) -> Selection:
     """Choose the one file of each package that loads on the target.
 
-    ``exclude`` adds to :data:`DEFAULT_EXCLUDE`. Raises :class:`LbdartError` for packages that have no
+    ``exclude`` adds to :data:`DEFAULT_EXCLUDE`. What has a source distribution, and wheels for other
+    machines only, is chosen if it ``may_compile``. Raises :class:`LbdartError` for packages that have no
     wheel for the target (all of them in one message), for a lock that does not cover the target, and for
     extras and groups that it does not have.
     """
@@ -118,12 +123,12 @@ def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selecti
         )
     except PylockSelectError as error:
         applying = [one for one in kept if _applies(one, environment, extras, groups)]
-        _refuse_packages_without_wheel(applying, target)
+        _refuse_packages_without_wheel(applying, target, may_compile)
         raise LbdartError(
             f"The lock does not cover {target}: {in_one_line(error)}.",
             "Lock again for this Python, or choose another runtime.",
         ) from error
-    _refuse_packages_without_wheel([package for package, _ in chosen], target)
+    _refuse_packages_without_wheel([package for package, _ in chosen], target, may_compile)
     files, commits, local = [], [], []
     for package, file in chosen:
         if isinstance(file, PackageDirectory):
@@ -139,6 +144,11 @@ def select(lock: Lock, target: Target, exclude: Collection[str] = ()) -> Selecti
         wheels=tuple(file for file in files if file.filename.endswith(".whl")),
         sdists=tuple(file for file in files if not file.filename.endswith(".whl")),
         commits=tuple(sorted(commits, key=lambda one: one.package)),
+        compiling=frozenset(
+            package.name
+            for package, file in chosen
+            if isinstance(file, PackageSdist) and not _has_pure_wheels_only(package)
+        ),
         local=tuple(sorted(local, key=lambda one: one.package)),
         left_out=left_out,
     )
@@ -213,31 +223,43 @@ def _closure(
     return found
 
 
-def _refuse_packages_without_wheel(packages: Collection[Package], target: Target) -> None:
+def _refuse_packages_without_wheel(
+    packages: Collection[Package],
+    target: Target,
+    may_compile: bool,
+) -> None:
     loadable = set(target.tags())
     missing = [
-        f"{package.name} {package.version or ''}".rstrip() + f" ({_describe_wheels(package, target)})"
+        package
         for package in packages
         if package.directory is None
         and package.vcs is None
         and not any(loadable & _tags(package, wheel) for wheel in _wheel_names(package))
-        and not _can_be_built(package)
+        and not (_has_source(package) and (may_compile or _has_pure_wheels_only(package)))
     ]
     if missing:
+        named = [
+            f"{package.name} {package.version or ''}".rstrip() + f" ({_describe_wheels(package, target)})"
+            for package in missing
+        ]
+        build = "build it from its source with build_in_container=True, "
         raise LbdartError(
-            f"No wheel loads on {target} for {'; '.join(missing)}.",
+            f"No wheel loads on {target} for {'; '.join(named)}.",
             "Choose a runtime or architecture that one of these wheels is for, lock a version of the package "
-            "that has a wheel for this one, or leave the package out with exclude=.",
+            f"that has a wheel for this one, {build if all(map(_has_source, missing)) else ''}"
+            "or leave the package out with exclude=.",
         )
 
 
-def _can_be_built(package: Package) -> bool:
-    """Tell whether a package has a source distribution, and no wheel that shows that it is compiled."""
-    has_source = package.sdist is not None or (
+def _has_source(package: Package) -> bool:
+    return package.sdist is not None or (
         package.archive is not None and _archive_name(package.archive).endswith(_ARCHIVE_SUFFIXES)
     )
-    pure = all(tag.platform == "any" for name in _wheel_names(package) for tag in _tags(package, name))
-    return has_source and pure
+
+
+def _has_pure_wheels_only(package: Package) -> bool:
+    """Tell whether no wheel of a package shows that it is compiled."""
+    return all(tag.platform == "any" for name in _wheel_names(package) for tag in _tags(package, name))
 
 
 def _wheel_names(package: Package) -> list[str]:

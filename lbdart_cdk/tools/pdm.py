@@ -24,6 +24,7 @@ from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.credentials import Credentials, known
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
 from lbdart_cdk.core.lock import Lock, requirements
 from lbdart_cdk.core.logins import without_login
 from lbdart_cdk.core.progress import announced
@@ -311,6 +312,16 @@ def _requires(packages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str 
 @dataclass(frozen=True, kw_only=True)
 class PdmLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a project that PDM locks, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """pdm."""
+        return TOOL
+
+
+@dataclass(frozen=True, kw_only=True)
+class PdmLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
+    """Builds the layer of a project that PDM locks; what has no wheel is built in a container."""
 
     @property
     def tool(self) -> Tool:

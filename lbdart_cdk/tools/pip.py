@@ -21,6 +21,7 @@ from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.credentials import known
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
 from lbdart_cdk.core.lock import Lock
 from lbdart_cdk.core.logins import refused, with_login, without_login
 from lbdart_cdk.core.progress import announced
@@ -378,6 +379,16 @@ def _warn(project: Project, unpinned: list[str]) -> None:
 @dataclass(frozen=True, kw_only=True)
 class PipLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a requirements file, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """pip."""
+        return TOOL
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
+    """Builds the layer of a requirements file; what has no wheel is built in a container."""
 
     @property
     def tool(self) -> Tool:

@@ -23,6 +23,7 @@ from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.credentials import known
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
 from lbdart_cdk.core.lock import Lock, requirements
 from lbdart_cdk.core.logins import without_login
 from lbdart_cdk.core.progress import announced
@@ -296,6 +297,16 @@ def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]
 @dataclass(frozen=True, kw_only=True)
 class PoetryLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a project that Poetry locks, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """poetry."""
+        return TOOL
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoetryLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
+    """Builds the layer of a project that Poetry locks; what has no wheel is built in a container."""
 
     @property
     def tool(self) -> Tool:

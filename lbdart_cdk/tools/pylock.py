@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
 from lbdart_cdk.core.lock import Lock, requirements
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
@@ -76,6 +77,16 @@ def _requires(content: Content) -> dict[str, dict[str, str | None]] | None:
 @dataclass(frozen=True, kw_only=True)
 class PylockLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a PEP 751 lock, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """pylock."""
+        return TOOL
+
+
+@dataclass(frozen=True, kw_only=True)
+class PylockLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
+    """Builds the layer of a PEP 751 lock; what has no wheel is built in a container."""
 
     @property
     def tool(self) -> Tool:

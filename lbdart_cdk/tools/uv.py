@@ -16,6 +16,7 @@ from lbdart_cdk.core import frontend
 from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
+from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
 from lbdart_cdk.core.lock import Lock, requirements
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project, parse_toml
@@ -137,6 +138,16 @@ def _listed(names: tuple[str, ...]) -> str:
 @dataclass(frozen=True, kw_only=True)
 class UvLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a project that uv locks, on this machine, for any target."""
+
+    @property
+    def tool(self) -> Tool:
+        """uv."""
+        return TOOL
+
+
+@dataclass(frozen=True, kw_only=True)
+class UvLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
+    """Builds the layer of a project that uv locks; what has no wheel is built in a container."""
 
     @property
     def tool(self) -> Tool:

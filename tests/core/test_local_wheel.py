@@ -7,19 +7,23 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
 
+from lbdart_cdk.core.container import BuildContainer, WheelContainer
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.git import Commit
 from lbdart_cdk.core.local_wheel import build_commit_wheel, build_local_wheel, build_sdist_wheel
 from lbdart_cdk.core.selection import LockedCommit, LockedWheel
 from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.target import Target
+from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
 from tests.support.git import make_repository
 from tests.support.projects import files_in, make_project, make_sdist
-from tests.support.wheels import make_zip, names_in, sha256
+from tests.support.wheels import make_wheel, make_zip, names_in, sha256
 
 
 @pytest.fixture
@@ -185,3 +189,84 @@ class TestCommit:
     def test_one_that_compiles_is_refused(self, locked: LockedCommit, store: Store) -> None:
         with pytest.raises(LbdartError, match=r"^alpha from file:.* builds to .*, a wheel compiled for"):
             build_commit_wheel(locked, FakeTool(tag="cp313-cp313-linux_x86_64"), store)
+
+
+class TestContainer:
+    """What compiles is built in the build image, where the user allows it; and only that."""
+
+    COMPILED = "cp313-cp313-linux_x86_64"
+
+    @pytest.fixture
+    def docker(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+        """A Docker whose container gives a wheel compiled for the target."""
+        make_wheel(tmp_path / "given", "lib", tag=self.COMPILED, files={"lib/_c.so": "for Lambda"})
+        return FakeDocker(tmp_path / "bin", monkeypatch).answers(run=GIVES.format(tmp_path / "given"))
+
+    def container(self, **options: Any) -> WheelContainer:
+        return WheelContainer(BuildContainer(**options), Target((3, 13)))
+
+    def test_what_compiles_comes_from_there(self, lib: Path, store: Store, docker: FakeDocker) -> None:
+        before = files_in(lib)
+        wheel = build_local_wheel(lib, FakeTool(tag="cp311-cp311-linux_x86_64"), store, self.container())
+        assert names_in(wheel.path) == ["lib-1.0.dist-info/METADATA", "lib/_c.so"]
+        assert files_in(lib) == before
+        assert docker.runs == 1
+
+    def test_also_when_it_does_not_build_here(self, lib: Path, store: Store, docker: FakeDocker) -> None:
+        class Failing(FakeTool):
+            def build_wheel(self, source: Path, output: Path) -> None:
+                raise LbdartError("There is no compiler.", "Install one.")
+
+        wheel = build_local_wheel(lib, Failing(), store, self.container())
+        assert "lib/_c.so" in names_in(wheel.path)
+
+    def test_it_is_built_once(self, lib: Path, store: Store, docker: FakeDocker) -> None:
+        tool = FakeTool(tag="cp311-cp311-linux_x86_64")
+        built = [build_local_wheel(lib, tool, store, self.container()) for _ in range(2)]
+        assert built[0] == built[1]
+        assert (docker.runs, len(tool.built)) == (1, 1)
+
+    def test_once_for_each_target_and_image(self, lib: Path, store: Store, docker: FakeDocker) -> None:
+        tool = FakeTool(tag="cp311-cp311-linux_x86_64")
+        build_local_wheel(lib, tool, store, self.container())
+        build_local_wheel(lib, tool, store, self.container(image="image:1"))
+        with pytest.raises(
+            LbdartError, match=rf"{self.COMPILED}\.whl in .*3\.12:.*does not load on python3\.12"
+        ):
+            build_local_wheel(lib, tool, store, WheelContainer(BuildContainer(), Target((3, 12))))
+        assert docker.runs == 3
+
+    def test_what_is_pure_is_built_here(self, lib: Path, store: Store, docker: FakeDocker) -> None:
+        wheel = build_local_wheel(lib, FakeTool(), store, self.container())
+        assert wheel == build_local_wheel(lib, FakeTool(), store)
+        assert docker.runs == 0
+
+    def test_unless_nothing_is_to_be_built_here(self, lib: Path, store: Store, docker: FakeDocker) -> None:
+        tool = FakeTool()
+        build_local_wheel(lib, tool, store, self.container(every_source=True))
+        assert (docker.runs, tool.built) == (1, [])
+
+    def test_what_is_known_to_compile_is_not_tried_here(
+        self, tmp_path: Path, store: Store, docker: FakeDocker
+    ) -> None:
+        sdist, tool = make_sdist(tmp_path, "lib"), FakeTool()
+        locked = LockedWheel(canonicalize_name("lib"), sdist.name, sdist, sha256(sdist))
+        build_sdist_wheel(sdist, locked, tool, store, container=self.container(), compiles=True)
+        assert (docker.runs, tool.built) == (1, [])
+
+    @pytest.mark.parametrize(
+        "tag", ["cp313-cp313-linux_aarch64", "cp312-cp312-linux_x86_64", "cp313-cp313t-linux_x86_64"]
+    )
+    def test_a_wheel_from_there_has_to_load_on_the_target(
+        self, lib: Path, store: Store, docker: FakeDocker, tmp_path: Path, tag: str
+    ) -> None:
+        make_wheel(tmp_path / "other", "lib", tag=tag)
+        docker.answers(run=GIVES.format(tmp_path / "other"))
+        with pytest.raises(LbdartError, match=rf"lib builds to lib-1\.0-{tag}\.whl in .* does not load on"):
+            build_local_wheel(lib, FakeTool(tag=tag), store, self.container())
+        assert files_in(store.root) == {}
+
+    def test_a_build_that_makes_no_wheel(self, lib: Path, store: Store, docker: FakeDocker) -> None:
+        docker.answers(run="true")
+        with pytest.raises(LbdartError, match=r"The build of .*/lib left 0 wheels\."):
+            build_local_wheel(lib, FakeTool(tag=self.COMPILED), store, self.container())

@@ -11,6 +11,7 @@ import pytest
 import lbdart_cdk
 from lbdart_cdk.core import api
 from lbdart_cdk.core.api import (
+    BaseLambdaLayerContainerBuilder,
     BaseLambdaLayerLocalBuilder,
     Credentials,
     LayerBuildToolEnum,
@@ -48,6 +49,10 @@ CALLABLES: dict[str, tuple[str, str]] = {
     "BaseLogger": ("", "verbose printer"),
     "LayerManifestManager": ("path_manifest", ""),
     "BaseLambdaLayerLocalBuilder": ("path_pyproject_toml credentials skip_prompt", "verbose printer"),
+    "BaseLambdaLayerContainerBuilder": (
+        "path_pyproject_toml credentials",
+        "py_ver_major py_ver_minor is_arm path_script verbose printer",
+    ),
     "move_to_dir_python": ("dir_site_packages dir_python", ""),
     "create_layer_zip_file": ("path_layout", ""),
     "upload_layer_zip_to_s3": ("s3_client s3dir_lambda layer_zip manifest build_key", "owner"),
@@ -78,9 +83,10 @@ MEMBERS = {
     "LayerS3Layout": "s3path_temp_layer_zip get_s3dir_layer_version get_s3path_layer_manifest",
     "BaseLogger": "log log_header",
     "LayerManifestManager": "md5",
+    "BaseLambdaLayerContainerBuilder": "run path_layout image_uri platform docker_run_args",
     "BaseLambdaLayerLocalBuilder": "run path_layout step_1_preflight_check step_2_prepare_environment "
     "step_3_execute_build step_4_finalize_artifacts",
-    "LambdaLayerVersionPublisher": "run check_zip_exists check_zip_agrees find_published store_manifest",
+    "LambdaLayerVersionPublisher": "run check_zip_exists check_zip_agrees find_published store_records",
     "LayerDeploymentWorkflow": "run",
     "T_BUILDER": "run path_layout",
 }
@@ -115,8 +121,8 @@ def test_the_constructs_are_the_packages_names() -> None:
     assert {"LambdaLayerArtifact", "LambdaSourceArtifact"} <= set(lbdart_cdk.__all__)
 
 
-@pytest.mark.parametrize("name", ["uv", "poetry", "pip", "pylock"])
-def test_each_tool_has_a_local_builder(name: str) -> None:
+@pytest.mark.parametrize("name", ["uv", "poetry", "pdm", "pip", "pylock"])
+def test_each_tool_has_its_builders(name: str) -> None:
     assert name in tools()
     module = __import__(f"lbdart_cdk.tools.{name}", fromlist=["*"])
     builder = getattr(module, f"{name.capitalize()}LambdaLayerLocalBuilder")
@@ -124,12 +130,18 @@ def test_each_tool_has_a_local_builder(name: str) -> None:
     made = builder(path_pyproject_toml=Path("pyproject.toml"), skip_prompt=True)
     assert made.tool is tools()[name]
     assert made.path_layout == LayerPathLayout(Path("pyproject.toml"))
+    contained = getattr(module, f"{name.capitalize()}LambdaLayerContainerBuilder")
+    assert issubclass(contained, BaseLambdaLayerContainerBuilder)
+    made = contained(path_pyproject_toml=Path("pyproject.toml"), py_ver_major=3, py_ver_minor=13, is_arm=True)
+    assert made.tool is tools()[name]
+    assert made.image_uri == "public.ecr.aws/sam/build-python3.13:latest-arm64"
+    assert made.platform == "linux/arm64"
 
 
 def test_values_that_others_read() -> None:
     assert api.ZFILL == 6
     assert S3MetadataKeyEnum.manifest_md5 == "manifest_md5"
-    assert [tool.value for tool in LayerBuildToolEnum] == ["uv", "poetry", "pip", "pylock"]
+    assert [tool.value for tool in LayerBuildToolEnum] == ["uv", "poetry", "pdm", "pip", "pylock"]
     assert {"boto3", "botocore", "pip", "setuptools"} <= set(api.default_ignore_package_list)
 
 
@@ -150,6 +162,7 @@ def test_places_of_a_layer_on_disk() -> None:
     assert manifests == {
         "uv": "uv.lock",
         "poetry": "poetry.lock",
+        "pdm": "pdm.lock",
         "pip": "requirements.txt",
         "pylock": "pylock.toml",
     }

@@ -177,6 +177,24 @@ def test_a_source_distribution_is_chosen_where_no_wheel_shows_that_it_compiles(
     assert (selection.wheels, selection.packages) == ((), ("alpha",))
 
 
+def test_one_that_compiles_is_chosen_where_it_may() -> None:
+    """What shows that it compiles are wheels, of which none loads."""
+    wheel = "alpha-1.0-cp313-cp313-win_amd64.whl"
+    lock = lock_of(locked("alpha", wheels=[wheel], source=SDIST))
+    selection = select(lock, X86, may_compile=True)
+    assert [sdist.filename for sdist in selection.sdists] == ["alpha-1.0.tar.gz"]
+    assert selection.compiling == {"alpha"}
+    assert select(lock_of(locked("alpha", source=SDIST)), X86, may_compile=True).compiling == set()
+
+
+def test_a_wheel_that_loads_is_chosen_before_a_source_distribution() -> None:
+    wheel = "alpha-1.0-cp313-cp313-manylinux_2_17_x86_64.whl"
+    selection = select(lock_of(locked("alpha", wheels=[wheel], source=SDIST)), X86, may_compile=True)
+    assert [one.filename for one in selection.wheels] == [wheel]
+    assert not selection.sdists
+    assert not selection.compiling
+
+
 class TestExcluded:
     """Excluded packages are dropped by name, before anything is downloaded."""
 
@@ -305,9 +323,22 @@ class TestNoWheel:
         assert "alpha" in error.problem
         assert "pywin32" not in error.problem
 
-    def test_a_source_distribution_of_what_compiles_is_no_way_out(self) -> None:
+    def test_a_source_distribution_of_what_compiles_is_a_way_out_when_it_is_allowed(self) -> None:
         wheel = "alpha-1.0-cp313-cp313-win_amd64.whl"
-        assert wheel[10:-4] in self.refusal(locked("alpha", wheels=[wheel], source=SDIST)).problem
+        error = self.refusal(locked("alpha", wheels=[wheel], source=SDIST))
+        assert wheel[10:-4] in error.problem
+        assert "build it from its source with build_in_container=True" in error.remedy
+
+    def test_it_is_none_when_a_package_has_no_source(self) -> None:
+        wheels = ["alpha-1.0-cp313-cp313-win_amd64.whl"]
+        packages = [
+            locked("alpha", wheels=wheels, source=SDIST),
+            locked("beta", wheels=["beta" + wheels[0][5:]]),
+        ]
+        assert "build_in_container" not in self.refusal(*packages).remedy
+        with pytest.raises(LbdartError, match=r"for beta 1\.0 \(its wheels") as error:
+            select(lock_of(*packages), X86, may_compile=True)
+        assert "alpha" not in error.value.problem
 
     def test_an_archive_of_no_known_form(self) -> None:
         source = SDIST.replace("sdist", "archive").replace(".tar.gz", ".rar")

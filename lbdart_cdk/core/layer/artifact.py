@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 
 from ..build_key import key_of, tree_hash
+from ..container import BuildContainer, WheelContainer
 from ..credentials import Credentials, Given, in_environment, listed
 from ..errors import LbdartError
 from ..lock import DEFAULT_EXCLUDE, Lock, Requirements, read_as_lock
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 class LayerArtifact:
     """A layer's inputs. ``exclude`` are names of packages, in addition to the default ones.
 
-    ``credentials`` open private indexes; they are no input, and change no hash.
+    ``credentials`` open private indexes; they are no input, and change no hash. What compiles is built in
+    the ``container``; without one it is an error.
     """
 
     project: Project
@@ -44,6 +46,7 @@ class LayerArtifact:
     exclude: tuple[str, ...]
     store: Store
     credentials: Given = None
+    container: BuildContainer | None = None
 
     @cached_property
     def _given(self) -> tuple[Credentials, ...]:
@@ -74,8 +77,17 @@ class LayerArtifact:
                 "python": self.target.python_version,
                 "architecture": self.target.architecture,
                 "local": {name: tree_hash(path) for name, path in self.lock.local_directories().items()},
+                **self._container_inputs(),
             }
         )
+
+    def _container_inputs(self) -> dict[str, str | bool]:
+        """Return what the container changes: nothing, when it is the default one or nothing is built."""
+        inputs = self.container.inputs(self.target) if self.container is not None else {}
+        if not inputs:
+            return {}
+        selection = self.selection()
+        return inputs if selection.sdists or selection.local or selection.commits else {}
 
     def _chosen(self) -> list[str]:
         selection = self.selection()
@@ -160,21 +172,33 @@ class LayerArtifact:
 
         lock = self.lock if requires is None else replace(self.lock, requires=requires)
         with read_as_lock(self.lock.origin):
-            return select(lock, self.target, self.exclude)
+            return select(lock, self.target, self.exclude, may_compile=self.container is not None)
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
+        if not (selection.local or selection.sdists or selection.commits):
+            return {}
         from ..local_wheel import build_commit_wheel, build_local_wheel, build_sdist_wheel
 
+        container = None
+        if self.container is not None:
+            known = (*self._given, *self.lock.logins())
+            container = WheelContainer(self.container, self.target, known)
         with in_environment(self._given):
             built = {
-                one.package: build_local_wheel(one.directory, self.tool, self.store)
+                one.package: build_local_wheel(one.directory, self.tool, self.store, container)
                 for one in selection.local
             }
             for one in selection.sdists:
-                sdist = self.store.wheel(one.sha256)
-                built[one.package] = build_sdist_wheel(sdist, one, self.tool, self.store)
+                built[one.package] = build_sdist_wheel(
+                    self.store.wheel(one.sha256),
+                    one,
+                    self.tool,
+                    self.store,
+                    container=container,
+                    compiles=one.package in selection.compiling,
+                )
             for commit in selection.commits:
-                built[commit.package] = build_commit_wheel(commit, self.tool, self.store)
+                built[commit.package] = build_commit_wheel(commit, self.tool, self.store, container)
         return built
 
     def _make(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..build_directory import explained
+from ..container import BuildContainer
 from ..credentials import Given
 from ..errors import LbdartError
 from ..project import Project, checked_pyproject
@@ -35,8 +36,8 @@ class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
 
 
 @dataclass(frozen=True)
-class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
-    """A build on this machine, in four steps of which a tool overrides the third.
+class BaseLambdaLayerBuilder(BaseLogger, ABC):
+    """A build in four steps, of which a tool or a place to build in overrides the third.
 
     ``skip_prompt`` allows to clear the build directory without asking.
     """
@@ -91,14 +92,17 @@ class BaseLambdaLayerLocalBuilder(BaseLogger, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
+class BaseLambdaLayerLocalBuilder(BaseLambdaLayerBuilder):
+    """A build on this machine, in four steps of which a tool overrides the third."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     """Locks with a tool, and fetches the wheels for the target.
 
-    ``target`` defaults to the project's Python on x86_64. What ``exclude`` names is left out in
-    addition to the default list.
+    What ``exclude`` names is left out in addition to the default list.
     """
 
-    target: Target | None = None
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -109,20 +113,29 @@ class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
     def tool(self) -> Tool:
         """The tool that locks the project."""
 
+    @abstractmethod
+    def target_of(self, project: Project) -> Target:
+        """Return what the layer is built for."""
+
+    @property
+    @abstractmethod
+    def build_container(self) -> BuildContainer | None:
+        """What compiles is built there; without one it is an error."""
+
     @cached_property
     def artifact(self) -> LayerArtifact:
         """The layer's inputs."""
         root = self.path_layout.dir_project_root
         project = Project(root, root / self.tool.manifest)
-        target = self.target or Target(project.python())
         return LayerArtifact(
             project,
             self.tool,
-            target,
+            self.target_of(project),
             Options(self.extras, self.groups),
             self.exclude,
             self.store,
             self.credentials,
+            self.build_container,
         )
 
     def step_1_preflight_check(self) -> None:
@@ -130,7 +143,7 @@ class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
         _ = self.artifact.project.manifest_content
 
     @property
-    def build_key(self) -> str:
+    def build_key(self) -> str | None:
         """The layer's identity: a SHA-256, in hexadecimal, over every input."""
         return self.artifact.build_key
 
@@ -144,3 +157,24 @@ class ToolLambdaLayerLocalBuilder(BaseLambdaLayerLocalBuilder):
         for name, path in self.artifact.wheels().items():
             self.log(f"{name} {version_of(path)}".rstrip())
             shutil.copyfile(path, self.path_layout.dir_wheels / f"{name}.whl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolLambdaLayerLocalBuilder(ToolLambdaLayerBuilder, BaseLambdaLayerLocalBuilder):
+    """Builds on this machine, for any target.
+
+    ``target`` defaults to the project's Python on x86_64. With ``build_in_container`` what compiles is
+    built in the Lambda build image, or in the one that a :class:`BuildContainer` names.
+    """
+
+    target: Target | None = None
+    build_in_container: bool | BuildContainer = False
+
+    def target_of(self, project: Project) -> Target:
+        """Return ``target``, else that of the project."""
+        return self.target or Target(project.python())
+
+    @property
+    def build_container(self) -> BuildContainer | None:
+        """What ``build_in_container`` says."""
+        return BuildContainer.asked(self.build_in_container)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lbdart_cdk.core.container import BuildContainer
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.artifact import LayerArtifact
 from lbdart_cdk.core.pack import MAX_UNZIPPED
@@ -22,11 +23,12 @@ from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from tests.support import build_artifacts
+from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
 from tests.support.index import Index
 from tests.support.interpreters import other_interpreter
-from tests.support.locks import lock_of, locked, locked_file
-from tests.support.projects import files_in, make_project
+from tests.support.locks import SDIST, lock_of, locked, locked_file
+from tests.support.projects import files_in, make_project, make_sdist
 from tests.support.wheels import make_wheel, make_zip, names_in, sha256
 
 
@@ -74,6 +76,25 @@ def test_a_local_package_is_built_and_packed(tmp_path: Path, root: Path, store: 
     assert "python/lib/app.py" in names_in(artifact.build())
 
 
+def test_what_compiles_is_built_in_the_container(
+    tmp_path: Path, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sdist = make_sdist(tmp_path, "native", tag="cp311-cp311-linux_x86_64")
+    make_wheel(
+        tmp_path / "given", "native", tag="cp313-cp313-linux_x86_64", files={"native.so": "for Lambda"}
+    )
+    docker = FakeDocker(tmp_path / "bin", monkeypatch).answers(run=GIVES.format(tmp_path / "given"))
+    source = f'sdist = {{ path = "{sdist}", hashes = {{ sha256 = "{sha256(sdist)}" }} }}\n'
+    # Its wheels are for other machines; alpha's is for all.
+    table = locked("native", wheels=["native-1.0-cp313-cp313-win_amd64.whl"], source=source)
+    artifact = layer(root, store, locked_file(make_wheel(tmp_path)), table)
+    with pytest.raises(LbdartError, match="build_in_container=True"):
+        artifact.build()
+    assert docker.runs == 0
+    assert "python/native.so" in names_in(replace(artifact, container=BuildContainer()).build())
+    assert docker.runs == 1
+
+
 class TestBuildKey:
     """Every input counts, and nothing else does."""
 
@@ -107,6 +128,14 @@ class TestBuildKey:
     ) -> None:
         artifact = layer(root, store)
         assert replace(artifact, **one).build_key == replace(artifact, **other).build_key  # type: ignore[arg-type]
+
+    def test_the_build_image_is_one_where_something_is_built(self, root: Path, store: Store) -> None:
+        containers = (None, BuildContainer(), BuildContainer(network="host"), BuildContainer("image:1"))
+        wheels = [locked("alpha", wheels=["alpha-1.0-py3-none-any.whl"])]
+        built = [locked("alpha", source=SDIST)]
+        for packages, different in ((wheels, 1), (built, 2)):
+            artifact = layer(root, store, *packages)
+            assert len({replace(artifact, container=one).build_key for one in containers}) == different
 
     def test_the_manifest_is_an_input(self, root: Path, store: Store) -> None:
         before = layer(root, store).build_key

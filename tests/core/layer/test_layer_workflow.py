@@ -193,7 +193,7 @@ def test_every_step_is_logged(team: Team) -> None:
         "--- Publish the layer",
         "--- Upload the layer",
         "Published version 1 of layer orders-deps.",
-        "Storing the manifest at s3://artifacts/lambda/orders/layer/000001/requirements.txt.",
+        "Storing s3://artifacts/lambda/orders/layer/000001/requirements.txt.",
     ]
 
 
