@@ -22,7 +22,7 @@ from .http import PARALLEL, TIMEOUT, auth_for, new_session
 from .logins import refused, without_login
 from .native.facts import facts_of_wheel
 from .progress import Progress
-from .selection import LockedWheel
+from .selection import LockedFile
 from .store import Store
 
 _CHUNK: Final = 1 << 18
@@ -33,7 +33,7 @@ class _CutOffError(Exception):
     """The body ended before or after what was promised."""
 
 
-def download(wheels: Collection[LockedWheel], store: Store, credentials: Collection[Credentials]) -> None:
+def download(wheels: Collection[LockedFile], store: Store, credentials: Collection[Credentials]) -> None:
     """Bring the wheels into the store; raises as :func:`~lbdart_cdk.core.fetch.fetch` says."""
     total = sum(wheel.size or 0 for wheel in wheels)
     noun = "wheel" if len(wheels) == 1 else "wheels"
@@ -65,7 +65,7 @@ class _Batch:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def run(self, wheels: Collection[LockedWheel]) -> None:
+    def run(self, wheels: Collection[LockedFile]) -> None:
         # The largest first, so that the last one to finish is a small one.
         ordered = sorted(wheels, key=lambda wheel: -(wheel.size or 0))
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch") as pool:
@@ -78,7 +78,7 @@ class _Batch:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
-    def _fetch(self, wheel: LockedWheel) -> None:
+    def _fetch(self, wheel: LockedFile) -> None:
         path = _as_path(wheel.source)
         for attempt in range(1, _TRIES + 1):
             try:
@@ -92,7 +92,7 @@ class _Batch:
                         "Try again; if it stays, check the network and the proxy settings.",
                     ) from None
 
-    def _keep(self, wheel: LockedWheel, chunks: Iterator[bytes]) -> None:
+    def _keep(self, wheel: LockedFile, chunks: Iterator[bytes]) -> None:
         digest = hashlib.sha256()
         size = 0
         with self._store.writing(self._store.wheel(wheel.sha256)) as file:
@@ -112,17 +112,17 @@ class _Batch:
                     "Find out why the file changed before you use it; if the change is wanted, lock again.",
                 )
 
-    def _look_into(self, wheel: LockedWheel) -> None:
+    def _look_into(self, wheel: LockedFile) -> None:
         """Read what is compiled in a wheel while others are still on their way."""
         if wheel.filename.endswith(".whl"):
             with contextlib.suppress(LbdartError):  # who packs it will say what is wrong with it
                 facts_of_wheel(wheel.package, self._store.wheel(wheel.sha256), self._store)
 
-    def _download(self, wheel: LockedWheel) -> Iterator[bytes]:
+    def _download(self, wheel: LockedFile) -> Iterator[bytes]:
         with self._open(wheel) as response:
             yield from response.iter_content(_CHUNK)
 
-    def _open(self, wheel: LockedWheel) -> requests.Response:
+    def _open(self, wheel: LockedFile) -> requests.Response:
         auth = auth_for(str(wheel.source), self._credentials)
         # From None, every time: the client's errors repeat the whole URL, with what is secret in it.
         try:
@@ -167,7 +167,7 @@ def _as_path(source: str | Path) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
-def _read_file(path: Path, wheel: LockedWheel) -> Iterator[bytes]:
+def _read_file(path: Path, wheel: LockedFile) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
@@ -179,7 +179,7 @@ def _read_file(path: Path, wheel: LockedWheel) -> Iterator[bytes]:
         ) from error
 
 
-def _host(wheel: LockedWheel) -> str:
+def _host(wheel: LockedFile) -> str:
     """Return the place a wheel comes from as a message may show it: no user, no password, no query."""
     if isinstance(wheel.source, Path):
         return str(wheel.source.parent)

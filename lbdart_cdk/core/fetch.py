@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from .credentials import Credentials
-from .selection import LockedWheel
+from .selection import LockedFile
 from .store import Store, sha256_of
 
 
 def fetch(
-    wheels: Collection[LockedWheel],
+    wheels: Collection[LockedFile],
     store: Store,
     credentials: Callable[[], Collection[Credentials]] = tuple,
 ) -> None:
@@ -31,7 +31,7 @@ def fetch(
     download(missing, store, credentials())
 
 
-def _is_whole(wheel: LockedWheel, store: Store) -> bool:
+def _is_whole(wheel: LockedFile, store: Store) -> bool:
     """Tell whether the wheel is in the store as the lock names it; a damaged one is fetched again."""
     path = store.wheel(wheel.sha256)
     return path.is_file() and sha256_of(path) == wheel.sha256

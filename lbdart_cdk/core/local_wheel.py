@@ -27,7 +27,7 @@ from .tool import Frontend
 from .wheel import lasting, required_by, wheel_entries
 
 if TYPE_CHECKING:
-    from .selection import LockedCommit, LockedWheel
+    from .selection import LockedCommit, LockedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def build_local_wheel(
 
 def build_sdist_wheel(
     sdist: Path,
-    locked: LockedWheel,
+    locked: LockedFile,
     tool: Frontend,
     store: Store,
     *,

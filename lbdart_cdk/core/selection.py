@@ -38,7 +38,7 @@ _ARCHIVE_SUFFIXES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 
 
 @dataclass(frozen=True, slots=True)
-class LockedWheel:
+class LockedFile:
     """A wheel, or what to build one of, that the lock names.
 
     ``source`` is a URL or a path, ``size`` is in bytes, if known. The project in a source distribution
@@ -79,8 +79,8 @@ class Selection:
     are those of them that have wheels for other machines, which shows that they compile.
     """
 
-    wheels: tuple[LockedWheel, ...]
-    sdists: tuple[LockedWheel, ...] = ()
+    wheels: tuple[LockedFile, ...]
+    sdists: tuple[LockedFile, ...] = ()
     commits: tuple[LockedCommit, ...] = ()
     compiling: frozenset[NormalizedName] = frozenset()
     local: tuple[LocalPackage, ...] = ()
@@ -310,7 +310,7 @@ def _locked_commit(package: Package, vcs: PackageVcs, base: Path) -> LockedCommi
 
 def _locked_file(
     package: Package, file: PackageArchive | PackageWheel | PackageSdist, base: Path
-) -> LockedWheel:
+) -> LockedFile:
     if isinstance(file, PackageArchive):
         filename, subdirectory = _archive_name(file), file.subdirectory or ""
     else:
@@ -321,4 +321,4 @@ def _locked_file(
             f"The lock has no sha256 for {filename}.", "Make the lock again, from an index that gives hashes."
         )
     source = file.url if file.url is not None else base / (file.path or "")
-    return LockedWheel(package.name, filename, source, sha256.lower(), file.size, subdirectory)
+    return LockedFile(package.name, filename, source, sha256.lower(), file.size, subdirectory)

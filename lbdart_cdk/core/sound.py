@@ -18,12 +18,12 @@ from .store import Store
 from .wheel import wheel_entries
 
 if TYPE_CHECKING:
-    from .selection import LockedWheel
+    from .selection import LockedFile
 
 _KIND: Final = "sound-wheels"
 
 
-def refuse_unsound(wheels: Collection[LockedWheel], store: Store) -> None:
+def refuse_unsound(wheels: Collection[LockedFile], store: Store) -> None:
     """Inflate the wheels in the store that nobody has inflated yet.
 
     Raises :class:`LbdartError` naming a wheel whose files do not have the size and CRC that they claim. A
@@ -37,7 +37,7 @@ def refuse_unsound(wheels: Collection[LockedWheel], store: Store) -> None:
         list(pool.map(lambda wheel: _check(wheel, store), new))
 
 
-def _check(wheel: LockedWheel, store: Store) -> None:
+def _check(wheel: LockedFile, store: Store) -> None:
     entries = list(wheel_entries(store.wheel(wheel.sha256), wheel.filename))
     size = sum(entry.size for entry in entries)
     if size <= MAX_UNZIPPED:

@@ -10,24 +10,24 @@ from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.fetch import fetch
-from lbdart_cdk.core.selection import LockedWheel
+from lbdart_cdk.core.selection import LockedFile
 from lbdart_cdk.core.store import Store
 from tests.support.index import Index, after, cut_off, ends_early, status, wrong_bytes
 from tests.support.projects import files_in
 from tests.support.wheels import make_wheel, sha256
 
 
-def locked(path: Path, source: str | Path, *, sized: bool = True) -> LockedWheel:
+def locked(path: Path, source: str | Path, *, sized: bool = True) -> LockedFile:
     name = canonicalize_name(path.name.split("-")[0])
-    return LockedWheel(name, path.name, source, sha256(path), path.stat().st_size if sized else None)
+    return LockedFile(name, path.name, source, sha256(path), path.stat().st_size if sized else None)
 
 
-def locked_at(index: Index, name: str = "alpha", *, sized: bool = True) -> LockedWheel:
+def locked_at(index: Index, name: str = "alpha", *, sized: bool = True) -> LockedFile:
     wheel = make_wheel(index.folder, name, files={f"{name}.py": name * 1000})
     return locked(wheel, index.file_url(wheel), sized=sized)
 
 
-def refused(wheel: LockedWheel, store: Store) -> LbdartError:
+def refused(wheel: LockedFile, store: Store) -> LbdartError:
     """Fetch what cannot be had; nothing of it may be left in the store."""
     with pytest.raises(LbdartError) as error:
         fetch([wheel], store)
@@ -103,7 +103,7 @@ def test_a_server_that_is_not_there(index: Index, store: Store, monkeypatch: pyt
     wheel = locked_at(index)
     with Index(index.folder) as gone:
         url = gone.file_url(Path(wheel.filename))
-    error = refused(LockedWheel(wheel.package, wheel.filename, url, wheel.sha256), store)
+    error = refused(LockedFile(wheel.package, wheel.filename, url, wheel.sha256), store)
     assert error.problem.startswith("alpha-1.0-py3-none-any.whl cannot be downloaded from 127.0.0.1: ")
     assert "Connection refused" in error.problem
 
@@ -167,7 +167,7 @@ def test_a_refusal_of_a_private_index_shows_no_password(index: Index, store: Sto
     wheel = locked_at(index)
     index.faults[wheel.filename] = [status(401)]
     private = str(wheel.source).replace("//", "//user:hunter2@") + "?token=hunter2"
-    error = refused(LockedWheel(wheel.package, wheel.filename, private, wheel.sha256), store)
+    error = refused(LockedFile(wheel.package, wheel.filename, private, wheel.sha256), store)
     assert "hunter2" not in str(error)
 
 

@@ -16,7 +16,7 @@ from lbdart_cdk.core.container import BuildContainer, WheelContainer
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.git import Commit
 from lbdart_cdk.core.local_wheel import build_commit_wheel, build_local_wheel, build_sdist_wheel
-from lbdart_cdk.core.selection import LockedCommit, LockedWheel
+from lbdart_cdk.core.selection import LockedCommit, LockedFile
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from tests.support.docker import GIVES, FakeDocker
@@ -81,7 +81,7 @@ class TestSourceDistribution:
 
     def build(self, sdist: Path, tool: FakeTool, store: Store, subdirectory: str = "") -> Path:
         name = canonicalize_name("alpha")
-        locked = LockedWheel(name, sdist.name, sdist, sha256(sdist), subdirectory=subdirectory)
+        locked = LockedFile(name, sdist.name, sdist, sha256(sdist), subdirectory=subdirectory)
         return build_sdist_wheel(sdist, locked, tool, store).path
 
     def test_it_is_built_once(self, tmp_path: Path, store: Store) -> None:
@@ -250,7 +250,7 @@ class TestContainer:
         self, tmp_path: Path, store: Store, docker: FakeDocker
     ) -> None:
         sdist, tool = make_sdist(tmp_path, "lib"), FakeTool()
-        locked = LockedWheel(canonicalize_name("lib"), sdist.name, sdist, sha256(sdist))
+        locked = LockedFile(canonicalize_name("lib"), sdist.name, sdist, sha256(sdist))
         build_sdist_wheel(sdist, locked, tool, store, container=self.container(), compiles=True)
         assert (docker.runs, tool.built) == (1, [])
 

@@ -11,15 +11,15 @@ from packaging.utils import canonicalize_name
 from lbdart_cdk.core import sound
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.fetch import fetch
-from lbdart_cdk.core.selection import LockedWheel
+from lbdart_cdk.core.selection import LockedFile
 from lbdart_cdk.core.sound import refuse_unsound
 from lbdart_cdk.core.store import Store
 from tests.support.raw_zip import File, raw_zip
 from tests.support.wheels import make_wheel, sha256
 
 
-def in_store(path: Path, store: Store) -> LockedWheel:
-    wheel = LockedWheel(canonicalize_name("alpha"), path.name, path, sha256(path))
+def in_store(path: Path, store: Store) -> LockedFile:
+    wheel = LockedFile(canonicalize_name("alpha"), path.name, path, sha256(path))
     fetch([wheel], store)
     return wheel
 
