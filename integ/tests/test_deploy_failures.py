@@ -91,7 +91,7 @@ def test_first_deployment_that_fails_leaves_no_stack(stack: Deployment, project:
     assert stack.versions() == [1]
 
 
-@pytest.mark.parametrize("asset", ["Deps layer", "Deps records", "Code source"])
+@pytest.mark.parametrize("asset", ["Deps/Zip", "Deps/Records", "Code/Zip"])
 def test_missing_asset_is_named(
     stack: Deployment,
     project: Project,
@@ -101,11 +101,11 @@ def test_missing_asset_is_named(
     before = deployed()
     assembly = stack.synth(orders(project.root))
     stack.publish(assembly)
-    key = assembly.asset_key(stack.name, f"{stack.name}/{asset}")
+    key = assembly.asset_key(stack.name, asset)
     stack.aws.client("s3").delete_object(Bucket=ASSETS, Key=key)
     assert stack.apply(assembly) == "UPDATE_ROLLBACK_COMPLETE"
     assert deployed() == before
-    reason = reason_of(stack, "GetObject" if "records" in asset else "CopyObject")
+    reason = reason_of(stack, "GetObject" if "Records" in asset else "CopyObject")
     assert reason.count(f"s3://{ASSETS}/{key}") == 1
 
 
