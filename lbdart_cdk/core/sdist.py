@@ -43,7 +43,7 @@ def unpack_sdist(sdist: Path, filename: str, folder: Path) -> Path:
 
 def unpack_tree(archive: Path, filename: str, folder: Path) -> Path:
     """Unpack an archive that is a project itself into ``folder``, and return it; raises as above."""
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         if filename.endswith(".zip"):
             _unpack_zip(archive, folder)

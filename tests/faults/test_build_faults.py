@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import resource
 import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,13 @@ def test_builds_that_are_killed_at_random_moments(tmp_path: Path) -> None:
     assert (report.rounds, report.wrong, report.damaged, report.left_at_end) == (15, 0, 0, 0)
 
 
+def entries_hash(layer: Path) -> str:
+    """Return the hash of a layer's zip without its comment, which names its build key."""
+    with zipfile.ZipFile(layer) as archive:
+        comment = archive.comment
+    return hashlib.sha256(layer.read_bytes().removesuffix(comment)).hexdigest()
+
+
 def test_eight_processes_build_the_same_key_at_once(job: Job, expected: str) -> None:
     processes = [start(job) for _ in range(8)]
     assert [finished(process, job) for process in processes] == [""] * 8
@@ -55,7 +64,8 @@ def test_eight_processes_build_different_keys_at_once(job: Job, expected: str) -
     jobs = [Job(job.root, job.packages, job.cache, variant) for variant in range(8)]
     processes = [start(one) for one in jobs]
     assert [finished(process, one) for process, one in zip(processes, jobs, strict=True)] == [""] * 8
-    assert {sha256(one.build()) for one in jobs} == {expected}
+    assert {entries_hash(one.build()) for one in jobs} == {entries_hash(jobs[0].build())}
+    assert sha256(jobs[0].build()) == expected
     assert len({one.artifact().build_key for one in jobs}) == 8
 
 
@@ -143,7 +153,8 @@ def test_the_clock_is_set_back_or_on(job: Job, expected: str, days: int) -> None
     for path in job.cache.rglob("*"):
         os.utime(path, (then, then))
     assert sha256(job.build()) == expected
-    assert sha256(Job(job.root, job.packages, job.cache, variant=1).build()) == expected
+    other = Job(job.root, job.packages, job.cache, variant=1).build()
+    assert entries_hash(other) == entries_hash(job.build())
 
 
 def test_the_cache_is_deleted_while_others_build(job: Job, expected: str) -> None:
