@@ -228,7 +228,7 @@ MISTAKES = [
     ),
     Mistake(
         "a tool that is none", LAYER, lambda script: script.pass_(layer_build_tool="conda"),
-        r"There is no tool 'conda'\.", r"Choose one of uv, poetry, pip, pylock\.",
+        r"There is no tool 'conda'\.", r"Choose one of uv, poetry, pdm, pip, pylock\.",
     ),
     Mistake(
         "the manifest of another tool", LAYER,
