@@ -78,6 +78,8 @@ def engine() -> Iterator[str]:
 def _install() -> None:
     if os.geteuid() != 0:
         raise NotPossibleError("an engine takes root")
+    # Where Debian puts what root runs; not every shell looks there.
+    os.environ["PATH"] += os.pathsep + os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
     if all(map(shutil.which, ("docker", "dockerd", "debootstrap", "docker-registry"))):
         return
     if shutil.which("apt-get") is None:
@@ -124,7 +126,10 @@ def _push(folder: Path) -> None:
 def _running(command: list[str], log: Path) -> Iterator[None]:
     with log.open("wb") as file:
         # Not in our process group: Ctrl-C is for us, and we stop it when all that needs it has ended.
-        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+        try:
+            process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+        except OSError as error:
+            raise NotPossibleError(str(error)) from error
     try:
         yield
     finally:
