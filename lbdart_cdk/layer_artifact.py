@@ -15,7 +15,7 @@ from constructs import Construct
 from ._assets import NOT_BUILT
 from ._errors import explained
 from ._functions import KnownLayer, warn
-from ._props import checked_prefix, target_of, validate_sharing
+from ._props import checked_prefix, several, target_of, validate_sharing
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
 from .core.build_key import key_of
@@ -117,10 +117,10 @@ class LambdaLayerArtifact(Resource):
             validate_keep_versions(keep_versions)
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture)
-            options = Options(tuple(extras), tuple(groups))
+            options = Options(several(extras), several(groups))
             container = BuildContainer.asked(build_in_container)
             artifact = LayerArtifact(
-                found, chosen, target, options, tuple(exclude), Store(), credentials, container
+                found, chosen, target, options, several(exclude), Store(), credentials, container
             )
             built, records = None, None
             if publisher.staging.wanted:

@@ -13,7 +13,7 @@ from ._assets import NOT_BUILT
 from ._code import ObjectCode
 from ._errors import explained
 from ._functions import KnownSource, judged, warn
-from ._props import checked_prefix, target_of
+from ._props import checked_prefix, several, target_of
 from ._publisher import ArtifactPublisher
 from .core.credentials import Given
 from .core.s3 import S3Path
@@ -75,7 +75,7 @@ class LambdaSourceArtifact(Resource):
         with explained(self):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture) if runtime is not None else None
-            artifact = SourceArtifact(found, chosen, tuple(include), tuple(exclude), Store(), credentials)
+            artifact = SourceArtifact(found, chosen, several(include), several(exclude), Store(), credentials)
             folder = checked_prefix(prefix, default=found.name)
             built = artifact.build() if publisher.staging.wanted else None
             warnings = judged(built.native, target) if built is not None and target is not None else ()

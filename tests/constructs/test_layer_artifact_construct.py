@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import RemovalPolicy, Stack, Stage, Token
@@ -232,3 +233,13 @@ def test_the_name_may_be_a_token(orders: Path, stack: Stack) -> None:
     assert Token.is_unresolved(name)
     LambdaLayerArtifact(stack, "Deps", project=str(orders), layer_name=name, prefix="deps")
     assert properties(stack, LAYER)["LayerName"] == stack.resolve(name)
+
+
+def test_a_single_name_is_one_name(orders: Path, stack: Stack) -> None:
+    given: list[dict[str, Any]] = [{"extras": "fast"}, {"extras": ["fast"]}, {"exclude": "beta"}, {}]
+    keys = [
+        LambdaLayerArtifact(stack, f"Deps{number}", project=str(orders), **props).build_key
+        for number, props in enumerate(given)
+    ]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
