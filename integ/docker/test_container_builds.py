@@ -237,13 +237,15 @@ import sys
 from pathlib import Path
 from lbdart_cdk.core.container import BuildContainer, WheelContainer
 from lbdart_cdk.core.local_wheel import build_sdist_wheel
+from lbdart_cdk.core.selection import LockedFile
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
 from lbdart_cdk.tools.uv import TOOL
 sdist, sha256, store = sys.argv[1:]
 container = WheelContainer(BuildContainer(network="host", every_source=True), Target((3, 11)))
 place = Store(Path(store))
-built = build_sdist_wheel(Path(sdist), "native-1.0.tar.gz", sha256, TOOL, place, container=container)
+locked = LockedFile("native", "native-1.0.tar.gz", sdist, sha256)
+built = build_sdist_wheel(Path(sdist), locked, TOOL, place, container=container)
 print(built.path)
 """
 
