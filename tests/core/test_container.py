@@ -305,10 +305,12 @@ def test_the_end_of_the_input_is_the_end_of_the_container(docker: FakeDocker, tm
 
 
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from lbdart_cdk.core.container import Container
 from lbdart_cdk.core.errors import LbdartError
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs behind
 command = ("/bin/sh", "-c", "echo up; exec sleep 5 >/dev/null 2>&1")
 try:
     Container("image:1", "linux/amd64", ((Path.cwd(), "/x"),), command).run(
