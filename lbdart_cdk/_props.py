@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
@@ -26,11 +25,6 @@ def target_of(
     target = Target.from_runtime(runtime.name, machine)
     project.refuse_unless_for(target)
     return target
-
-
-def several(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Return names or patterns as a tuple; a single one is one, and not its letters."""
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def checked_prefix(prefix: str | None, *, default: str) -> str:

@@ -15,7 +15,7 @@ from constructs import Construct
 from ._assets import NOT_BUILT
 from ._errors import explained
 from ._functions import KnownLayer, warn
-from ._props import checked_prefix, several, target_of, validate_sharing
+from ._props import checked_prefix, target_of, validate_sharing
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
 from .core.build_key import key_of
@@ -29,6 +29,7 @@ from .core.layer.limits import (
     validate_license,
 )
 from .core.layer.records import SBOM_NAME, pack_records
+from .core.several import several
 from .core.store import Store
 from .core.tool import Options
 from .tools import find_project

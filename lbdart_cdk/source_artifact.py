@@ -13,10 +13,11 @@ from ._assets import NOT_BUILT
 from ._code import ObjectCode
 from ._errors import explained
 from ._functions import KnownSource, judged, warn
-from ._props import checked_prefix, several, target_of
+from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
 from .core.credentials import Given
 from .core.s3 import S3Path
+from .core.several import several
 from .core.source.artifact import SourceArtifact
 from .core.source.foundation import SourceS3Layout
 from .core.store import Store

@@ -31,7 +31,7 @@ from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options, Tool
+from lbdart_cdk.core.tool import Options
 
 from . import _toml
 from ._build import build_wheel
@@ -309,21 +309,13 @@ def _requires(packages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str 
     return {name: requirements(required) for name, required in edges.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
 class PdmLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a project that PDM locks, on this machine, for any target."""
 
-    @property
-    def tool(self) -> Tool:
-        """pdm."""
-        return TOOL
+    tool = TOOL
 
 
-@dataclass(frozen=True, kw_only=True)
 class PdmLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
     """Builds the layer of a project that PDM locks; what has no wheel is built in a container."""
 
-    @property
-    def tool(self) -> Tool:
-        """pdm."""
-        return TOOL
+    tool = TOOL

@@ -28,7 +28,7 @@ from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project
 from lbdart_cdk.core.store import Store, sha256_of
 from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options, Tool, run, said
+from lbdart_cdk.core.tool import Options, run, said
 
 from . import _toml
 from ._build import build_wheel
@@ -376,21 +376,13 @@ def _warn(project: Project, unpinned: list[str]) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class PipLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a requirements file, on this machine, for any target."""
 
-    @property
-    def tool(self) -> Tool:
-        """pip."""
-        return TOOL
+    tool = TOOL
 
 
-@dataclass(frozen=True, kw_only=True)
 class PipLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
     """Builds the layer of a requirements file; what has no wheel is built in a container."""
 
-    @property
-    def tool(self) -> Tool:
-        """pip."""
-        return TOOL
+    tool = TOOL

@@ -13,7 +13,7 @@ from lbdart_cdk.core.lock import Lock, requirements
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options, Tool
+from lbdart_cdk.core.tool import Options
 
 from ._build import build_wheel
 from ._logins import logins
@@ -74,21 +74,13 @@ def _requires(content: Content) -> dict[str, dict[str, str | None]] | None:
     return {name: requirements(required) for name, required in edges.items()} if any(edges.values()) else None
 
 
-@dataclass(frozen=True, kw_only=True)
 class PylockLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a PEP 751 lock, on this machine, for any target."""
 
-    @property
-    def tool(self) -> Tool:
-        """pylock."""
-        return TOOL
+    tool = TOOL
 
 
-@dataclass(frozen=True, kw_only=True)
 class PylockLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
     """Builds the layer of a PEP 751 lock; what has no wheel is built in a container."""
 
-    @property
-    def tool(self) -> Tool:
-        """pylock."""
-        return TOOL
+    tool = TOOL

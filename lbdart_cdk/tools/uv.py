@@ -22,7 +22,7 @@ from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project import Project, parse_toml
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options, Tool, said
+from lbdart_cdk.core.tool import Options, said
 
 from ._logins import logins
 
@@ -135,21 +135,13 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UvLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
     """Builds the layer of a project that uv locks, on this machine, for any target."""
 
-    @property
-    def tool(self) -> Tool:
-        """uv."""
-        return TOOL
+    tool = TOOL
 
 
-@dataclass(frozen=True, kw_only=True)
 class UvLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
     """Builds the layer of a project that uv locks; what has no wheel is built in a container."""
 
-    @property
-    def tool(self) -> Tool:
-        """uv."""
-        return TOOL
+    tool = TOOL

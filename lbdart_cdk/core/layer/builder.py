@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from ..build_directory import explained
 from ..container import BuildContainer
@@ -103,15 +103,13 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     What ``exclude`` names is left out in addition to the default list.
     """
 
+    #: The tool that locks the project; a subclass names it.
+    tool: ClassVar[Tool]
+
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     store: Store = field(default_factory=Store)
-
-    @property
-    @abstractmethod
-    def tool(self) -> Tool:
-        """The tool that locks the project."""
 
     @abstractmethod
     def target_of(self, project: Project) -> Target:

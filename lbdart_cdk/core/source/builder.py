@@ -18,10 +18,11 @@ from ..native.facts import read_facts
 from ..pack import Bundle, merge
 from ..project import Project, checked_pyproject
 from ..s3 import S3Path
+from ..several import several
 from ..store import Store, sha256_of
 from ..tool import Frontend
 from .artifact import SourceArtifact, SourceZip, refuse_without_code
-from .files import patterns_of, stored_file
+from .files import stored_file
 from .foundation import SourcePathLayout
 from .upload import upload_source_zip
 
@@ -211,8 +212,8 @@ def _artifact(
     return SourceArtifact(
         Project(path.parent, path),
         frontend,
-        patterns_of(include),
-        patterns_of(exclude),
+        several(include),
+        several(exclude),
         store or Store(),
         listed(credentials),
     )

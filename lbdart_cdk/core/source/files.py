@@ -10,6 +10,7 @@ from typing import Final
 
 from ..archive import Entry, own_name, stored
 from ..build_key import files_below
+from ..several import several
 
 _NEVER: Final = ("__pycache__", "*.pyc", "*.pyo")
 
@@ -40,9 +41,7 @@ def copy_source_for_lambda_deployment(
     root = Path(source_dir)
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        if path.is_file() and is_match(
-            relative.parts, patterns_of(include), (*patterns_of(exclude), *_NEVER)
-        ):
+        if path.is_file() and is_match(relative.parts, several(include), (*several(exclude), *_NEVER)):
             copied = Path(target_dir) / relative
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copied)
@@ -84,11 +83,6 @@ def stored_file(path: Path, name: str) -> Entry:
     """
     own_name(name)
     return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
-
-
-def patterns_of(patterns: str | Collection[str] | None) -> tuple[str, ...]:
-    """Return one, several or no glob patterns as a tuple."""
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
 
 
 def _matches(path: PurePosixPath, pattern: str) -> bool:
