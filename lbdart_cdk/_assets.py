@@ -46,6 +46,7 @@ class Staging:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._bucket_name: str | None = None
 
     @cached_property
     def wanted(self) -> bool:
@@ -70,7 +71,7 @@ class Staging:
         if not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
             with _appearing(staged) as temporary:
                 shutil.copyfile(path, temporary)
-        return _registered(scope, id, staged, key)
+        return self._registered(scope, id, staged, key)
 
     def stage_zip(self, scope: Construct, id: str, content: bytes | None, key: str) -> StagedAsset:  # noqa: A002
         """Write a small zip into the cloud assembly and register it, as above."""
@@ -80,26 +81,27 @@ class Staging:
         if not (staged.is_file() and staged.stat().st_size == len(content)):
             with _appearing(staged) as temporary:
                 temporary.write_bytes(content)
-        return _registered(scope, id, staged, key)
+        return self._registered(scope, id, staged, key)
 
     def _place(self, key: str, suffix: str) -> Path:
         # Under the name that CDK gives it, so that it is there, and whole, before CDK looks.
         return self._outdir / f"asset.{hashlib.sha256(key.encode()).hexdigest()}{suffix}"
 
-
-def _registered(scope: Construct, id: str, staged: Path, key: str) -> StagedAsset:  # noqa: A002
-    # Not by stack.synthesizer.add_file_asset(): a synthesizer that the app made itself cannot be reached from
-    # Python once it is bound to a stack.
-    asset = Asset(
-        scope,
-        id,
-        path=str(staged),
-        asset_hash=key,
-        asset_hash_type=AssetHashType.CUSTOM,
-        # The custom resource copies what it needs: nothing reads the asset after the deployment.
-        deploy_time=True,
-    )
-    return StagedAsset(asset.s3_bucket_name, asset.s3_object_key, asset)
+    def _registered(self, scope: Construct, id: str, staged: Path, key: str) -> StagedAsset:  # noqa: A002
+        # Not by stack.synthesizer.add_file_asset(): a synthesizer that the app made itself cannot be reached
+        # from Python once it is bound to a stack.
+        asset = Asset(
+            scope,
+            id,
+            path=str(staged),
+            asset_hash=key,
+            asset_hash_type=AssetHashType.CUSTOM,
+            # The custom resource copies what it needs: nothing reads the asset after the deployment.
+            deploy_time=True,
+        )
+        if self._bucket_name is None:  # a stack's files are all in one bucket
+            self._bucket_name = asset.s3_bucket_name
+        return StagedAsset(self._bucket_name, asset.s3_object_key, asset)
 
 
 @contextmanager

@@ -13,12 +13,15 @@ from .core.errors import LbdartError
 
 
 @contextmanager
-def explained(construct: IConstruct) -> Iterator[None]:
-    """Let an :class:`LbdartError` end the app without a traceback; it says where."""
+def explained(construct: IConstruct, *ids: str) -> Iterator[None]:
+    """Let an :class:`LbdartError` end the app without a traceback; it says where.
+
+    ``ids`` lead from ``construct`` to one below it that is not made yet.
+    """
     try:
         yield
     except LbdartError as error:
-        error.add_note(f"[at {construct.node.path}]")
+        error.add_note(f"[at {'/'.join([construct.node.path, *ids])}]")
         _install()
         raise
 

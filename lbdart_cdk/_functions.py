@@ -2,6 +2,7 @@
 
 One check for each stage, at the end of its synthesis: it takes the functions from the construct tree in one
 call, and the template's own words for their layers in one call a stack, whatever constructs declare them.
+More is asked of a function that uses one of ours, and nothing when there is nothing to check.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class KnownLayer:
     """A layer of this app; ``arn`` is a token."""
 
     construct: IConstruct
+    stack: Stack
     arn: str
     target: Target
     verdict: Verdict
@@ -85,10 +87,15 @@ class FunctionChecks:
 
     def validate(self) -> list[str]:
         """Add errors and warnings to the functions; CDK calls it before it writes the templates."""
+        if not self._layers and not self._sources_matter_beside(0):
+            return []
+        constructs = self._stage.node.find_all()
+        stacks = [construct for construct in constructs if isinstance(construct, Stack)]
         by_stack: dict[Stack, list[lambda_.CfnFunction]] = {}
-        for construct in self._stage.node.find_all():
+        for construct in constructs:
             if isinstance(construct, lambda_.CfnFunction):
-                by_stack.setdefault(construct.stack, []).append(construct)
+                stack = stacks[0] if len(stacks) == 1 else construct.stack
+                by_stack.setdefault(stack, []).append(construct)
         for stack, functions in by_stack.items():
             if Stage.of(stack) is self._stage:
                 self._check(stack, functions)
@@ -97,21 +104,16 @@ class FunctionChecks:
     def _check(self, stack: Stack, functions: Sequence[lambda_.CfnFunction]) -> None:
         # A layer's ARN is known by what it resolves to in the function's stack. The stack's own layers come
         # last: what resolves to a name of this stack is one of its own.
-        known = sorted(self._layers, key=lambda layer: Stack.of(layer.construct) is stack)
-        resolved = stack.resolve(
-            {
-                "known": [layer.arn for layer in known],
-                "functions": [
-                    {"layers": one.layers, "architectures": one.architectures or [_DEFAULT_ARCHITECTURE]}
-                    for one in functions
-                ],
-            }
-        )
+        known = sorted(self._layers, key=lambda layer: layer.stack is stack)
+        arns = [layer.arn for layer in known]
+        resolved = stack.resolve({"known": arns, "layers": [{"of": one.layers} for one in functions]})
         layers = {_text(arn): layer for arn, layer in zip(resolved.get("known", ()), known, strict=True)}
-        for function, props in zip(functions, resolved["functions"], strict=True):
-            architecture = _listed(props["architectures"])[0]
-            arns = [_text(arn) for arn in _listed(props.get("layers", []))]
-            used = [layers[arn] for arn in arns if arn in layers]
+        for function, listed in zip(functions, resolved["layers"], strict=True):
+            texts = [_text(arn) for arn in _listed(listed.get("of", []))]
+            used = [layers[text] for text in texts if text in layers]
+            if not used and not self._sources_matter_beside(0):
+                continue
+            architecture = _architecture(stack, function)
             for layer in used:
                 _check_architecture(function, layer, architecture)
             source = self._source_of(stack, function, used)
@@ -123,16 +125,24 @@ class FunctionChecks:
         self, stack: Stack, function: lambda_.CfnFunction, used: Sequence[KnownLayer]
     ) -> KnownSource | None:
         # Reading a function's code costs more than all the rest: it is done where it can matter.
-        without = sum(layer.verdict.size for layer in used)
-        if not any(
-            (source.target is None and source.zip.native.files)
-            or without + source.zip.size > pack.MAX_UNZIPPED
-            for source in self._sources.values()
-        ):
+        if not self._sources_matter_beside(sum(layer.verdict.size for layer in used)):
             return None
         code: Any = function.code
         key = code.get("s3Key") if isinstance(code, Mapping) else getattr(code, "s3_key", None)
         return self._sources.get(stack.resolve(key)) if key is not None else None
+
+    def _sources_matter_beside(self, size: int) -> bool:
+        """Tell whether code of this app may be wrong in a function whose layers have ``size`` bytes."""
+        return any(
+            (source.target is None and source.zip.native.files) or size + source.zip.size > pack.MAX_UNZIPPED
+            for source in self._sources.values()
+        )
+
+
+def _architecture(stack: Stack, function: lambda_.CfnFunction) -> object:
+    """Return the function's architecture as the template has it."""
+    named = function.architectures or [_DEFAULT_ARCHITECTURE]
+    return named[0] if "{Token[" not in named[0] else _listed(stack.resolve(named))[0]
 
 
 def _check_architecture(function: lambda_.CfnFunction, layer: KnownLayer, architecture: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
@@ -19,12 +20,17 @@ def target_of(
 
     Raises :class:`LbdartError` for a runtime that the project is not for.
     """
-    machine = architecture.name if architecture is not None else "x86_64"
+    machine = _name_of(architecture) if architecture is not None else "x86_64"
     if runtime is None:
         return Target(project.python(), machine)
-    target = Target.from_runtime(runtime.name, machine)
+    target = Target.from_runtime(_name_of(runtime), machine)
     project.refuse_unless_for(target)
     return target
+
+
+@cache
+def _name_of(value: lambda_.Runtime | lambda_.Architecture) -> str:
+    return value.name
 
 
 def checked_prefix(prefix: str | None, *, default: str) -> str:

@@ -18,7 +18,6 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IConstruct
 
 from ._assets import NOT_BUILT, StagedAsset, Staging, handler_zip
-from ._code import ObjectCode
 from ._errors import explained
 from ._functions import FunctionChecks
 from ._grants import Grants, statement
@@ -96,7 +95,8 @@ class ArtifactPublisher(Construct):
         self._encryption_key = encryption_key
         self._taken: dict[tuple[str, str], Construct] = {}
         self._places: dict[s3.IBucket, Place] = {}
-        self._stack = stack
+        #: The stack whose artifacts it publishes.
+        self.stack = stack
         self._reads = False
         self._partition = Aws.PARTITION
         self.staging = Staging(stack)
@@ -209,7 +209,9 @@ class ArtifactPublisher(Construct):
             description="Publishes the layers and sources of this stack (lbdart_cdk)",
             runtime=lambda_.Runtime.PYTHON_3_13,
             handler="runtime.handler.handle",
-            code=ObjectCode(code.bucket_name, code.object_key),
+            code=lambda_.S3Code(
+                s3.Bucket.from_bucket_name(self, "CodeBucket", code.bucket_name), code.object_key
+            ),
             memory_size=256,
             timeout=Duration.minutes(_TIMEOUT),
             role=self.role,
@@ -292,7 +294,7 @@ class ArtifactPublisher(Construct):
             statements.append(statement(["lambda:DeleteLayerVersion"], [versions]))
         if place.key is not None:
             statements.append(statement(["kms:Decrypt"], [place.key.key_arn]))
-        names = json.dumps(self._stack.resolve([place.name, prefix, layer_name]), sort_keys=True)
+        names = json.dumps(self.stack.resolve([place.name, prefix, layer_name]), sort_keys=True)
         digest = hashlib.sha256(names.encode()).hexdigest()[:8]
         if self._policy is None:  # one of ours would be a resource that the deployment may not make
             for one in statements:
@@ -305,7 +307,7 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def _layer_arns(self) -> str:
-        return f"arn:{self._partition}:lambda:{self._stack.region}:{self._stack.account}:layer"
+        return f"arn:{self._partition}:lambda:{self.stack.region}:{self.stack.account}:layer"
 
     def _layer_arn(self, layer_name: str) -> str:
         return f"{self._layer_arns}:{layer_name}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import jsii
 from aws_cdk import Names, RemovalPolicy, Resource, Token
@@ -15,6 +14,7 @@ from constructs import Construct
 from ._assets import NOT_BUILT
 from ._errors import explained
 from ._functions import KnownLayer, warn
+from ._native import Later, stand_for
 from ._props import checked_prefix, target_of, validate_sharing
 from ._publisher import ArtifactPublisher
 from ._references import refer_weakly
@@ -101,8 +101,21 @@ class LambdaLayerArtifact(Resource):
 
         Raises :class:`LbdartError` for what the user can put right.
         """
-        super().__init__(scope, id)
         publisher = ArtifactPublisher.of(scope)
+        with explained(scope, id):
+            found, chosen = find_project(project, tool)
+            target = target_of(found, runtime, architecture)
+        # The user's own, if given: CDK compares more of it than the name.
+        self._runtimes = [
+            runtime
+            or lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
+        ]
+        arn = Later()
+        self._arn = arn.token()
+        self._version = lambda_.LayerVersion.from_layer_version_attributes(
+            scope, id, layer_version_arn=self._arn, compatible_runtimes=self._runtimes
+        )
+        stand_for(self, self._version)
         name = layer_name or Names.unique_resource_name(
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
@@ -116,8 +129,6 @@ class LambdaLayerArtifact(Resource):
             validate_description(description)
             validate_license(license)
             validate_keep_versions(keep_versions)
-            found, chosen = find_project(project, tool)
-            target = target_of(found, runtime, architecture)
             options = Options(several(extras), several(groups))
             container = BuildContainer.asked(build_in_container)
             artifact = LayerArtifact(
@@ -132,11 +143,6 @@ class LambdaLayerArtifact(Resource):
         self._removal_policy = removal_policy
         self._build_key = artifact.build_key if built is not None else NOT_BUILT
         self._layer_name = name
-        # The user's own, if given: CDK compares more of it than the name.
-        self._runtimes = [
-            runtime
-            or lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
-        ]
 
         zip_asset = publisher.staging.stage_file(self, "Zip", built, self._build_key)
         # The build key stands for the manifest's content and for all that the SBOM says.
@@ -164,6 +170,7 @@ class LambdaLayerArtifact(Resource):
             },
             removal_policy,
         )
+        arn.is_attribute(self._resource, "LayerVersionArn")
         publisher.grant_reading(zip_asset)
         publisher.grant_keeping(place, f"{folder}/layer")
         publisher.grant_publishing(name)
@@ -173,7 +180,7 @@ class LambdaLayerArtifact(Resource):
         verdict = artifact.verdict if built is not None else None
         if verdict is not None:
             warn(self, verdict.warnings)
-            publisher.checks.add_layer(KnownLayer(self, self.layer_version_arn, target, verdict))
+            publisher.checks.add_layer(KnownLayer(self, publisher.stack, self._arn, target, verdict))
         if parameter_name is not None:
             from aws_cdk import aws_ssm as ssm  # loaded by those who use it
 
@@ -233,17 +240,6 @@ class LambdaLayerArtifact(Resource):
         """The ARN of the published version (a token)."""
         return self._arn
 
-    @cached_property
-    def _arn(self) -> str:
-        # Asked for by each function that uses the layer.
-        return self._resource.get_att_string("LayerVersionArn")
-
-    @cached_property
-    def _version(self) -> lambda_.ILayerVersion:
-        return lambda_.LayerVersion.from_layer_version_attributes(
-            self, "Version", layer_version_arn=self.layer_version_arn, compatible_runtimes=self._runtimes
-        )
-
     @property
     def compatible_runtimes(self) -> list[lambda_.Runtime]:
         """The one runtime the layer is built for."""
@@ -254,7 +250,6 @@ class LambdaLayerArtifact(Resource):
         """What CDK's generated constructs take for the layer version."""
         return self._version.layer_version_ref
 
-    @jsii.member(jsii_name="addPermission")
     def add_permission(self, id: str, *, account_id: str, organization_id: str | None = None) -> None:  # noqa: A002
         """Let another account, or the accounts of an organisation, use the published version.
 
@@ -273,6 +268,6 @@ class LambdaLayerArtifact(Resource):
             validate_sharing(account_id, organization_id)
         self._version.add_permission(id, account_id=account_id, organization_id=organization_id)
         # CloudFormation replaces the permission when the version changes, and would remove the old one.
-        permission = self._version.node.find_child(id)
+        permission = self.node.find_child(id)
         assert isinstance(permission, lambda_.CfnLayerVersionPermission)
         permission.apply_removal_policy(self._removal_policy)

@@ -10,11 +10,11 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from ._assets import NOT_BUILT
-from ._code import ObjectCode
 from ._errors import explained
 from ._functions import KnownSource, judged, warn
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
+from ._references import refer_weakly
 from .core.credentials import Given
 from .core.s3 import S3Path
 from .core.several import several
@@ -108,7 +108,10 @@ class LambdaSourceArtifact(Resource):
         warn(self, warnings)
         if built is not None:
             publisher.checks.add_source(KnownSource(self._key, found.name, built, target))
-        self._code = ObjectCode(self._bucket_name, self._key, resource)
+        refer_weakly(resource)
+        # The bucket as the copy names it: a function waits for the copy, in whatever stack it is.
+        copied_to = s3.Bucket.from_bucket_name(self, "CopiedTo", resource.get_att_string("Bucket"))
+        self._code = lambda_.S3Code(copied_to, self._key)
 
     @property
     def code(self) -> lambda_.Code:

@@ -177,7 +177,7 @@ class SourceResource:
         path = upload_source_zip(
             clients.s3, source.s3dir_lambda, source.asset, source.version, source.sha256, owner=self.owner
         )
-        return {"S3Uri": path.uri, "Key": path.key}
+        return {"S3Uri": path.uri, "Bucket": path.bucket, "Key": path.key}
 
     def destroy(self, clients: Clients) -> None:
         """Remove its zips."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import RemovalPolicy, Stack
@@ -26,6 +28,17 @@ def stack(outdir: Path) -> Stack:
     return Stack(make_app(outdir), "Shop")
 
 
+def function_code(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the code of the template's function, which is not the publisher's."""
+    code: Mapping[str, Any]
+    (code,) = (
+        one["Properties"]["Code"]
+        for one in template["Resources"].values()
+        if one["Type"] == "AWS::Lambda::Function" and one["Properties"]["Handler"] == "index.handler"
+    )
+    return code
+
+
 def test_the_functions_key_is_a_literal_that_names_version_and_hash(
     orders: Path, stack: Stack, outdir: Path
 ) -> None:
@@ -33,12 +46,7 @@ def test_the_functions_key_is_a_literal_that_names_version_and_hash(
     function(stack, code=code.code)
     key = f"orders/source/1.2.0/{code.source_sha256}/source.zip"
     assert (code.object_key, code.source_version) == (key, "1.2.0")
-    (function_code,) = (
-        one["Properties"]["Code"]
-        for one in resources(stack, "AWS::Lambda::Function").values()
-        if one["Properties"]["Handler"] == "index.handler"
-    )
-    assert function_code["S3Key"] == key
+    assert function_code(template_of(stack).to_json())["S3Key"] == key
     zipped = staged(outdir, code.source_sha256)
     assert sha256(zipped) == code.source_sha256
     assert names_in(zipped) == ["orders-1.2.0.dist-info/METADATA", "orders/__init__.py", "orders/app.py"]
@@ -47,13 +55,23 @@ def test_the_functions_key_is_a_literal_that_names_version_and_hash(
 def test_the_function_waits_for_the_copy(orders: Path, stack: Stack) -> None:
     code = LambdaSourceArtifact(stack, "Code", project=str(orders))
     function(stack, code=code.code)
-    ((logical_id, copy),) = resources(stack, SOURCE).items()
-    waiting = [
-        one
-        for one in resources(stack, "AWS::Lambda::Function").values()
-        if logical_id in one.get("DependsOn", ())
-    ]
-    assert [one["Properties"]["Code"]["S3Bucket"] for one in waiting] == [copy["Properties"]["Bucket"]]
+    (logical_id,) = resources(stack, SOURCE)
+    assert function_code(template_of(stack).to_json()) == {
+        "S3Bucket": {"Fn::GetAtt": [logical_id, "Bucket"]},
+        "S3Key": code.object_key,
+    }
+
+
+def test_a_function_of_another_stack_waits_too_and_holds_nothing_fast(orders: Path, outdir: Path) -> None:
+    app = make_app(outdir)
+    code = LambdaSourceArtifact(Stack(app, "Shop"), "Code", project=str(orders))
+    function(Stack(app, "Fns"), code=code.code)
+    producer, consumer = (app.synth().get_stack_by_name(name) for name in ("Shop", "Fns"))
+    used = function_code(consumer.template)
+    assert used["S3Bucket"]["Fn::GetStackOutput"]["StackName"] == "Shop"
+    assert used["S3Key"] == code.object_key
+    assert all("Export" not in output for output in producer.template["Outputs"].values())
+    assert "Shop" in [dependency.id for dependency in consumer.dependencies]
 
 
 def test_the_copy_is_declared(orders: Path, stack: Stack) -> None:
