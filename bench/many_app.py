@@ -1,14 +1,15 @@
 """An app with many layers and functions over several projects; prints the seconds it takes.
 
-``python -m bench.many_app KIND OUTDIR LAYERS FUNCTIONS PROJECT...``: with KIND ``ours`` each project has
-a source artifact and its share of the layers, with ``plain`` the functions have inline code.
+``python -m bench.many_app KIND OUTDIR LAYERS FUNCTIONS PROJECT...``: with KIND ``ours`` each project has a
+source artifact and its share of the layers. With ``cdk`` CDK's own constructs take finished zips of the same
+names, which lie in ``{PROJECT}-zips``. With ``plain`` the functions have inline code and no layers.
 """
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
+from collections.abc import Sequence
 
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -18,8 +19,8 @@ from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 _INLINE = "def handler(event, context): pass"
 
 
-def main(kind: str, outdir: str, layers: int, functions: int, projects: list[str]) -> None:
-    """Synthesise one stack."""
+def main(kind: str, outdir: str, layers: int, functions: int, projects: Sequence[str]) -> None:
+    """Synthesise one stack, in which each function has a layer for its target."""
     started = time.perf_counter()
     app = App(outdir=outdir)
     stack = Stack(app, "Bench")
@@ -28,33 +29,14 @@ def main(kind: str, outdir: str, layers: int, functions: int, projects: list[str
         for runtime in (lambda_.Runtime.PYTHON_3_12, lambda_.Runtime.PYTHON_3_13, lambda_.Runtime.PYTHON_3_14)
         for architecture in (lambda_.Architecture.X86_64, lambda_.Architecture.ARM_64)
     ]
-    codes: list[lambda_.Code] = [lambda_.Code.from_inline(_INLINE)]
-    deps: list[tuple[int, LambdaLayerArtifact]] = []
-    if kind == "ours":
-        codes = [
-            LambdaSourceArtifact(stack, f"Code{number}", project=path, tool="uv", prefix=f"code{number}").code
-            for number, path in enumerate(projects)
-        ]
-        for number in range(layers):
-            project, target = number % len(projects), number // len(projects)
-            runtime, architecture = targets[target]
-            deps.append(
-                (
-                    target,
-                    LambdaLayerArtifact(
-                        stack,
-                        f"Deps{number}",
-                        project=projects[project],
-                        tool="uv",
-                        runtime=runtime,
-                        architecture=architecture,
-                    ),
-                )
-            )
-    chosen = itertools.cycle(deps)
+    codes = [_code(kind, stack, f"Code{number}", project) for number, project in enumerate(projects)]
+    of_layer = [targets[number // len(projects)] for number in range(layers)]
+    deps = [
+        _layers(kind, stack, f"Deps{number}", projects[number % len(projects)], target)
+        for number, target in enumerate(of_layer)
+    ]
     for number in range(functions):
-        target, layer = next(chosen) if deps else (0, None)
-        runtime, architecture = targets[target]
+        runtime, architecture = of_layer[number % layers]
         lambda_.Function(
             stack,
             f"Function{number}",
@@ -62,10 +44,46 @@ def main(kind: str, outdir: str, layers: int, functions: int, projects: list[str
             architecture=architecture,
             handler="index.handler",
             code=codes[number % len(codes)],
-            layers=[layer] if layer is not None else None,
+            layers=deps[number % layers],
         )
     app.synth()
     print(time.perf_counter() - started)
+
+
+def _code(kind: str, stack: Stack, name: str, project: str) -> lambda_.Code:
+    if kind == "ours":
+        return LambdaSourceArtifact(stack, name, project=project, tool="uv", prefix=name).code
+    if kind == "cdk":
+        return lambda_.Code.from_asset(f"{project}-zips/{name}.zip")
+    return lambda_.Code.from_inline(_INLINE)
+
+
+def _layers(
+    kind: str,
+    stack: Stack,
+    name: str,
+    project: str,
+    target: tuple[lambda_.Runtime, lambda_.Architecture],
+) -> list[lambda_.ILayerVersion]:
+    runtime, architecture = target
+    if kind == "ours":
+        return [
+            LambdaLayerArtifact(
+                stack, name, project=project, tool="uv", runtime=runtime, architecture=architecture
+            )
+        ]
+    if kind == "cdk":
+        code = lambda_.Code.from_asset(f"{project}-zips/{name}.zip")
+        return [
+            lambda_.LayerVersion(
+                stack,
+                name,
+                code=code,
+                compatible_runtimes=[runtime],
+                compatible_architectures=[architecture],
+            )
+        ]
+    return []
 
 
 if __name__ == "__main__":
