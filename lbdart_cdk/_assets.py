@@ -44,8 +44,9 @@ class StagedAsset:
 class Staging:
     """Puts files into the cloud assembly of one stack."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, stage: Stage) -> None:
         self._stack = stack
+        self._stage = stage
         self._bucket_name: str | None = None
 
     @cached_property
@@ -55,9 +56,7 @@ class Staging:
 
     @cached_property
     def _outdir(self) -> Path:
-        stage = Stage.of(self._stack)
-        assert stage is not None, "every stack is below a stage or an app"
-        return Path(stage.asset_outdir)
+        return Path(self._stage.asset_outdir)
 
     def stage_file(self, scope: Construct, id: str, path: Path | None, key: str) -> StagedAsset:  # noqa: A002
         """Copy a file into the cloud assembly and register it as an asset; its hash is that of ``key``.

@@ -14,9 +14,9 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import jsii
-from aws_cdk import Annotations, Stack, Stage
+from aws_cdk import Annotations, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IConstruct, IValidation
+from constructs import IConstruct, IValidation
 
 from .core import pack
 from .core.errors import LbdartError
@@ -36,6 +36,7 @@ class KnownLayer:
     construct: IConstruct
     stack: Stack
     arn: str
+    build_key: str
     target: Target
     verdict: Verdict
 
@@ -69,10 +70,8 @@ class FunctionChecks:
         stage.node.add_validation(self)
 
     @classmethod
-    def of(cls, scope: Construct) -> FunctionChecks:
-        """Return the checks of the stage that ``scope`` is in."""
-        stage = Stage.of(scope)
-        assert stage is not None, "every stack is below a stage or an app"
+    def of(cls, stage: Stage) -> FunctionChecks:
+        """Return the checks of a stage."""
         if stage not in cls._of_stage:
             cls._of_stage[stage] = cls(stage)
         return cls._of_stage[stage]
@@ -116,6 +115,12 @@ class FunctionChecks:
             architecture = _architecture(stack, function)
             for layer in used:
                 _check_architecture(function, layer, architecture)
+            foreign = [layer for layer in used if layer.stack is not stack]
+            if foreign:
+                # A reference to another stack stays as it is when the layer changes, and the cdk command line
+                # deploys no stack whose template is the one that was deployed.
+                function.add_metadata("lbdart:layers", [layer.build_key for layer in foreign])
+                _check_regions(function, stack, foreign)
             source = self._source_of(stack, function, used)
             _check_size(function, used, source)
             if source is not None:
@@ -158,6 +163,16 @@ def _check_architecture(function: lambda_.CfnFunction, layer: KnownLayer, archit
     else:
         text += " The layer has nothing compiled, so it may work."
         warn(function, [Warned(f"lbdart_cdk:architecture:{path}", text)])
+
+
+def _check_regions(function: lambda_.CfnFunction, stack: Stack, layers: Sequence[KnownLayer]) -> None:
+    for layer in layers:
+        here, there = stack.region, layer.stack.region
+        if here != there and not (Token.is_unresolved(here) or Token.is_unresolved(there)):
+            Annotations.of(function).add_error(
+                f"This function is in {here}, and the layer {layer.construct.node.path} in {there}: Lambda "
+                f"takes layers of the function's Region only. Make a layer in a stack of {here}."
+            )
 
 
 def _check_size(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
-from aws_cdk import Aws, CfnResource, CustomResource, Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnResource, Duration, ReferenceStrength, RemovalPolicy, Stack, Stage
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
 _ID: Final = "LbdartPublisher"
 # Minutes, and no Durations: a value of CDK's made at import would start Node.
 _TIMEOUT: Final = 5
-#: Lambda tries a handler that crashed twice again, with pauses of a minute and of two.
-_SERVICE_TIMEOUT: Final = 20
+#: Seconds: Lambda tries a handler that crashed twice again, with pauses of a minute and of two.
+_SERVICE_TIMEOUT: Final = 20 * 60
 
 
+#: Names and places that layers have, for each stage, account and Region.
+_TAKEN: Final[WeakKeyDictionary[Stage, dict[tuple[str, str], dict[tuple[str, str], Construct]]]] = (
+    WeakKeyDictionary()
+)
 #: Answers to cdk-nag.
 _WILDCARDS: Final = (
     "The handler keeps objects below prefixes of its own, under keys that name versions and hashes, and "
@@ -93,13 +98,12 @@ class ArtifactPublisher(Construct):
         setattr(stack, _ID, self)
         self._given_role = role
         self._encryption_key = encryption_key
-        self._taken: dict[tuple[str, str], Construct] = {}
         self._places: dict[s3.IBucket, Place] = {}
         #: The stack whose artifacts it publishes.
         self.stack = stack
         self._reads = False
         self._partition = Aws.PARTITION
-        self.staging = Staging(stack)
+        self.staging = Staging(stack, self._stage)
         # Visited before the role, which comes later.
         self._waiting = Construct(self, "Grants")
         #: The policy of the role; None if CDK cannot change it: an imported role may be
@@ -117,8 +121,15 @@ class ArtifactPublisher(Construct):
 
     def custom_resource(
         self, scope: Construct, type_name: str, properties: Mapping[str, Any], removal_policy: RemovalPolicy
-    ) -> CustomResource:
+    ) -> CfnResource:
         """Declare a resource that the handler answers for, with the handler's permissions.
+
+        It is the construct's default child, which CDK takes for the construct where it looks at what will be
+        deployed: when it names a function's version, for one. It waits for the role's policy, because the
+        function does. Other stacks refer to it weakly: CDK's own cross-stack reference is a CloudFormation
+        export, and an export that is in use cannot change, so that a layer could never be updated again
+        (aws-cdk#1972). A weak reference reads the producing stack's output when the consumer is deployed.
+        Nothing breaks in between, since what is replaced is retained.
 
         Raises :class:`LbdartError` for a removal policy that versions in S3 and Lambda cannot have.
         """
@@ -128,15 +139,19 @@ class ArtifactPublisher(Construct):
                     f"The removal policy {removal_policy.name} means nothing for published artifacts.",
                     "Use RemovalPolicy.RETAIN or RemovalPolicy.DESTROY.",
                 )
-        # It waits for the role's policy, because the function does.
-        return CustomResource(
+        resource = CfnResource(
             scope,
             "Resource",
-            service_token=self._service_token,
-            resource_type=type_name,
-            properties={**properties, "RemovalPolicy": removal_policy.name.lower()},
-            service_timeout=self._service_timeout,
+            type=type_name,
+            properties={
+                "ServiceToken": self._service_token,
+                "ServiceTimeout": str(_SERVICE_TIMEOUT),
+                **properties,
+                "RemovalPolicy": removal_policy.name.lower(),
+            },
         )
+        resource.apply_cross_stack_reference_strength(ReferenceStrength.WEAK)
+        return resource
 
     @cached_property
     def bucket(self) -> s3.IBucket:
@@ -162,7 +177,7 @@ class ArtifactPublisher(Construct):
     @cached_property
     def checks(self) -> FunctionChecks:
         """What looks at the functions that use the stack's artifacts."""
-        return FunctionChecks.of(self)
+        return FunctionChecks.of(self._stage)
 
     @cached_property
     def _log_group(self) -> logs.LogGroup:
@@ -193,10 +208,6 @@ class ArtifactPublisher(Construct):
     @cached_property
     def _grants(self) -> Grants:
         return Grants(self._waiting, self.role)
-
-    @cached_property
-    def _service_timeout(self) -> Duration:
-        return Duration.minutes(_SERVICE_TIMEOUT)
 
     @cached_property
     def _service_token(self) -> str:
@@ -231,12 +242,23 @@ class ArtifactPublisher(Construct):
                 key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
         return self._places[bucket]
 
+    @cached_property
+    def _stage(self) -> Stage:
+        stage = Stage.of(self.stack)
+        assert stage is not None, "every stack is below a stage or an app"
+        return stage
+
+    @cached_property
+    def _taken_there(self) -> dict[tuple[str, str], Construct]:
+        """What the layers of the stage have, those that go to the account and Region of this stack."""
+        return _TAKEN.setdefault(self._stage, {}).setdefault((self.stack.account, self.stack.region), {})
+
     def reserve(self, what: str, value: str, construct: Construct) -> None:
-        """Note that a layer of the stack has a name or a place that no other may have.
+        """Note that a layer has a name or a place that no other of its stage, account and Region may have.
 
         Raises :class:`LbdartError` when another has it: their versions and manifests would mix.
         """
-        other = self._taken.setdefault((what, value), construct)
+        other = self._taken_there.setdefault((what, value), construct)
         if other is not construct:
             raise LbdartError(
                 f"{construct.node.path} has the same {what} as {other.node.path}.",
@@ -268,7 +290,7 @@ class ArtifactPublisher(Construct):
     def grant_removing(
         self,
         scope: Construct,
-        resource: CustomResource,
+        resource: CfnResource,
         place: Place,
         prefix: str,
         layer_name: str | None = None,

@@ -14,10 +14,9 @@ from constructs import Construct
 from ._assets import NOT_BUILT
 from ._errors import explained
 from ._functions import KnownLayer, warn
-from ._native import Later, stand_for
+from ._native import Later, attribute, stand_for
 from ._props import checked_prefix, target_of, validate_sharing
 from ._publisher import ArtifactPublisher
-from ._references import refer_weakly
 from .core.build_key import key_of
 from .core.container import BuildContainer
 from .core.credentials import Given
@@ -176,11 +175,12 @@ class LambdaLayerArtifact(Resource):
         publisher.grant_publishing(name)
         if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
             publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
-        refer_weakly(self._resource)
         verdict = artifact.verdict if built is not None else None
         if verdict is not None:
             warn(self, verdict.warnings)
-            publisher.checks.add_layer(KnownLayer(self, publisher.stack, self._arn, target, verdict))
+            publisher.checks.add_layer(
+                KnownLayer(self, publisher.stack, self._arn, self._build_key, target, verdict)
+            )
         if parameter_name is not None:
             from aws_cdk import aws_ssm as ssm  # loaded by those who use it
 
@@ -188,9 +188,11 @@ class LambdaLayerArtifact(Resource):
                 self,
                 "Parameter",
                 parameter_name=parameter_name,
+                # CDK cannot tell from a token.
+                simple_name="/" not in parameter_name,
                 description=f"The current version of the layer {name}",
                 string_value=self.layer_version_arn,
-            ).apply_removal_policy(removal_policy)
+            )
 
     @staticmethod
     def from_parameter_name(
@@ -228,12 +230,12 @@ class LambdaLayerArtifact(Resource):
     @property
     def layer_version(self) -> str:
         """The number of the published version (a token)."""
-        return self._resource.get_att_string("LayerVersion")
+        return attribute(self._resource, "LayerVersion")
 
     @property
     def manifest_uri(self) -> str:
         """Where the version's manifest is kept: ``s3://bucket/prefix/layer/000001/uv.lock`` (a token)."""
-        return self._resource.get_att_string("ManifestUri")
+        return attribute(self._resource, "ManifestUri")
 
     @property
     def layer_version_arn(self) -> str:

@@ -12,9 +12,9 @@ from constructs import Construct
 from ._assets import NOT_BUILT
 from ._errors import explained
 from ._functions import KnownSource, judged, warn
+from ._native import attribute
 from ._props import checked_prefix, target_of
 from ._publisher import ArtifactPublisher
-from ._references import refer_weakly
 from .core.credentials import Given
 from .core.s3 import S3Path
 from .core.several import several
@@ -108,9 +108,8 @@ class LambdaSourceArtifact(Resource):
         warn(self, warnings)
         if built is not None:
             publisher.checks.add_source(KnownSource(self._key, found.name, built, target))
-        refer_weakly(resource)
         # The bucket as the copy names it: a function waits for the copy, in whatever stack it is.
-        copied_to = s3.Bucket.from_bucket_name(self, "CopiedTo", resource.get_att_string("Bucket"))
+        copied_to = s3.Bucket.from_bucket_name(self, "CopiedTo", attribute(resource, "Bucket"))
         self._code = lambda_.S3Code(copied_to, self._key)
 
     @property

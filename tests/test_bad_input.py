@@ -653,6 +653,16 @@ def test_two_layers_of_a_stack_do_not_mix_their_versions(
     assert caught.value.__notes__ == ["[at Shop/Two]"]
 
 
+def test_nor_do_two_layers_of_two_stacks_in_the_same_place(scene: Scene, tmp_path: Path) -> None:
+    app = make_app(tmp_path / "cdk.out")
+    elsewhere = {"account": "111122223333", "region": "eu-central-1"}
+    for name, env in (("Shop", None), ("Far", elsewhere)):
+        stack = Stack(app, name, env=env)
+        LambdaLayerArtifact(stack, "Deps", project=str(scene.root), layer_name="deps")
+    with pytest.raises(LbdartError, match=r"Cart/Deps has the same layer_name as Shop/Deps\."):
+        LambdaLayerArtifact(Stack(app, "Cart"), "Deps", project=str(scene.root), layer_name="deps")
+
+
 @pytest.mark.parametrize("first", [LambdaSourceArtifact, ArtifactPublisher])
 def test_a_stack_has_one_publisher_and_it_comes_first(scene: Scene, tmp_path: Path, first: Any) -> None:
     stack = Stack(make_app(tmp_path / "cdk.out"), "Shop")

@@ -48,6 +48,26 @@ app.synth()
 """
 
 
+APP_OF_TWO_STACKS: Final = """
+import sys
+from aws_cdk import App, CfnOutput, Stack
+from aws_cdk import aws_lambda as lambda_
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+
+app = App(context={{"@aws-cdk/aws-lambda:recognizeLayerVersion": True}})
+runtime = lambda_.Runtime("python%d.%d" % sys.version_info[:2], lambda_.RuntimeFamily.PYTHON)
+shared = Stack(app, "{stack}-shared")
+deps = LambdaLayerArtifact(shared, "Deps", project="orders", runtime=runtime)
+code = LambdaSourceArtifact(shared, "Code", project="orders", runtime=runtime)
+stack = Stack(app, "{stack}")
+function = lambda_.Function(
+    stack, "Function", runtime=runtime, handler="orders.app.handler", code=code.code, layers=[deps]
+)
+CfnOutput(stack, "FunctionName", value=function.add_alias("live").function_arn)
+app.synth()
+"""
+
+
 class Cdk:
     """The command line in a folder with an app, and the one stack of the app."""
 
@@ -176,6 +196,21 @@ def test_life_of_a_stack(aws: LocalAws, name: str, project: Project, cache: Path
     cdk("destroy", "--force", **without_uv(tmp_path / "again"))
     assert not cache.exists()
     assert cdk.versions(third) == [1, 2]
+
+
+def test_functions_of_another_stack_follow_the_layer_and_the_code(
+    aws: LocalAws, name: str, project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(APP_OF_TWO_STACKS.format(stack=name))
+    cdk = Cdk(aws, tmp_path, "app.py", name)
+    deploy = ("deploy", "--all", "--require-approval", "never")
+    cdk("bootstrap", "aws://123456789012/us-east-1")
+    for version, said in (("1.0", "one"), ("2.0", "one"), ("2.0", "two")):
+        project.depend_on(version)
+        project.say(said)
+        cdk(*deploy)
+        assert (cdk.invoke()["alpha"], cdk.invoke()["said"]) == (version, said)
+    assert cdk(*deploy).count("no changes") == 2
 
 
 def test_example_runs_its_numpy_and_pydantic(aws: LocalAws, tmp_path: Path) -> None:

@@ -247,3 +247,14 @@ def test_nothing_is_checked_in_an_app_that_is_not_deployed(tmp_path: Path, proje
     stack = Stack(app, "Shop")
     function(stack, layers=[layer(stack, projects())], architecture=ARM)
     assert errors(app) == {}
+
+
+def test_a_layer_of_another_region_is_an_error(app: App, projects: Projects) -> None:
+    east, west = (Stack(app, name, env={"region": f"us-{name}"}) for name in ("east-1", "west-2"))
+    function(west, layers=[layer(east, projects())])
+    assert errors(app) == {
+        "/west-2/Fn/Resource": [
+            "This function is in us-west-2, and the layer east-1/Deps in us-east-1: Lambda takes layers of "
+            "the function's Region only. Make a layer in a stack of us-west-2."
+        ]
+    }
