@@ -15,7 +15,7 @@ from ..credentials import Given, listed
 from ..frontend import UV, PipWheel
 from ..layer.foundation import BaseLogger
 from ..native.facts import read_facts
-from ..pack import Bundle, merge
+from ..pack import Bundle, merge, tree_files
 from ..project import Project, checked_pyproject
 from ..s3 import S3Path
 from ..several import several
@@ -124,15 +124,9 @@ def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) 
     """
     logger.log_header("Package the source")
     root, target = source_dir.path, source_dir.path_layout.path_build_lambda_source_zip
-    names = {path: path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
-    entries = merge(
-        [
-            Bundle(
-                root.name,
-                tuple(stored_file(path, name) for path, name in names.items() if not is_bytecode(name)),
-            )
-        ]
-    )
+    files = tree_files(root, lambda name: not is_bytecode(name))
+    bundle = Bundle(root.name, tuple(stored_file(path, path.relative_to(root).as_posix()) for path in files))
+    entries = merge([bundle])
     refuse_without_code(entries, f"The source in {root}")
     with scratch(target.parent) as folder:
         finished = folder / target.name
