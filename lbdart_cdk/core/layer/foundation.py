@@ -65,6 +65,7 @@ _MANIFEST_NAMES = {
     LayerBuildToolEnum.pip: "requirements.txt",
     LayerBuildToolEnum.pylock: "pylock.toml",
 }
+_WITH_WORKSPACES = (LayerBuildToolEnum.uv,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,13 +132,15 @@ class LayerPathLayout:
         return self.dir_build_lambda_layer / "wheels"
 
     def get_path_manifest(self, tool: LayerBuildToolEnum) -> Path:
-        """Where the tool's manifest is: ``{root}/uv.lock`` and the like.
+        """Where the tool's manifest is: ``{root}/uv.lock`` and the like; above it for a workspace's member.
 
         :raises LbdartError: if there is no such tool.
         """
         if tool not in _MANIFEST_NAMES:
             raise LbdartError(f"There is no tool {tool!r}.", f"Choose one of {', '.join(_MANIFEST_NAMES)}.")
-        return self.dir_project_root / _MANIFEST_NAMES[tool]
+        return path_of_manifest(
+            self.dir_project_root, _MANIFEST_NAMES[tool], has_workspaces=tool in _WITH_WORKSPACES
+        )
 
     @property
     def path_build_lambda_layer_zip(self) -> Path:
@@ -164,6 +167,12 @@ class LayerPathLayout:
                 "Move or copy it below the project root.",
             ) from None
         return "/".join([CONTAINER_ROOT, *relative.parts])
+
+
+def path_of_manifest(root: Path, name: str, *, has_workspaces: bool) -> Path:
+    """Where the manifest of a project is: in its folder, or above it if the project is in a workspace."""
+    above = root.absolute().parents if has_workspaces and (root / "pyproject.toml").is_file() else ()
+    return next((place / name for place in (root, *above) if (place / name).is_file()), root / name)
 
 
 def refuse_unless_path(path_pyproject_toml: object) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..archive import write_zip
-from ..build_directory import explained, scratch
+from ..build_directory import claimed, explained, scratch
 from ..errors import LbdartError
 from ..lock import DEFAULT_EXCLUDE
 from ..pack import Bundle, directory_bundle, merge
@@ -51,12 +51,12 @@ def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
 
     A wheel's compressed streams are copied as they are; files of a directory are compressed here. The
     zip appears whole. Raises :class:`LbdartError` when there is nothing to pack, it is too large, a wheel is
-    damaged, or a link leads nowhere.
+    damaged, a link leads nowhere, or the build directory is in use.
     """
     target = path_layout.path_build_lambda_layer_zip
-    wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
-    bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
-    with scratch(target.parent) as folder:
+    with claimed(path_layout.dir_build_lambda_layer), scratch(target.parent) as folder:
+        wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
+        bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
         spool_path, finished = folder / "spool", folder / target.name
         with spool_path.open("wb") as spool:
             if path_layout.dir_python.is_dir():
