@@ -73,10 +73,14 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
         """Start with an empty build directory."""
         directory = self.path_layout.dir_build_lambda_layer
         if directory.exists() and not self.skip_prompt:
-            answer = input(f"Delete {directory} and build again? [y/N] ")
+            try:
+                answer = input(f"Delete {directory} and build again? [y/N] ")
+            except EOFError:  # nobody is there to answer
+                answer = ""
             if answer.strip().lower() not in ("y", "yes"):
                 raise LbdartError(
-                    f"The build directory {directory} is in use.", "Pass skip_prompt=True to have it cleared."
+                    f"The build directory {directory} has an earlier build in it.",
+                    "Pass skip_prompt=True to have it cleared.",
                 )
         shutil.rmtree(directory, ignore_errors=True)
         with explained(directory):
@@ -90,7 +94,8 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
     def step_4_finalize_artifacts(self) -> None:
         """See that the build brought something."""
         layout = self.path_layout
-        if not any(layout.dir_wheels.iterdir()) and not any(layout.dir_python.iterdir()):
+        directories = (one for one in (layout.dir_wheels, layout.dir_python) if one.is_dir())
+        if not any(path for one in directories for path in one.iterdir()):
             raise LbdartError(
                 f"The build left nothing in {layout.dir_artifacts}.",
                 "Check the builder and the project's dependencies.",

@@ -99,7 +99,7 @@ class LayerPathLayout:
     path_pyproject_toml: Path
 
     def __post_init__(self) -> None:
-        refuse_unless_path(self.path_pyproject_toml)
+        refuse_unless_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
 
     @property
     def dir_project_root(self) -> Path:
@@ -175,15 +175,15 @@ def path_of_manifest(root: Path, name: str, *, has_workspaces: bool) -> Path:
     return next((place / name for place in (root, *above) if (place / name).is_file()), root / name)
 
 
-def refuse_unless_path(path_pyproject_toml: object) -> None:
-    """Check the type of what a layout starts from.
+def refuse_unless_path(name: str, path: object, example: str) -> None:
+    """Check the type of a path that was given as ``name``.
 
     :raises LbdartError: unless it is a path.
     """
-    if not isinstance(path_pyproject_toml, Path):
+    if not isinstance(path, Path):
         raise LbdartError(
-            f"path_pyproject_toml is {path_pyproject_toml!r}, and not a pathlib.Path.",
-            'Pass the path of the project\'s pyproject.toml, as in Path("pyproject.toml").',
+            f"{name} is {path!r}, and not a pathlib.Path.",
+            f'Pass the path as an object, as in Path("{example}").',
         )
 
 

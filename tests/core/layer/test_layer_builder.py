@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lbdart_cdk.core.api import (
+    BaseLambdaLayerLocalBuilder,
     LayerBuildToolEnum,
     LayerPathLayout,
     LbdartError,
@@ -38,6 +43,54 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
     assert one.artifact.options == listed.artifact.options == Options(("fast",), ("ops",))
     assert one.artifact.exclude == listed.artifact.exclude == ("native",)
     assert one.build_key == listed.build_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder(BaseLambdaLayerLocalBuilder):
+    """A builder by the script's author; ``step`` is what it does in its third step."""
+
+    step: Callable[[LayerPathLayout], object]
+
+    def step_3_execute_build(self) -> None:
+        self.step(self.path_layout)
+
+
+class TestSteps:
+    @pytest.fixture
+    def pyproject(self, tmp_path: Path) -> Path:
+        return make_project(tmp_path / "orders") / "pyproject.toml"
+
+    def test_an_earlier_build_stays_where_nobody_can_be_asked(
+        self, pyproject: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        layout = LayerPathLayout(pyproject)
+        layout.dir_python.mkdir(parents=True)
+        with pytest.raises(LbdartError, match="has an earlier build in it") as error:
+            Builder(pyproject, step=lambda _: None).run()
+        assert error.value.remedy == "Pass skip_prompt=True to have it cleared."
+        assert layout.dir_python.exists()
+
+    @pytest.mark.parametrize("left", [set(), {"wheels"}, {"artifacts"}, {"wheels", "artifacts"}])
+    def test_a_script_may_remove_the_folders_that_it_does_not_fill(
+        self, pyproject: Path, left: set[str]
+    ) -> None:
+        def step(layout: LayerPathLayout) -> None:
+            for path in {layout.dir_wheels, layout.dir_artifacts}:
+                if path.name not in left:
+                    shutil.rmtree(path)
+            if "artifacts" in left:
+                (layout.dir_python / "alpha.py").touch()
+            elif left:
+                make_wheel(layout.dir_wheels, "alpha")
+
+        builder = Builder(pyproject, step=step, verbose=False)
+        if left:
+            builder.run()
+            assert create_layer_zip_file(builder.path_layout).is_file()
+        else:
+            with pytest.raises(LbdartError, match="The build left nothing in"):
+                builder.run()
 
 
 @pytest.fixture
