@@ -15,6 +15,10 @@ from .errors import LbdartError
 
 #: *Lambda quotas* (AWS Lambda Developer Guide): a function's code and all its layers, unzipped, in bytes.
 MAX_UNZIPPED: Final = 262_144_000
+#: What installers write beside a package's metadata (*Recording installed projects*, PyPA; uv).
+_RECORDS: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
+#: What uv leaves in a directory that it installed into.
+_LOCK: Final = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,10 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     )
 
 
-#: What installers write beside a package's metadata (*Recording installed projects*, PyPA; uv).
-_RECORDS: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
-
-
 def _is_lasting(name: str) -> bool:
     folder, _, file = name.rpartition("/")
-    return not is_bytecode(name) and not (folder.endswith(".dist-info") and file in _RECORDS)
+    noted = name == _LOCK or (folder.endswith(".dist-info") and file in _RECORDS)
+    return not is_bytecode(name) and not noted
 
 
 def _is_made_script(name: str, path: Path) -> bool:

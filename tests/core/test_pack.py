@@ -123,7 +123,7 @@ def test_what_an_installer_notes_for_itself_is_left_out(tmp_path: Path) -> None:
     records = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
     kept = {"alpha-1.dist-info/METADATA", "alpha-1.dist-info/entry_points.txt", "alpha/RECORD"}
     root = tmp_path / "tree"
-    write(root, dict.fromkeys([*kept, *(f"alpha-1.dist-info/{name}" for name in records)], ""))
+    write(root, dict.fromkeys([".lock", *kept, *(f"alpha-1.dist-info/{name}" for name in records)], ""))
     assert names(root) == kept
 
 
