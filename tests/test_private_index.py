@@ -118,6 +118,13 @@ class TestWhereCredentialsComeFrom:
         other = Credentials("other", "https://127.0.0.1/simple", "ci", "other")
         assert layer(root, store, [other, team(private)]).build().is_file()
 
+    def test_another_index_at_the_host_may_be_given_before_them(
+        self, root: Path, store: Store, private: PrivateIndex
+    ) -> None:
+        """The files are beside the pages of both, so their addresses do not tell whose they are."""
+        other = Credentials("other", f"{private.url}/other/simple/", USER, "other")
+        assert layer(root, store, [other, team(private)]).build().is_file()
+
 
 @each_tool
 def test_netrc_opens_it_too(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from .errors import LbdartError
+from .scratch import held
 
 
 @contextmanager
@@ -20,6 +22,37 @@ def explained(directory: Path) -> Iterator[None]:
             f"The build directory {directory} cannot be used: {error.strerror or error}.",
             "Make room or give permission there, and see that no file is in its way.",
         ) from error
+
+
+#: The build directories that this code runs in a claim of.
+_CLAIMED: ContextVar[frozenset[Path]] = ContextVar("claimed build directories", default=frozenset())
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Keep others from a build directory for as long as a block takes; in the block it may be claimed again.
+
+    Raises :class:`LbdartError` when it is in use, or there is no project. Where files cannot be locked
+    (Windows, some network drives), nobody is kept from it.
+    """
+    path = directory.resolve()
+    if path in _CLAIMED.get():
+        yield
+        return
+    project = directory.parents[2]
+    if not project.is_dir():
+        raise LbdartError(f"There is no {project}.", "Pass the path of the project's pyproject.toml.")
+    with ExitStack() as stack:
+        with explained(directory):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_ours = stack.enter_context(held(path.with_name(f".{path.name}.lock")))
+        if not is_ours:
+            raise LbdartError(
+                f"The build directory {directory} is in use by another build.",
+                "Run the builds of a project one after the other, or each in a checkout of its own.",
+            )
+        stack.callback(_CLAIMED.reset, _CLAIMED.set(_CLAIMED.get() | {path}))
+        yield
 
 
 @contextmanager

@@ -404,23 +404,25 @@ class _Settings:
     def line(self) -> bytes:
         """Return the line that the container reads first: a shell script in base64.
 
-        ``netrc`` is in the container's memory (``/dev/shm``), and readable by the user alone.
+        ``netrc`` is in the container's memory (``/dev/shm``), and readable by the user alone. Its readers
+        take it for UTF-8: a login that is none stays in the variables alone.
         """
         script = [
             f'[ -n "${{{name}-}}" ] || export {name}={shlex.quote(value)}'
             for name, value in self.variables.items()
         ]
-        if self.logins:
-            netrc = "".join(
-                f"machine {host} login {_netrc_word(user)} password {_netrc_word(password)}\n"
-                for host, (user, password) in self.logins.items()
-            )
+        netrc = "".join(
+            f"machine {host} login {_netrc_word(user)} password {_netrc_word(password)}\n"
+            for host, (user, password) in self.logins.items()
+            if _as_heard(user + password) == user + password
+        )
+        if netrc:
             script += [
                 "export NETRC=$(mktemp -p /dev/shm 2>/dev/null || mktemp)",
                 """trap 'rm -f "$NETRC"' EXIT""",
                 f'printf %s {shlex.quote(netrc)} > "$NETRC"',
             ]
-        return base64.b64encode("\n".join(script).encode()) + b"\n"
+        return base64.b64encode(_utf8("\n".join(script))) + b"\n"
 
     def secrets(self) -> set[str]:
         """Return what must not be heard, as it is and as in an address."""
@@ -432,7 +434,7 @@ class _Settings:
             for url in value.split()
             if "://" in url
         }
-        return {form for one in passwords if one for form in (one, quote(one, safe=""))}
+        return {form for one in passwords if one for form in (_as_heard(one), quote(_utf8(one), safe=""))}
 
 
 def _address(url: str) -> str:
@@ -440,8 +442,19 @@ def _address(url: str) -> str:
     return f"{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/').removesuffix('/simple').rstrip('/')}"
 
 
+def _utf8(text: str) -> bytes:
+    """Return a text as its variable holds it, which need not be UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _as_heard(text: str) -> str:
+    """Return what is heard of a text when a build prints it."""
+    return _utf8(text).decode(errors="replace")
+
+
 def _netrc_word(word: str) -> str:
-    return re.sub(r'([\s"\\])', r"\\\1", word)
+    # Quotation marks are read by Python 3.11 and later; older ones take them for a part of the word.
+    return re.sub(r'([\s"\\])', r"\\\1", word) or '""'
 
 
 def _masking(secrets: Collection[str], hear: Callable[[str], None]) -> Callable[[str], None]:

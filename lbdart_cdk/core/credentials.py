@@ -44,12 +44,12 @@ class Credentials:
                     f"{'not given' if text is None else 'not text'}.",
                     "Check the environment variable or the secret that it comes from.",
                 )
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", self.index_name):
+        if not isinstance(self.index_name, str) or not re.fullmatch(r"[A-Za-z0-9._-]+", self.index_name):
             raise LbdartError(
                 f"The index name {self.index_name!r} is not one that a packaging tool takes.",
                 "Use letters, digits, '.', '-' and '_'.",
             )
-        parts = _parts(self.index_url)
+        parts = _parts(self.index_url) if isinstance(self.index_url, str) else None
         if parts is None:
             raise LbdartError(
                 f"The address of the index {self.index_name!r} is not a URL of the web.",
@@ -178,8 +178,20 @@ class Credentials:
         os.environ.update(self.uv_environment())
         return uv_variables(self.index_name)
 
-    def dump(self, path: Path) -> None:
-        """Write them to a JSON file that at no moment anybody but its owner can read."""
+    def dump(self, path: str | Path) -> None:
+        """Write them to a JSON file that at no moment anybody but its owner can read.
+
+        Raises :class:`LbdartError` when it cannot be written.
+        """
+        try:
+            self._write(Path(path))
+        except OSError as error:
+            raise LbdartError(
+                f"The credentials file {path} cannot be written: {error.strerror or error}.",
+                "Give permission and room in its folder, and see that no other file or folder is in its way.",
+            ) from error
+
+    def _write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Made with mode 0600 whatever the umask, and not at its final name: a file may be there already.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -192,10 +204,10 @@ class Credentials:
             raise
 
     @classmethod
-    def load(cls, path: Path) -> Credentials:
+    def load(cls, path: str | Path) -> Credentials:
         """Read what :meth:`dump` wrote; raises :class:`LbdartError` for anything else."""
         try:
-            return cls(**json.loads(path.read_bytes()))
+            return cls(**json.loads(Path(path).read_bytes()))
         except OSError as error:
             raise LbdartError(
                 f"The credentials file {path} cannot be read: {error.strerror}.",

@@ -14,11 +14,12 @@ from urllib.request import url2pathname
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
 from urllib3.util import Retry
 
 from .credentials import Credentials
 from .errors import LbdartError
-from .http import PARALLEL, TIMEOUT, auth_for, new_session
+from .http import PARALLEL, TIMEOUT, auths_for, new_session
 from .logins import refused, without_login
 from .native.facts import facts_of_wheel
 from .progress import Progress
@@ -123,11 +124,24 @@ class _Batch:
             yield from response.iter_content(_CHUNK)
 
     def _open(self, wheel: LockedFile) -> requests.Response:
-        auth = auth_for(str(wheel.source), self._credentials)
+        for auth in auths_for(str(wheel.source), self._credentials):
+            response = self._ask(wheel, auth)
+            if response.ok:
+                return response
+            response.close()
+            if response.status_code not in (401, 403):
+                break
+        raise LbdartError(
+            f"{_host(wheel)} refused {wheel.filename}: {response.status_code} {response.reason}.",
+            refused(response.status_code, with_login=auth is not None)
+            or "Check that the file still exists there and that you may read it, or lock again.",
+        )
+
+    def _ask(self, wheel: LockedFile, auth: HTTPBasicAuth | None) -> requests.Response:
         # From None, every time: the client's errors repeat the whole URL, with what is secret in it.
         try:
             # Identity: a wheel is compressed already, and its length is then the one in the lock.
-            response = self._session.get(
+            return self._session.get(
                 without_login(str(wheel.source)),
                 stream=True,
                 timeout=TIMEOUT,
@@ -149,14 +163,6 @@ class _Batch:
                 f"{wheel.filename} cannot be downloaded from {_host(wheel)}: {_cause(error)}.",
                 "Check the network and the proxy settings, and try again.",
             ) from None
-        if not response.ok:
-            response.close()
-            raise LbdartError(
-                f"{_host(wheel)} refused {wheel.filename}: {response.status_code} {response.reason}.",
-                refused(response.status_code, with_login=auth is not None)
-                or "Check that the file still exists there and that you may read it, or lock again.",
-            )
-        return response
 
 
 def _as_path(source: str | Path) -> Path | None:

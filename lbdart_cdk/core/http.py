@@ -11,7 +11,7 @@ from requests.auth import HTTPBasicAuth
 from requests.utils import get_netrc_auth
 
 from .credentials import Credentials
-from .logins import login_for
+from .logins import logins_for
 
 PARALLEL: Final = 8
 TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and between two reads
@@ -28,12 +28,20 @@ def new_session() -> requests.Session:
 
 
 def auth_for(url: str, credentials: Collection[Credentials]) -> HTTPBasicAuth | None:
-    """Return the login for a URL; None where there is none, and then the client looks into netrc itself.
+    """Return the likeliest of :func:`auths_for`."""
+    return auths_for(url, credentials)[0]
+
+
+def auths_for(url: str, credentials: Collection[Credentials]) -> tuple[HTTPBasicAuth | None, ...]:
+    """Return the logins for a URL, the likeliest first; None is none, and then the client looks into netrc.
 
     When the client is redirected to another host or port, it leaves the login behind.
     """
-    login = login_for(url, credentials)
-    if login is None or (not login[1] and get_netrc_auth(url) is not None):
+    return tuple(_auth(url, *login) for login in logins_for(url, credentials)) or (None,)
+
+
+def _auth(url: str, username: str, password: str) -> HTTPBasicAuth | None:
+    if not password and get_netrc_auth(url) is not None:
         return None
     # As bytes: the client would take text for Latin-1, while servers expect UTF-8 (RFC 7617).
-    return HTTPBasicAuth(*(text.encode("utf-8", "surrogateescape") for text in login))
+    return HTTPBasicAuth(*(text.encode("utf-8", "surrogateescape") for text in (username, password)))

@@ -25,37 +25,31 @@ _NOWHERE: Final = origin_of("")
 _VARIABLE: Final = re.compile(r"\$\{\w+\}")
 
 
-def credentials_for(url: str, credentials: Collection[Credentials]) -> Credentials | None:
-    """Return the credentials of an index at the origin of a URL, or None.
+def logins_for(url: str, credentials: Collection[Credentials]) -> tuple[tuple[str, str], ...]:
+    """Return user and password of each index at the origin of a URL, and those in it, the likeliest first.
 
-    Of several at one origin the one whose path the URL shares most of, and of these the first.
-    """
-    same = [each for each in credentials if each.origin == origin_of(url)]
-    path = _folders(url)
-    return max(same, key=lambda each: _shared(path, _folders(each.index_url)), default=None)
-
-
-def login_for(url: str, credentials: Collection[Credentials]) -> tuple[str, str] | None:
-    """Return user and password for a URL: those of an index at its origin, else those in it, or None.
-
-    Raises :class:`LbdartError` for a user that the standard has no way to send (RFC 7617).
+    That is the index whose path the URL shares most of. Where files lie apart from the pages of their index,
+    the path does not tell, and only the origin knows which login opens them. Raises :class:`LbdartError` for
+    a user that the standard has no way to send (RFC 7617).
     """
     found = _opening(url, credentials)
-    if found is None:
-        return None
-    if ":" in found.username:
-        raise LbdartError(
-            f"The username for the index {found.index_name!r} has a colon, which HTTP cannot tell from the "
-            "start of the password.",
-            "Check that it is the username alone.",
-        )
-    return found.username, found.password
+    for one in found:
+        if ":" in one.username:
+            raise LbdartError(
+                f"The username for the index {one.index_name!r} has a colon, which HTTP cannot tell from the "
+                "start of the password.",
+                "Check that it is the username alone.",
+            )
+    return tuple(dict.fromkeys((one.username, one.password) for one in found))
 
 
-def _opening(url: str, credentials: Collection[Credentials]) -> Credentials | None:
-    """Return whose login a URL is opened with; a user in it without a password counts last."""
+def _opening(url: str, credentials: Collection[Credentials]) -> list[Credentials]:
+    """Return whose logins may open a URL; one in it without a password counts last."""
     own = credentials_in(url)
-    return credentials_for(url, (*credentials, *filter(_has_password, own))) or next(iter(own), None)
+    given = (*credentials, *filter(_has_password, own))
+    same = [each for each in given if each.origin == origin_of(url)]
+    path = _folders(url)
+    return sorted(same, key=lambda each: -_shared(path, _folders(each.index_url))) or list(own)
 
 
 def credentials_in(text: str) -> tuple[Credentials, ...]:
@@ -93,7 +87,7 @@ def with_login(text: str, credentials: Collection[Credentials]) -> str:
 
     def opened(match: re.Match[str]) -> str:
         scheme, userinfo, rest = match.groups()
-        found = _opening(match[0], credentials)
+        found = next(iter(_opening(match[0], credentials)), None)
         if found is None or (userinfo and not found.password):
             return match[0]
         return f"{scheme}{found.userinfo}@{rest}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -15,6 +15,10 @@ from .errors import LbdartError
 
 #: *Lambda quotas* (AWS Lambda Developer Guide): a function's code and all its layers, unzipped, in bytes.
 MAX_UNZIPPED: Final = 262_144_000
+#: What installers write beside a package's metadata (*Recording installed projects*, PyPA; uv).
+_RECORDS: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
+#: What uv leaves in a directory that it installed into.
+_LOCK: Final = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +70,72 @@ def merge(
 
 
 def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
-    """Return the files below a plain directory, compressed into ``spool``; bytecode is left out."""
-    files = sorted(path for path in root.rglob("*") if path.is_file())
-    names = {path: path.relative_to(root).as_posix() for path in files}
+    """Return the files below a directory of packages, compressed into ``spool``.
+
+    Left out is what tells one machine from another: bytecode, an installer's records, and the scripts that it
+    made for an interpreter of its own. Raises as :func:`tree_files` does.
+    """
+    files = {path.relative_to(root).as_posix(): path for path in tree_files(root, _is_lasting)}
     return Bundle(
         root.name,
         tuple(
             deflated(own_name(name), path, spool, spool_path)
-            for path, name in names.items()
-            if not is_bytecode(name)
+            for name, path in files.items()
+            if not _is_made_script(name, path)
         ),
     )
+
+
+def _is_lasting(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    noted = name == _LOCK or (folder.endswith(".dist-info") and file in _RECORDS)
+    return not is_bytecode(name) and not noted
+
+
+def _is_made_script(name: str, path: Path) -> bool:
+    """Tell whether an installer made a script: it starts the Python by the path that it has on this machine.
+
+    A path that is too long for the first line is in the second, of a shell script.
+    """
+    if not name.startswith("bin/"):
+        return False
+    with path.open("rb") as file:
+        start = file.readline(1024) + file.readline(1024)
+    return start.startswith(b"#!") and b"python" in start and not start.startswith(b"#!/usr/bin/env ")
+
+
+def tree_files(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[Path]:
+    """Yield the files below a directory whose relative names are wanted, in a fixed order.
+
+    Links are followed, except into a directory that the walk is already in. Raises :class:`LbdartError` for
+    one that leads nowhere, and when a directory cannot be read.
+    """
+    return _walk(root, "", is_wanted, (root.resolve(),))
+
+
+def _walk(
+    folder: Path, prefix: str, is_wanted: Callable[[str], bool], inside: tuple[Path, ...]
+) -> Iterator[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise LbdartError(
+            f"The directory {folder} cannot be read: {error.strerror}.", "Check that it may be read."
+        ) from error
+    for path in paths:
+        name = f"{prefix}{path.name}"
+        if path.is_dir():
+            resolved = path.resolve()
+            if resolved not in inside:
+                yield from _walk(path, f"{name}/", is_wanted, (*inside, resolved))
+        elif is_wanted(name):
+            if path.is_symlink() and not path.exists():
+                raise LbdartError(
+                    f"{path} is a link to {path.readlink()}, which is not there.",
+                    "Remove the link, or make what it leads to.",
+                )
+            if path.is_file():
+                yield path
 
 
 def _refuse_files_with_files_below(owners: Mapping[str, tuple[Entry, Bundle]]) -> None:

@@ -1,7 +1,8 @@
 """Private folders for what is being made. Those of processes that died go when the next one comes.
 
 A process holds a lock on its folder, and the system lets go of it however the process ends. Nobody waits for
-a lock: a folder that is locked is in use, and any other is what a dead process left.
+a lock: a folder that is locked is in use, and any other is what a dead process left. What cannot be private
+is held in the same way, by a file beside it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,50 @@ def scratch_folder(base: Path) -> Iterator[Path]:
         finally:
             if descriptor is not None:
                 os.close(descriptor)
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold a lock file for as long as a block takes; False when somebody else does. Then the file goes.
+
+    Where files cannot be locked it is always True.
+    """
+    descriptor = None
+    is_ours = True
+    if _LOCKS:
+        try:
+            descriptor = _open_locked(path)
+        except BlockingIOError:
+            is_ours = False
+    try:
+        yield is_ours
+    finally:
+        if descriptor is not None:
+            path.unlink(missing_ok=True)  # before it is let go: who has opened it meanwhile finds it gone
+            os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int | None:
+    """Return an open descriptor that holds a file's lock, or None where there are no locks.
+
+    Raises :class:`BlockingIOError` when another one holds it.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise
+        except FileNotFoundError:
+            pass  # who held it before removed it after it was opened here, and another one may have made it
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            return None
+        os.close(descriptor)
 
 
 def _clear_abandoned(base: Path) -> None:

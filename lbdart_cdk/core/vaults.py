@@ -45,7 +45,7 @@ def from_keyring(index_url: str, username: str | None) -> tuple[str, str]:
 def from_secrets_manager(secret_id: str, username: str | None, region: str | None) -> tuple[str, str]:
     """Return user and password of a secret: JSON with both, or the password alone of ``username``."""
     if region is None and secret_id.startswith("arn:"):
-        region = secret_id.split(":")[3]
+        region = ":".join(secret_id.split(":")[3:4]) or None
     with _asked(f"read the secret {secret_id}"):
         import boto3
 
@@ -58,7 +58,7 @@ def from_secrets_manager(secret_id: str, username: str | None, region: str | Non
     if isinstance(table, dict):
         user, password = username or table.get("username"), table.get("password")
     else:
-        user, password = username, secret
+        user, password = username, secret.rstrip("\r\n")  # of a file or an `echo`, not of the password
     if not isinstance(user, str) or not isinstance(password, str) or not password:
         raise LbdartError(
             f"The secret {secret_id} does not hold a username and a password.",

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.project import Project
 from lbdart_cdk.core.tool import Tool
+
+
+def __getattr__(name: str) -> Any:
+    """Return a tool's builder by its name, ``UvLambdaLayerLocalBuilder``, and import that tool alone."""
+    match = re.fullmatch(r"([A-Z][a-z0-9]*)LambdaLayer(?:Local|Container)Builder", name)
+    if match is None or match[1].lower() not in {found.name for found in pkgutil.iter_modules(__path__)}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{match[1].lower()}"), name)
 
 
 @cache

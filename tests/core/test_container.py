@@ -149,6 +149,29 @@ class TestRun:
         assert not Path((tmp_path / "where").read_text().strip()).exists()
         assert lines == ["I say **** and https://packages.example.com/team/simple/"]
 
+    def test_a_login_without_a_user_or_a_password_hides_no_other(
+        self, docker: FakeDocker, tmp_path: Path
+    ) -> None:
+        docker.answers()
+        token = Credentials("third", "https://third.example/simple", "tok3n", "")
+        key = Credentials("fourth", "https://fourth.example/simple", "", "k3y")
+        self.heard(shell(tmp_path, f'cp "$NETRC" {tmp_path}/netrc'), token, key, TEAM)
+        logins = netrc.netrc(tmp_path / "netrc")
+        assert logins.authenticators("third.example") == ("tok3n", "", "")
+        assert logins.authenticators("fourth.example") == ("", "", "k3y")
+        assert logins.authenticators("packages.example.com") == ("ci@team", "", PASSWORD)
+
+    def test_a_password_that_is_not_utf_8_is_in_its_variable_alone(
+        self, docker: FakeDocker, tmp_path: Path
+    ) -> None:
+        """For what reads ``netrc`` would fail for all of it."""
+        docker.answers()
+        latin = Credentials("latin", "https://latin.example/simple", "ci", os.fsdecode(b"p\xe4ss"))
+        script = 'echo "$UV_INDEX_LATIN_PASSWORD" | tee uv; cp "$NETRC" netrc'
+        assert self.heard(shell(tmp_path, f"cd {tmp_path}; {script}"), latin, TEAM) == ["****"]
+        assert (tmp_path / "uv").read_bytes() == b"p\xe4ss\n"
+        assert netrc.netrc(tmp_path / "netrc").hosts.keys() == {"packages.example.com"}
+
     def test_credentials_are_in_no_argument(self, tmp_path: Path) -> None:
         assert "m4rked" not in str(shell(tmp_path, "true").run_args)
 

@@ -106,8 +106,12 @@ class TestRefused:
     def test_an_address_that_will_not_do(self, url: str, problem: str) -> None:
         assert problem in self.refused(index_url=url)
 
-    @pytest.mark.parametrize("name", ["", "a b", "team/x", "équipe", "team\n"])
-    def test_a_name_that_no_tool_takes(self, name: str) -> None:
+    @pytest.mark.parametrize("url", [None, 5, b"https://index.example/hunter2"])
+    def test_an_address_that_is_none(self, url: object) -> None:
+        assert "not a URL of the web" in self.refused(index_url=url)
+
+    @pytest.mark.parametrize("name", ["", "a b", "team/x", "équipe", "team\n", None, 5])
+    def test_a_name_that_no_tool_takes(self, name: object) -> None:
         assert "index name" in self.refused(index_name=name)
 
     @pytest.mark.parametrize("field", ["username", "password"])
@@ -212,9 +216,18 @@ class TestFile:
 
     def test_a_dump_that_fails_leaves_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "credentials.json").mkdir()
-        with pytest.raises(OSError, match="directory"):
+        with pytest.raises(LbdartError, match=r"credentials\.json cannot be written: Is a directory"):
             made().dump(tmp_path / "credentials.json")
         assert [path.name for path in tmp_path.iterdir()] == ["credentials.json"]
+
+    def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
+        (tmp_path / "build").write_text("")
+        with pytest.raises(LbdartError, match=r"build/credentials\.json cannot be written: "):
+            made().dump(tmp_path / "build/credentials.json")
+
+    def test_its_path_may_be_text(self, tmp_path: Path) -> None:
+        made().dump(f"{tmp_path}/build/credentials.json")
+        assert Credentials.load(f"{tmp_path}/build/credentials.json") == made()
 
     def test_a_link_at_its_place_is_replaced_and_not_followed(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").write_text("kept")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 
+from lbdart_cdk.core.credentials import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.fetch import fetch
 from lbdart_cdk.core.selection import LockedFile
@@ -169,6 +171,38 @@ def test_a_refusal_of_a_private_index_shows_no_password(index: Index, store: Sto
     private = str(wheel.source).replace("//", "//user:hunter2@") + "?token=hunter2"
     error = refused(LockedFile(wheel.package, wheel.filename, private, wheel.sha256), store)
     assert "hunter2" not in str(error)
+
+
+def team(url: str, path: str, password: str) -> Credentials:
+    return Credentials(password, f"{url}/{path}", "ci", password)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_files_apart_from_their_index_are_opened_by_the_index_that_may(
+    index: Index, store: Store, order: int
+) -> None:
+    """The address of a file then does not tell which of the indexes at its host it belongs to."""
+    wheel = locked_at(index)
+    index.demanded = ("ci", "right")
+    given = [team(index.url, "other/simple/", "wr0ng"), team(index.url, "simple/", "right")]
+    fetch([wheel], store, lambda: given[::order])
+    assert len(index.authorizations) == (2 if order == 1 else 1)
+
+
+def test_no_index_elsewhere_is_tried_where_all_are_refused(
+    index: Index, store: Store, tmp_path: Path
+) -> None:
+    wheel = locked_at(index)
+    index.demanded = ("ci", "right")
+    with Index(tmp_path) as elsewhere:
+        urls = (index.url, elsewhere.url, index.url)
+        given = [team(url, "simple/", f"wr0ng{number}") for number, url in enumerate(urls)]
+        with pytest.raises(LbdartError, match="401 Unauthorized") as error:
+            fetch([wheel], store, lambda: given)
+    sent = [base64.b64decode((one or "").removeprefix("Basic ")) for one in index.authorizations]
+    assert sent == [b"ci:wr0ng0", b"ci:wr0ng2"]
+    assert elsewhere.authorizations == []
+    assert "wr0ng" not in str(error.value)
 
 
 def test_a_quick_download_says_nothing(index: Index, store: Store, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdart_cdk.core.credentials import Credentials
+from lbdart_cdk.core.credentials import Credentials, origin_of
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.logins import (
     credentials_in,
     credentials_named,
-    login_for,
+    logins_for,
     refuse_passwords_in,
     refused,
     with_login,
@@ -42,40 +42,55 @@ TEAM = Credentials("team", "https://index.example/team/simple", "ci", "s3cret")
     ],
 )
 def test_they_are_sent_to_the_origin_of_the_index_alone(url: str, sent: bool) -> None:
-    assert (login_for(url, [TEAM]) == ("ci", "s3cret")) == sent
+    assert (("ci", "s3cret") in logins_for(url, [TEAM])) == sent
 
 
 def test_what_is_no_address_opens_no_other() -> None:
-    assert login_for("nor is this", [TEAM]) is None
+    assert logins_for("nor is this", [TEAM]) == ()
 
 
-def test_of_two_indexes_at_one_host_the_nearer_one() -> None:
+def test_of_two_indexes_at_one_host_the_nearer_one_comes_first() -> None:
     other = Credentials("other", "https://index.example/other/simple", "ci", "other")
+    mine, theirs = ("ci", "s3cret"), ("ci", "other")
     for order in ([TEAM, other], [other, TEAM]):
-        assert login_for("https://index.example/other/files/a.whl", order) == ("ci", "other")
-        assert login_for("https://index.example/team/files/a.whl", order) == ("ci", "s3cret")
-    assert login_for("https://index.example/files/a.whl", [TEAM, other]) == ("ci", "s3cret")
+        assert logins_for("https://index.example/other/files/a.whl", order) == (theirs, mine)
+        assert logins_for("https://index.example/team/files/a.whl", order) == (mine, theirs)
+    assert logins_for("https://index.example/files/a.whl", [TEAM, other]) == (mine, theirs)
+
+
+ORIGINS = [f"{scheme}://{host}{port}" for scheme in ("https", "http") for host in ("127.0.0.1", "localhost")
+           for port in ("", ":80", ":443", ":8443")]  # fmt: skip
+places = st.builds("{}/{}".format, st.sampled_from(ORIGINS), st.sampled_from(["", "a/simple", "a/b", "c"]))
+
+
+@given(places, st.lists(places, max_size=5))
+def test_each_login_of_the_origin_may_be_tried_and_none_of_another(url: str, indexes: list[str]) -> None:
+    given = [Credentials(f"i{n}", index, "ci", f"{n}") for n, index in enumerate(indexes)]
+    expected = {("ci", one.password) for one in given if one.origin == origin_of(url)}
+    found = logins_for(url, given)
+    assert set(found) == expected
+    assert len(found) == len(expected)
 
 
 def test_a_user_in_the_address_itself_counts() -> None:
-    assert login_for("https://me:p%40ss@index.example/a.whl", []) == ("me", "p@ss")
-    assert login_for("https://me:p%40ss@index.example/a.whl", [TEAM]) == ("me", "p@ss")
+    assert logins_for("https://me:p%40ss@index.example/a.whl", []) == (("me", "p@ss"),)
+    assert logins_for("https://me:p%40ss@index.example/a.whl", [TEAM])[0] == ("me", "p@ss")
 
 
 def test_what_is_given_for_the_same_index_comes_first() -> None:
-    assert login_for("https://me:old@index.example/team/simple", [TEAM]) == ("ci", "s3cret")
+    assert logins_for("https://me:old@index.example/team/simple", [TEAM])[0] == ("ci", "s3cret")
     assert with_login("https://me:old@index.example/team/simple", [TEAM]).startswith("https://ci:s3cret@")
 
 
 def test_a_user_without_a_password_counts_where_nothing_else_does() -> None:
-    assert login_for("https://token@index.example/a.whl", []) == ("token", "")
-    assert login_for("https://token@index.example/a.whl", [TEAM]) == ("ci", "s3cret")
+    assert logins_for("https://token@index.example/a.whl", []) == (("token", ""),)
+    assert logins_for("https://token@index.example/a.whl", [TEAM]) == (("ci", "s3cret"),)
     assert with_login("https://token@other.example/simple", [TEAM]) == "https://token@other.example/simple"
 
 
 def test_a_user_that_http_cannot_send() -> None:
     with pytest.raises(LbdartError, match="has a colon") as error:
-        login_for("https://index.example/a", [Credentials("team", TEAM.index_url, "me:hunter2", "x")])
+        logins_for("https://index.example/a", [Credentials("team", TEAM.index_url, "me:hunter2", "x")])
     assert "hunter2" not in str(error.value)
 
 

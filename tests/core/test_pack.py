@@ -68,18 +68,84 @@ def test_what_unpacks_to_more_than_lambda_takes_names_the_largest_packages() -> 
     assert "exclude=" in error.value.remedy
 
 
+def packed(root: Path) -> Bundle:
+    spool = root.parent / "spool"
+    with spool.open("wb") as file:
+        return directory_bundle(root, file, spool)
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def names(root: Path) -> set[str]:
+    return {entry.name for entry in packed(root).entries}
+
+
 def test_a_plain_directory_is_packed_without_bytecode(tmp_path: Path) -> None:
-    root = tmp_path / "tree"
-    (root / "alpha/__pycache__").mkdir(parents=True)
-    (root / "alpha/__init__.py").write_text("x = 1\n")
-    (root / "alpha/__pycache__/x.cpython-313.pyc").write_bytes(b"\0")
+    root = write(
+        tmp_path / "tree", {"alpha/__init__.py": "x = 1\n", "alpha/__pycache__/x.cpython-313.pyc": ""}
+    )
     (root / "tool").write_text("#!/bin/sh\n")
     (root / "tool").chmod(0o700)
-    with (tmp_path / "spool").open("wb") as spool:
-        packed = directory_bundle(root, spool, tmp_path / "spool")
-    assert packed.name == "tree"
-    assert {entry.name: (entry.read(), entry.executable) for entry in packed.entries} == {
+    bundle = packed(root)
+    assert bundle.name == "tree"
+    assert {entry.name: (entry.read(), entry.executable) for entry in bundle.entries} == {
         "alpha/__init__.py": (b"x = 1\n", False),
         "tool": (b"#!/bin/sh\n", True),
     }
-    assert packed.size == len(b"x = 1\n#!/bin/sh\n")
+    assert bundle.size == len(b"x = 1\n#!/bin/sh\n")
+
+
+@pytest.mark.parametrize(
+    ("script", "stays"),
+    [
+        ("#!/opt/venv/bin/python3.13\nimport sys\n", False),
+        ("#!/bin/sh\n'''exec' /a/long/way/to/python3.13 \"$0\" \"$@\"\n' '''\nimport sys\n", False),
+        ('#!"C:\\Python\\python.exe"\nimport sys\n', False),
+        ("#!/usr/bin/env python3\nimport sys\n", True),
+        ("#!/bin/sh\nexec ./tool\n", True),
+        ("\x7fELF", True),
+        ("", True),
+    ],
+)
+def test_a_script_that_names_a_python_of_this_machine_is_left_out(
+    tmp_path: Path, script: str, stays: bool
+) -> None:
+    root = write(tmp_path / "tree", {"alpha.py": "", "bin/alpha": script, "alpha/bin/own": script})
+    assert names(root) == {"alpha.py", "alpha/bin/own", *(["bin/alpha"] if stays else [])}
+
+
+def test_what_an_installer_notes_for_itself_is_left_out(tmp_path: Path) -> None:
+    records = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
+    kept = {"alpha-1.dist-info/METADATA", "alpha-1.dist-info/entry_points.txt", "alpha/RECORD"}
+    root = tmp_path / "tree"
+    write(root, dict.fromkeys([".lock", *kept, *(f"alpha-1.dist-info/{name}" for name in records)], ""))
+    assert names(root) == kept
+
+
+class TestLinks:
+    """What a builder links to is as good as there."""
+
+    def test_links_to_files_and_folders_are_followed(self, tmp_path: Path) -> None:
+        root = write(tmp_path / "tree", {"alpha.py": ""})
+        write(tmp_path / "elsewhere", {"beta/__init__.py": "", "beta/sub/x.py": "", "gamma.py": ""})
+        (root / "beta").symlink_to(tmp_path / "elsewhere/beta")
+        (root / "gamma.py").symlink_to(tmp_path / "elsewhere/gamma.py")
+        assert names(root) == {"alpha.py", "beta/__init__.py", "beta/sub/x.py", "gamma.py"}
+
+    def test_a_directory_in_itself_is_packed_once(self, tmp_path: Path) -> None:
+        root = write(tmp_path / "tree", {"alpha/__init__.py": ""})
+        (root / "alpha/again").symlink_to(root)
+        (root / "alpha/me").symlink_to(".")
+        assert names(root) == {"alpha/__init__.py"}
+
+    @pytest.mark.parametrize("leads_to", ["nowhere", "link"])
+    def test_one_that_leads_nowhere_is_told(self, tmp_path: Path, leads_to: str) -> None:
+        root = write(tmp_path / "tree", {"alpha/__init__.py": ""})
+        (root / "alpha/link").symlink_to(leads_to)
+        with pytest.raises(LbdartError, match=rf"/alpha/link is a link to {leads_to}, which is not there"):
+            packed(root)

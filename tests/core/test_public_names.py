@@ -136,6 +136,15 @@ def test_each_tool_has_its_builders(name: str) -> None:
     assert made.tool is tools()[name]
     assert made.image_uri == "public.ecr.aws/sam/build-python3.13:latest-arm64"
     assert made.platform == "linux/arm64"
+    assert getattr(lbdart_cdk.tools, builder.__name__) is builder
+    assert getattr(lbdart_cdk.tools, contained.__name__) is contained
+
+
+@pytest.mark.parametrize(
+    "name", ["CondaLambdaLayerLocalBuilder", "UvLambdaLayerBuilder", "uvs", "__wrapped__"]
+)
+def test_a_tool_that_is_none_has_no_builder(name: str) -> None:
+    assert not hasattr(lbdart_cdk.tools, name)
 
 
 def test_values_that_others_read() -> None:

@@ -135,8 +135,10 @@ class TestSecretsManager:
         found = Credentials.from_secrets_manager("team", URL, "team/index", region="eu-central-1")
         assert found == Credentials("team", URL, "ci", "s3cret/ö")
 
-    def test_the_password_alone_of_a_user_who_is_named(self) -> None:
-        arn = self.secret("s3cret")
+    @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+    def test_the_password_alone_of_a_user_who_is_named(self, end: str) -> None:
+        """As a file or an `echo` has it: with the end of its line."""
+        arn = self.secret(f"s3cret{end}")
         found = Credentials.from_secrets_manager("team", URL, arn, username="ci")
         assert found == Credentials("team", URL, "ci", "s3cret")
 
@@ -155,9 +157,10 @@ class TestSecretsManager:
         ):
             Credentials.from_secrets_manager("team", URL, "team/index", region="eu-central-1")
 
-    def test_no_region_is_known(self) -> None:
-        with pytest.raises(LbdartError, match=r"read the secret team/index: You must specify a region"):
-            Credentials.from_secrets_manager("team", URL, "team/index")
+    @pytest.mark.parametrize("secret", ["team/index", "arn:aws:zz", "arn:aws:secretsmanager::1:secret:x"])
+    def test_no_region_is_known(self, secret: str) -> None:
+        with pytest.raises(LbdartError, match=f"read the secret {secret}: You must specify a region"):
+            Credentials.from_secrets_manager("team", URL, secret)
 
 
 class CodeArtifact(BaseHTTPRequestHandler):

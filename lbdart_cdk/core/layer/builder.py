@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from ..build_directory import explained
+from ..build_directory import claimed, explained
 from ..container import BuildContainer
 from ..credentials import Given
 from ..errors import LbdartError
 from ..project import Project, checked_pyproject
+from ..several import several
 from ..store import Store
 from ..target import Target
 from ..tool import Options, Tool
 from ..wheel import version_of
 from .artifact import LayerArtifact
-from .foundation import BaseLogger, LayerPathLayout
+from .foundation import BaseLogger, LayerPathLayout, path_of_manifest
 
 
 class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
@@ -52,12 +54,16 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
         return LayerPathLayout(self.path_pyproject_toml)
 
     def run(self) -> None:
-        """Run the four steps; raises :class:`LbdartError` for what the user can put right."""
+        """Run the four steps.
+
+        Raises :class:`LbdartError` for what the user can put right, and when the build directory is in use.
+        """
         self.log_header("Build the layer")
         self.step_1_preflight_check()
-        self.step_2_prepare_environment()
-        self.step_3_execute_build()
-        self.step_4_finalize_artifacts()
+        with claimed(self.path_layout.dir_build_lambda_layer):
+            self.step_2_prepare_environment()
+            self.step_3_execute_build()
+            self.step_4_finalize_artifacts()
 
     def step_1_preflight_check(self) -> None:
         """See that there is a project."""
@@ -67,10 +73,14 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
         """Start with an empty build directory."""
         directory = self.path_layout.dir_build_lambda_layer
         if directory.exists() and not self.skip_prompt:
-            answer = input(f"Delete {directory} and build again? [y/N] ")
+            try:
+                answer = input(f"Delete {directory} and build again? [y/N] ")
+            except EOFError:  # nobody is there to answer
+                answer = ""
             if answer.strip().lower() not in ("y", "yes"):
                 raise LbdartError(
-                    f"The build directory {directory} is in use.", "Pass skip_prompt=True to have it cleared."
+                    f"The build directory {directory} has an earlier build in it.",
+                    "Pass skip_prompt=True to have it cleared.",
                 )
         shutil.rmtree(directory, ignore_errors=True)
         with explained(directory):
@@ -84,7 +94,8 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
     def step_4_finalize_artifacts(self) -> None:
         """See that the build brought something."""
         layout = self.path_layout
-        if not any(layout.dir_wheels.iterdir()) and not any(layout.dir_python.iterdir()):
+        directories = (one for one in (layout.dir_wheels, layout.dir_python) if one.is_dir())
+        if not any(path for one in directories for path in one.iterdir()):
             raise LbdartError(
                 f"The build left nothing in {layout.dir_artifacts}.",
                 "Check the builder and the project's dependencies.",
@@ -100,15 +111,16 @@ class BaseLambdaLayerLocalBuilder(BaseLambdaLayerBuilder):
 class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     """Locks with a tool, and fetches the wheels for the target.
 
-    What ``exclude`` names is left out in addition to the default list.
+    ``extras``, ``groups`` and ``exclude`` are one name or several; what ``exclude`` names is left out in
+    addition to the default list. The manifest of a workspace's member is that of the workspace, above it.
     """
 
     #: The tool that locks the project; a subclass names it.
     tool: ClassVar[Tool]
 
-    extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    extras: str | Collection[str] = ()
+    groups: str | Collection[str] = ()
+    exclude: str | Collection[str] = ()
     store: Store = field(default_factory=Store)
 
     @abstractmethod
@@ -124,13 +136,14 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     def artifact(self) -> LayerArtifact:
         """The layer's inputs."""
         root = self.path_layout.dir_project_root
-        project = Project(root, root / self.tool.manifest)
+        manifest = path_of_manifest(root, self.tool.manifest, has_workspaces=self.tool.has_workspaces)
+        project = Project(root, manifest)
         return LayerArtifact(
             project,
             self.tool,
             self.target_of(project),
-            Options(self.extras, self.groups),
-            self.exclude,
+            Options(several(self.extras), several(self.groups)),
+            several(self.exclude),
             self.store,
             self.credentials,
             self.build_container,

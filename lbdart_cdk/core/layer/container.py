@@ -11,7 +11,7 @@ from ..errors import LbdartError
 from ..project import Project
 from ..target import Target
 from .builder import BaseLambdaLayerBuilder, ToolLambdaLayerBuilder
-from .foundation import CONTAINER_ROOT
+from .foundation import CONTAINER_ROOT, refuse_unless_path
 
 _TIME_LIMIT = 3600.0  # seconds
 
@@ -37,7 +37,12 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
 
     @property
     def target(self) -> Target:
-        """The Lambda runtime that is built for."""
+        """The Lambda runtime that is built for; raises :class:`LbdartError` when Lambda has no such one."""
+        for name in ("py_ver_major", "py_ver_minor"):
+            if not isinstance(given := getattr(self, name), int):
+                raise LbdartError(
+                    f"{name} is {given!r}, and not a number.", "Pass py_ver_major=3, py_ver_minor=13."
+                )
         return Target((self.py_ver_major, self.py_ver_minor), "arm64" if self.is_arm else "x86_64")
 
     @property
@@ -82,6 +87,7 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
             raise LbdartError(
                 "There is no build script.", "Pass the path of one in the project as path_script."
             )
+        refuse_unless_path("path_script", self.path_script, "build_layer.sh")
         return self.path_script
 
     def _container(self) -> Container:

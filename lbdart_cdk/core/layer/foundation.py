@@ -65,6 +65,7 @@ _MANIFEST_NAMES = {
     LayerBuildToolEnum.pip: "requirements.txt",
     LayerBuildToolEnum.pylock: "pylock.toml",
 }
+_WITH_WORKSPACES = (LayerBuildToolEnum.uv,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ class LayerPathLayout:
     path_pyproject_toml: Path
 
     def __post_init__(self) -> None:
-        refuse_unless_path(self.path_pyproject_toml)
+        refuse_unless_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
 
     @property
     def dir_project_root(self) -> Path:
@@ -131,13 +132,15 @@ class LayerPathLayout:
         return self.dir_build_lambda_layer / "wheels"
 
     def get_path_manifest(self, tool: LayerBuildToolEnum) -> Path:
-        """Where the tool's manifest is: ``{root}/uv.lock`` and the like.
+        """Where the tool's manifest is: ``{root}/uv.lock`` and the like; above it for a workspace's member.
 
         :raises LbdartError: if there is no such tool.
         """
         if tool not in _MANIFEST_NAMES:
             raise LbdartError(f"There is no tool {tool!r}.", f"Choose one of {', '.join(_MANIFEST_NAMES)}.")
-        return self.dir_project_root / _MANIFEST_NAMES[tool]
+        return path_of_manifest(
+            self.dir_project_root, _MANIFEST_NAMES[tool], has_workspaces=tool in _WITH_WORKSPACES
+        )
 
     @property
     def path_build_lambda_layer_zip(self) -> Path:
@@ -166,15 +169,21 @@ class LayerPathLayout:
         return "/".join([CONTAINER_ROOT, *relative.parts])
 
 
-def refuse_unless_path(path_pyproject_toml: object) -> None:
-    """Check the type of what a layout starts from.
+def path_of_manifest(root: Path, name: str, *, has_workspaces: bool) -> Path:
+    """Where the manifest of a project is: in its folder, or above it if the project is in a workspace."""
+    above = root.absolute().parents if has_workspaces and (root / "pyproject.toml").is_file() else ()
+    return next((place / name for place in (root, *above) if (place / name).is_file()), root / name)
+
+
+def refuse_unless_path(name: str, path: object, example: str) -> None:
+    """Check the type of a path that was given as ``name``.
 
     :raises LbdartError: unless it is a path.
     """
-    if not isinstance(path_pyproject_toml, Path):
+    if not isinstance(path, Path):
         raise LbdartError(
-            f"path_pyproject_toml is {path_pyproject_toml!r}, and not a pathlib.Path.",
-            'Pass the path of the project\'s pyproject.toml, as in Path("pyproject.toml").',
+            f"{name} is {path!r}, and not a pathlib.Path.",
+            f'Pass the path as an object, as in Path("{example}").',
         )
 
 

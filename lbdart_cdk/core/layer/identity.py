@@ -106,12 +106,17 @@ def marked(path: Path, identity: LayerIdentity) -> Iterator[Path]:
 
     The zips of our own builds name it; those of other origin get the comment here, on their way.
 
-    :raises LbdartError: if the file is no zip, or names another build.
+    :raises LbdartError: if the file cannot be read, is no zip, or names another build.
     """
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - TAIL))
-        comment = comment_of(file.read())
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL))
+            comment = comment_of(file.read())
+    except OSError as error:
+        raise LbdartError(
+            f"The layer's zip {path} cannot be read: {error.strerror or error}.", "Pack the layer first."
+        ) from error
     if comment is None:
         raise LbdartError(f"{path} does not end as a zip does.", "Pack the layer again.")
     named = LayerIdentity.parse(comment)

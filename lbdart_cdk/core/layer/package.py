@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..archive import write_zip
-from ..build_directory import scratch
+from ..build_directory import claimed, explained, scratch
 from ..errors import LbdartError
 from ..lock import DEFAULT_EXCLUDE
 from ..pack import Bundle, directory_bundle, merge
@@ -19,23 +19,44 @@ default_ignore_package_list: Final = DEFAULT_EXCLUDE
 
 
 def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
-    """Move what an installer put into a ``site-packages`` directory to the layer's ``python`` directory."""
-    dir_python.mkdir(parents=True, exist_ok=True)
-    for path in sorted(dir_site_packages.iterdir()):
-        shutil.move(path, dir_python / path.name)
+    """Move what an installer put into a ``site-packages`` directory to the layer's ``python`` directory.
+
+    What has the same name there is replaced. Raises :class:`LbdartError` when there is no such directory, or
+    when one is where the contents of the other would go.
+    """
+    if not dir_site_packages.is_dir():
+        raise LbdartError(
+            f"There is no directory {dir_site_packages} to move packages from.",
+            "Pass the directory that they were installed into.",
+        )
+    source, python = dir_site_packages.resolve(), dir_python.resolve()
+    with explained(dir_python):
+        moved = {path: python / path.name for path in sorted(source.iterdir())}
+        if python.is_relative_to(source) or any(source.is_relative_to(path) for path in moved.values()):
+            raise LbdartError(
+                f"{dir_site_packages} and {dir_python} are in each other's way.",
+                "Install into a directory beside the layer's.",
+            )
+        python.mkdir(parents=True, exist_ok=True)
+        for path, target in moved.items():
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+            shutil.move(path, target)
 
 
 def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
     """Pack the wheels and the files in the build directory; return the path of the zip.
 
     A wheel's compressed streams are copied as they are; files of a directory are compressed here. The
-    zip appears whole. Raises :class:`LbdartError` when there is nothing to pack, it is too large, or a wheel
-    is damaged.
+    zip appears whole. Raises :class:`LbdartError` when there is nothing to pack, it is too large, a wheel is
+    damaged, a link leads nowhere, or the build directory is in use.
     """
     target = path_layout.path_build_lambda_layer_zip
-    wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
-    bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
-    with scratch(target.parent) as folder:
+    with claimed(path_layout.dir_build_lambda_layer), scratch(target.parent) as folder:
+        wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
+        bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
         spool_path, finished = folder / "spool", folder / target.name
         with spool_path.open("wb") as spool:
             if path_layout.dir_python.is_dir():

@@ -12,6 +12,7 @@ from ..aws import explained, is_transient
 from ..errors import LbdartError
 from ..ownership import find_owned, joint_owner, owner_metadata
 from ..s3 import S3Path, delete_object_versions, head_object, write_object
+from ..several import several
 from .claim import PublishClaim
 from .foundation import BaseLogger, LayerS3Layout, S3MetadataKeyEnum
 from .identity import LayerIdentity, comment_of, read_tail
@@ -30,7 +31,7 @@ from .prune import RETURNED_TO, find_superseded, may_go
 from .records import S3Member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
@@ -80,8 +81,8 @@ class LambdaLayerVersionPublisher(BaseLogger):
     :param description: at most :data:`~lbdart_cdk.core.layer.limits.MAX_DESCRIPTION` characters; as licence,
         runtimes and architectures it is taken when a version is published and stays with that version.
     :param license: at most 512 characters.
-    :param compatible_runtimes: as Lambda names them, at most 15.
-    :param compatible_architectures: as Lambda names them.
+    :param compatible_runtimes: one or several, at most 15, as Lambda names them.
+    :param compatible_architectures: one or several, as Lambda names them.
     :param owner: see :mod:`lbdart_cdk.core.ownership`.
     :param lease_seconds: see :mod:`lbdart_cdk.core.layer.claim`; more than ``lambda_client``'s read timeout.
     :param keep_versions: how many versions to keep when :meth:`run` is done; all of them, if None. See
@@ -100,8 +101,8 @@ class LambdaLayerVersionPublisher(BaseLogger):
     sbom: bytes | S3Member | None = None
     description: str = ""
     license: str = ""
-    compatible_runtimes: tuple[str, ...] = ()
-    compatible_architectures: tuple[str, ...] = ()
+    compatible_runtimes: str | Collection[str] = ()
+    compatible_architectures: str | Collection[str] = ()
     owner: str = ""
     lease_seconds: int = LEASE_SECONDS
     keep_versions: int | None = None
@@ -112,8 +113,8 @@ class LambdaLayerVersionPublisher(BaseLogger):
         validate_build_key(self.build_key)
         validate_description(self.description)
         validate_license(self.license)
-        validate_runtimes(self.compatible_runtimes)
-        validate_architectures(self.compatible_architectures)
+        validate_runtimes(several(self.compatible_runtimes))
+        validate_architectures(several(self.compatible_architectures))
         validate_keep_versions(self.keep_versions)
 
     @property
@@ -349,8 +350,10 @@ class LambdaLayerVersionPublisher(BaseLogger):
             Content=content,
             Description=describe(self.description, self.build_key),
             LicenseInfo=self.license,
-            CompatibleRuntimes=cast("list[RuntimeType]", list(self.compatible_runtimes)),
-            CompatibleArchitectures=cast("list[ArchitectureType]", list(self.compatible_architectures)),
+            CompatibleRuntimes=cast("list[RuntimeType]", list(several(self.compatible_runtimes))),
+            CompatibleArchitectures=cast(
+                "list[ArchitectureType]", list(several(self.compatible_architectures))
+            ),
         )
         self.log(f"Published version {answer['Version']} of layer {self.layer_name}.")
         return self._deployment(answer["Version"], answer["LayerVersionArn"])

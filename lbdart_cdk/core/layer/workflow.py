@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..aws import checked_client
+from ..build_directory import claimed
 from ..build_key import key_of
 from ..errors import LbdartError
 from ..s3 import S3Path
@@ -21,6 +22,8 @@ from .publish import LambdaLayerVersionPublisher, LayerDeployment
 from .upload import UploadedLayer, upload_layer_zip_to_s3
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
@@ -43,8 +46,8 @@ class LayerDeploymentWorkflow(BaseLogger):
     lambda_client: LambdaClient
     description: str = ""
     license: str = ""
-    compatible_runtimes: tuple[str, ...] = ()
-    compatible_architectures: tuple[str, ...] = ()
+    compatible_runtimes: str | Collection[str] = ()
+    compatible_architectures: str | Collection[str] = ()
     keep_versions: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,8 +70,12 @@ class LayerDeploymentWorkflow(BaseLogger):
     def run(self) -> LayerDeployment:
         """Deploy the layer; an unchanged one is a success and returns the version that it has.
 
-        Raises :class:`LbdartError` for what the user can put right.
+        Raises :class:`LbdartError` for what the user can put right, and when the build directory is in use.
         """
+        with claimed(self.builder.path_layout.dir_build_lambda_layer):
+            return self._run()
+
+    def _run(self) -> LayerDeployment:
         # A builder need not know of wheels, and those of an earlier build by another would be packed with its
         # files.
         shutil.rmtree(self.builder.path_layout.dir_wheels, ignore_errors=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from ..archive import write_zip
 from ..aws import checked_client
-from ..build_directory import replaced_directory, scratch
+from ..build_directory import claimed, replaced_directory, scratch
 from ..build_key import is_bytecode
 from ..credentials import Given, listed
 from ..frontend import UV, PipWheel
 from ..layer.foundation import BaseLogger
 from ..native.facts import read_facts
-from ..pack import Bundle, merge
+from ..pack import Bundle, merge, tree_files
 from ..project import Project, checked_pyproject
 from ..s3 import S3Path
 from ..several import several
@@ -123,16 +123,17 @@ def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) 
     :raises LbdartError: if it has no code, or is larger than Lambda takes.
     """
     logger.log_header("Package the source")
+    with claimed(source_dir.path):
+        made = _packed(source_dir)
+    logger.log(f"{made.path} ({made.path.stat().st_size:,} bytes)")
+    return made
+
+
+def _packed(source_dir: SourceDir) -> SourceZip:
     root, target = source_dir.path, source_dir.path_layout.path_build_lambda_source_zip
-    names = {path: path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
-    entries = merge(
-        [
-            Bundle(
-                root.name,
-                tuple(stored_file(path, name) for path, name in names.items() if not is_bytecode(name)),
-            )
-        ]
-    )
+    files = tree_files(root, lambda name: not is_bytecode(name))
+    bundle = Bundle(root.name, tuple(stored_file(path, path.relative_to(root).as_posix()) for path in files))
+    entries = merge([bundle])
     refuse_without_code(entries, f"The source in {root}")
     with scratch(target.parent) as folder:
         finished = folder / target.name
@@ -142,7 +143,6 @@ def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) 
         size = sum(entry.size for entry in entries)
         made = SourceZip(target, sha256_of(finished), source_dir.version, size, native)
         finished.replace(target)
-    logger.log(f"{target} ({target.stat().st_size:,} bytes)")
     return made
 
 
@@ -222,15 +222,14 @@ def _artifact(
 def _source_dir(artifact: SourceArtifact, layout: SourcePathLayout, logger: BaseLogger) -> SourceDir:
     logger.log_header("Build the source")
     contents = artifact.contents()
-    with replaced_directory(layout.dir_build_lambda_source) as folder:
+    directory = layout.dir_build_lambda_source
+    with claimed(directory), replaced_directory(directory) as folder:
         for entry in contents.entries:
             path = folder / entry.name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(entry.read())
             path.chmod(0o755 if entry.executable else 0o644)
-    logger.log(
-        f"{layout.dir_build_lambda_source} ({len(contents.entries)} files, version {contents.version})"
-    )
+    logger.log(f"{directory} ({len(contents.entries)} files, version {contents.version})")
     return SourceDir(layout, contents.version)
 
 

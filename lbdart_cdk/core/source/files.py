@@ -10,6 +10,8 @@ from typing import Final
 
 from ..archive import Entry, own_name, stored
 from ..build_key import files_below
+from ..errors import LbdartError
+from ..pack import tree_files
 from ..several import several
 
 _NEVER: Final = ("__pycache__", "*.pyc", "*.pyo")
@@ -36,15 +38,31 @@ def copy_source_for_lambda_deployment(
 ) -> None:
     """Copy the files of a directory that :func:`is_match` wants; bytecode is never copied.
 
-    Files that are in ``target_dir`` already are kept, unless they have the name of a copied one.
+    Files that are in ``target_dir`` already are kept, unless they have the name of a copied one. Links are
+    followed. Raises :class:`LbdartError` when there is no such directory, when a link leads nowhere, and when
+    a file cannot be read or written.
     """
-    root = Path(source_dir)
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if path.is_file() and is_match(relative.parts, several(include), (*several(exclude), *_NEVER)):
-            copied = Path(target_dir) / relative
+    root, target = Path(source_dir), Path(target_dir)
+    if not root.is_dir():
+        raise LbdartError(
+            f"There is no directory {root} to copy from.", "Pass the directory that the files are in."
+        )
+    included, excluded = several(include), (*several(exclude), *_NEVER)
+
+    def is_wanted(name: str) -> bool:
+        return is_match(name.split("/"), included, excluded)
+
+    # Listed before anything is copied: the target may be in it.
+    for path in list(tree_files(root, is_wanted)):
+        copied = target / path.relative_to(root)
+        try:
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copied)
+        except OSError as error:
+            raise LbdartError(
+                f"{path} cannot be copied to {copied}: {error.strerror or error}.",
+                "Check that the one may be read and the other written.",
+            ) from error
 
 
 def included_files(root: Path, include: Collection[str]) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import LbdartError
 from ..layer.foundation import refuse_unless_path
 from ..s3 import S3Path
 
@@ -24,7 +25,7 @@ class SourcePathLayout:
     path_pyproject_toml: Path
 
     def __post_init__(self) -> None:
-        refuse_unless_path(self.path_pyproject_toml)
+        refuse_unless_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
 
     @property
     def dir_project_root(self) -> Path:
@@ -61,5 +62,11 @@ class SourceS3Layout:
 
         :param version: the project's version, as its pyproject.toml has it.
         :param sha256: 64 hex digits that name the code.
+        :raises LbdartError: if the version cannot be the name of a folder.
         """
+        if not isinstance(version, str) or "/" in version or version in ("", ".", ".."):
+            raise LbdartError(
+                f"{version!r} is no version that can name a folder in S3.",
+                "Pass the version of the project, as in 1.2.0.",
+            )
         return self.s3dir_source / version / sha256 / "source.zip"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,19 @@ def test_a_script_that_cannot_be_run_is_told_first(tmp_path: Path, script: str, 
     with pytest.raises(LbdartError, match=problem):
         builder(root, script).run()
     assert (root / "build/lambda/layer/build.sh").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"path_script": "build.sh"}, r"path_script is 'build\.sh', and not a pathlib\.Path"),
+        ({"py_ver_major": "3"}, r"py_ver_major is '3', and not a number"),
+        ({"py_ver_minor": "13"}, r"py_ver_minor is '13', and not a number"),
+    ],
+)
+def test_what_is_of_another_type_is_told(tmp_path: Path, given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(LbdartError, match=problem):
+        replace(builder(tmp_path), **given).run()
 
 
 def test_a_python_that_lambda_does_not_have(tmp_path: Path) -> None:

@@ -57,3 +57,9 @@ def test_assets_are_copied_by_s3_itself(aws: FakeAws, manifest: LayerManifest) -
 def test_a_missing_asset_is_named(aws: FakeAws, manifest: LayerManifest) -> None:
     with pytest.raises(LbdartError, match=r"NoSuchKey.*s3://assets/gone"):
         upload_layer_zip_to_s3(aws.s3, "s3://artifacts/deps", S3Path("assets", "gone"), manifest, KEY)
+
+
+def test_a_zip_that_is_not_there(aws: FakeAws, manifest: LayerManifest, tmp_path: Path) -> None:
+    with pytest.raises(LbdartError, match=r"The layer's zip .*/layer\.zip cannot be read: No such file"):
+        upload_layer_zip_to_s3(aws.s3, aws.s3dir, tmp_path / "layer.zip", manifest, "ab" * 32)
+    assert aws.operations == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,39 @@ def test_a_builder_may_name_its_own_build_key(team: Team) -> None:
         workflow = team.workflow(a_module(content))
         workflow.builder.build_key = "ab" * 32  # type: ignore[attr-defined]
         assert workflow.run().layer_version == 1
+
+
+def test_a_second_build_at_the_same_time_is_refused_and_the_first_one_is_whole(team: Team) -> None:
+    """Both would pack what either has built."""
+    refused = []
+
+    def meanwhile(layout: LayerPathLayout) -> None:
+        with ThreadPoolExecutor(1) as elsewhere:
+            refused.append(elsewhere.submit(team.workflow(a_wheel).run).exception())
+        a_module()(layout)
+
+    team.workflow(meanwhile).run()
+    (error,) = refused
+    assert isinstance(error, LbdartError)
+    assert error.problem == f"The build directory {team.root}/build/lambda/layer is in use by another build."
+    with team.published() as archive:
+        assert archive.namelist() == ["python/vendored/__init__.py"]
+    assert [path.name for path in (team.root / "build/lambda").iterdir()] == ["layer"]
+
+
+def test_a_project_that_is_not_there_is_not_made(team: Team) -> None:
+    workflow = team.workflow(nothing)
+    workflow.builder.path_layout = LayerPathLayout(team.root / "nowhere/pyproject.toml")  # type: ignore[misc]
+    with pytest.raises(LbdartError, match=r"There is no .*/nowhere\.\n"):
+        workflow.run()
+    assert not (team.root / "nowhere").exists()
+
+
+def test_one_runtime_and_one_architecture_are_as_good_as_lists_of_them(team: Team) -> None:
+    one = replace(
+        team.workflow(a_module()), compatible_runtimes="python3.13", compatible_architectures="arm64"
+    )
+    one.run()
+    (sent,) = team.aws.sent("PublishLayerVersion")
+    assert sent["CompatibleRuntimes"] == ["python3.13"]
+    assert sent["CompatibleArchitectures"] == ["arm64"]

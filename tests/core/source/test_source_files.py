@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.source.files import (
     copy_source_for_lambda_deployment,
     included_files,
@@ -102,6 +103,41 @@ def test_a_copy_keeps_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "out/other.py").write_text("kept")
     copy_source_for_lambda_deployment(str(tmp_path / "in"), str(tmp_path / "out"), "app.py")
     assert files_in(tmp_path / "out") == {"app.py": b"app.py", "other.py": b"kept"}
+
+
+def test_a_copy_follows_links(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/shared").symlink_to(tree(tmp_path / "shared"))
+    (tmp_path / "shared/loop").symlink_to(tmp_path / "in")
+    copy_source_for_lambda_deployment(tmp_path / "in", tmp_path / "out", "*.py")
+    assert files_in(tmp_path / "out") == {"shared/app.py": b"app.py"}
+
+
+def test_a_copy_tells_of_a_link_that_leads_nowhere_unless_nobody_wants_it(tmp_path: Path) -> None:
+    (tree(tmp_path / "in") / "conf/c.json").symlink_to("gone.json")
+    copy_source_for_lambda_deployment(tmp_path / "in", tmp_path / "out", "*.py")
+    with pytest.raises(LbdartError, match=r"conf/c\.json is a link to gone\.json, which is not there"):
+        copy_source_for_lambda_deployment(tmp_path / "in", tmp_path / "out", "*.json")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "app.py"])
+def test_a_copy_of_what_is_no_directory_is_refused(tmp_path: Path, name: str) -> None:
+    source = tree(tmp_path / "in") / name
+    with pytest.raises(LbdartError, match=f"There is no directory {source} to copy from"):
+        copy_source_for_lambda_deployment(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_to_where_a_file_is_in_the_way_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(LbdartError, match=r"in/app\.py cannot be copied to .*/out/app\.py: "):
+        copy_source_for_lambda_deployment(tree(tmp_path / "in"), tmp_path / "out")
+
+
+def test_a_copy_into_the_directory_itself_holds_no_copy_of_the_copy(tmp_path: Path) -> None:
+    root = tree(tmp_path / "in")
+    copy_source_for_lambda_deployment(root, root / "a/copy", "app.py")
+    assert files_in(root / "a") == {"copy/app.py": b"app.py"}
 
 
 def test_only_what_a_pattern_includes_is_added_to_a_project(tmp_path: Path) -> None:

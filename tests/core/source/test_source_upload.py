@@ -7,6 +7,7 @@ import pytest
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.s3 import S3Path
 from lbdart_cdk.core.source.upload import remove_source_zips, upload_source_zip
+from tests.support.wheels import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +21,32 @@ ASSET = S3Path("assets", "layer.zip")
 def test_a_file_is_uploaded_to_its_place(aws: FakeAws, tmp_path: Path) -> None:
     file = tmp_path / "source.zip"
     file.write_bytes(b"zip")
-    path = upload_source_zip(aws.s3, "s3://artifacts/app", file, "1.0", SHA)
-    assert path.uri == f"s3://artifacts/app/source/1.0/{SHA}/source.zip"
+    digest = sha256(file)
+    path = upload_source_zip(aws.s3, "s3://artifacts/app", file, "1.0", digest)
+    assert path.uri == f"s3://artifacts/app/source/1.0/{digest}/source.zip"
     assert aws.read(path) == b"zip"
-    assert aws.metadata(path) == {"source_sha256": SHA}
+    assert aws.metadata(path) == {"source_sha256": digest}
+
+
+def test_a_file_that_is_not_what_its_hash_says_is_not_uploaded(aws: FakeAws, tmp_path: Path) -> None:
+    """As when another build took its place meanwhile."""
+    file = tmp_path / "source.zip"
+    file.write_bytes(b"zip")
+    with pytest.raises(LbdartError, match=rf"source\.zip has the sha256 {sha256(file)}, and not {SHA}"):
+        upload_source_zip(aws.s3, "s3://artifacts/app", file, "1.0", SHA)
+    assert aws.operations == []
+
+
+def test_a_file_that_is_not_there(aws: FakeAws, tmp_path: Path) -> None:
+    with pytest.raises(LbdartError, match=r"source\.zip cannot be read: No such file"):
+        upload_source_zip(aws.s3, "s3://artifacts/app", tmp_path / "source.zip", "1.0", SHA)
+
+
+@pytest.mark.parametrize("version", ["", ".", "..", "../../1", "1/2", None])
+def test_a_version_that_would_lead_elsewhere(aws: FakeAws, version: str) -> None:
+    with pytest.raises(LbdartError, match="is no version that can name a folder in S3"):
+        upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, version, SHA)
+    assert aws.operations == []
 
 
 def test_an_asset_is_copied_by_s3_itself(aws: FakeAws) -> None:
