@@ -15,7 +15,7 @@ from typing import Final
 from .errors import LbdartError
 
 #: Changes when the same inputs would be packed to other bytes.
-PACKER_FORMAT: Final = 2
+PACKER_FORMAT: Final = 3
 
 _Json = str | int | bool | None | Collection["_Json"] | Mapping[str, "_Json"]
 

@@ -139,10 +139,11 @@ class WheelContainer:
             }
         )
 
-    def build_wheel(self, source: Path, output: Path) -> None:
+    def build_wheel(self, source: Path, output: Path, *, what: str) -> None:
         """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``.
 
-        Raises :class:`LbdartError` when it cannot be built, after printing what the build said last.
+        ``what`` names it in messages. Raises :class:`LbdartError` when it cannot be built, after printing
+        what the build said last.
         """
         output.mkdir(parents=True, exist_ok=True)
         Container(
@@ -154,7 +155,7 @@ class WheelContainer:
                 "--disable-pip-version-check", "--progress-bar=off", f"--wheel-dir={_WHEELS}", CONTAINER_ROOT,
             ),
             network=self.container.network,
-            what=f"The build of {source.name}",
+            what=f"The build of {what}",
         ).run(self.credentials)  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ def build_local_wheel(
 ) -> BuiltWheel:
     """Return a wheel of the project at ``directory``, built when its files changed."""
     key = key_of({"artifact": "wheel", "tool": tool.name, "tree": tree_hash(directory)})
-    source = Source(key, str(directory), lambda folder: copy_of(directory, folder / directory.name))
+    # One name for every copy: the directory's own is no input, and with ".." it would lead elsewhere.
+    source = Source(key, str(directory.resolve()), lambda folder: copy_of(directory, folder / "project"))
     return build_source(source, tool, store, container)
 
 
@@ -119,7 +121,8 @@ def build_source(
     if container is None or not (source.compiles or container.container.every_source):
         places.append(_Place(source.key, tool.build_wheel))
     if container is not None:
-        places.append(_Place(container.key(source.key), container.build_wheel, container))
+        build_wheel = partial(container.build_wheel, what=source.what)
+        places.append(_Place(container.key(source.key), build_wheel, container))
     kept = next((one.key for one in places if store.has_archive(one.key)), None)
     if kept is None:
         kept = _build(source, places, store)

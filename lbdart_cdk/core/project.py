@@ -147,10 +147,10 @@ class Project:
 
 
 def checked_pyproject(path: Path) -> Path:
-    """Return the absolute path of a ``pyproject.toml``; raises :class:`LbdartError` when none is there."""
+    """Return the resolved path of a ``pyproject.toml``; raises :class:`LbdartError` when none is there."""
     if not path.is_file():
         raise LbdartError(f"There is no {path}.", "Pass the path of the project's pyproject.toml.")
-    return path.absolute()
+    return path.parent.resolve() / path.name
 
 
 def _pinned_python(pin: Path) -> tuple[int, int]:

@@ -71,6 +71,29 @@ def test_a_wheel_that_was_compiled_here_is_refused(lib: Path, store: Store, tag:
     assert files_in(store.root) == {}
 
 
+def test_a_directory_that_is_named_by_its_child_is_no_other(lib: Path, store: Store) -> None:
+    """``..`` is no name: joined to a folder it is the one above, where other projects' files may lie."""
+    others = store.root / "tmp/src/lib/others.py"
+    others.parent.mkdir(parents=True)
+    others.write_text("")
+    before = files_in(store.root / "tmp")
+    wheel = build_local_wheel(lib / "src/..", FakeTool(), store).path
+    assert names_in(wheel) == ["lib-1.0.dist-info/METADATA", "lib/__init__.py", "lib/app.py"]
+    assert files_in(store.root / "tmp") == before
+
+
+def test_its_directory_may_have_any_name(tmp_path: Path, store: Store) -> None:
+    """The files alone decide what is built: a build backend sees one name."""
+    tool = FakeTool()
+    for name in ("wheel", "sdist", "Lib 1"):
+        root = make_project(tmp_path / name, "lib", built=False)
+        (root / f"{name}.txt").write_text("so that it is built again")
+        make_wheel(root / "vendored")
+        make_wheel(root, "beside")
+        assert "lib/app.py" in names_in(build_local_wheel(root, tool, store).path)
+    assert len({directory.name for directory in tool.built}) == 1
+
+
 def test_a_directory_that_is_not_there(tmp_path: Path, store: Store) -> None:
     with pytest.raises(LbdartError, match=r"nowhere cannot be read"):
         build_local_wheel(tmp_path / "nowhere", FakeTool(), store)

@@ -211,6 +211,14 @@ class TestScratch:
         with store.scratch():
             assert not folder.exists()
 
+    def test_a_file_of_a_dead_process(self, store: Store) -> None:
+        file = store.root / "tmp" / "pyproject.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+        os.utime(file, (0, 0))
+        with store.scratch():
+            assert not file.exists()
+
     def test_that_is_just_made(self, store: Store) -> None:
         folder = self.left_behind(store, time.time())
         with store.scratch():

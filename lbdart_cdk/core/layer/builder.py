@@ -123,7 +123,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     @cached_property
     def artifact(self) -> LayerArtifact:
         """The layer's inputs."""
-        root = self.path_layout.dir_project_root
+        root = self.path_layout.dir_project_root.resolve()
         project = Project(root, root / self.tool.manifest)
         return LayerArtifact(
             project,

@@ -82,6 +82,17 @@ def test_step_by_step_it_is_the_constructs_zip(root: Path, tmp_path: Path, build
     assert sorted(files_in(root / "build/lambda/source")) == names_in(expected.path)
 
 
+@BUILDS
+def test_a_script_in_a_folder_of_the_project_names_what_is_above_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
+) -> None:
+    store = Store(tmp_path / "one")
+    monkeypatch.chdir(root / "conf")
+    source_dir = build(Path("../pyproject.toml"), include=["conf"], exclude=["*.sh"], store=store)
+    assert sorted(files_in(source_dir.path)) == names_in(of_construct(root, Store(tmp_path / "other")).path)
+    assert list((store.root / "tmp").iterdir()) == []
+
+
 @UPLOADS
 def test_all_at_once_it_is_the_constructs_zip_at_the_constructs_key(
     root: Path, tmp_path: Path, aws: FakeAws, build_and_upload: BuildAndUpload
