@@ -37,7 +37,7 @@ from lbdart_cdk.tools.pylock import PylockLambdaLayerContainerBuilder
 from lbdart_cdk.tools.uv import UvLambdaLayerContainerBuilder
 from tests.support.index import Index, after
 from tests.support.poetry import package, poetry_lock
-from tests.support.projects import files_in, index_table, make_project, uv_lock
+from tests.support.projects import files_in, index_table, kept_in, make_project, uv_lock
 from tests.support.wheels import make_wheel, names_in, sha256
 
 pytestmark = pytest.mark.docker
@@ -267,7 +267,7 @@ def test_a_build_that_is_killed_leaves_no_container_and_nothing_to_trust(
         program.send_signal(signal.SIGKILL)
     until(lambda: not docker("ps", "--all", "--quiet", "--filter=name=lbdart-"))
     killed.set()
-    assert [name for name in files_in(store.root) if not name.startswith("tmp/")] == []
+    assert [name for name in kept_in(store) if not name.startswith("tmp/")] == []
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert MODULE in names_in(Path(done.stdout.strip()))
 

@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 
 import platformdirs
 
+from .build_key import CACHE_SIGNATURE, CACHE_TAG
 from .errors import LbdartError
 from .scratch import scratch_folder
 
@@ -151,7 +152,15 @@ class Store:
         with contextlib.ExitStack() as stack:
             with self.explained(base):
                 folder = stack.enter_context(scratch_folder(base))
+                self._tag(folder)
             yield folder
+
+    def _tag(self, folder: Path) -> None:
+        """Say that this is a cache: in a project's tree it is no input, and backups leave it out."""
+        tag = self.root / CACHE_TAG
+        if not tag.exists():
+            (folder / CACHE_TAG).write_bytes(CACHE_SIGNATURE + b"\n# The cache of lbdart_cdk.\n")
+            (folder / CACHE_TAG).replace(tag)
 
     def _path(self, kind: str, key: str, suffix: str) -> Path:
         return self.root / _FORMAT / kind / key[:2] / f"{key[2:]}{suffix}"

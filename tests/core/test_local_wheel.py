@@ -22,7 +22,7 @@ from lbdart_cdk.core.target import Target
 from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
 from tests.support.git import make_repository
-from tests.support.projects import files_in, make_project, make_sdist
+from tests.support.projects import files_in, kept_in, make_project, make_sdist
 from tests.support.wheels import make_wheel, make_zip, names_in, sha256
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_wheel_is_built_again(lib: Path, store: Store) -> None:
 def test_a_wheel_that_was_compiled_here_is_refused(lib: Path, store: Store, tag: str) -> None:
     with pytest.raises(LbdartError, match=f"lib builds to .*{tag}.whl, a wheel compiled for"):
         build_local_wheel(lib, FakeTool(tag=tag), store)
-    assert files_in(store.root) == {}
+    assert kept_in(store) == set()
 
 
 def test_a_directory_that_is_named_by_its_child_is_no_other(lib: Path, store: Store) -> None:
@@ -139,7 +139,7 @@ class TestSourceDistribution:
         sdist = make_sdist(tmp_path, "alpha")
         with pytest.raises(LbdartError, match=r"^alpha-1\.0\.tar\.gz builds to .*, a wheel compiled for"):
             self.build(sdist, FakeTool(tag="cp313-cp313-linux_x86_64"), store)
-        assert files_in(store.root) == {}
+        assert kept_in(store) == set()
 
     @pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
     @pytest.mark.parametrize("content", [b"", b"no archive"])
@@ -287,7 +287,7 @@ class TestContainer:
         docker.answers(run=GIVES.format(tmp_path / "other"))
         with pytest.raises(LbdartError, match=rf"lib builds to lib-1\.0-{tag}\.whl in .* does not load on"):
             build_local_wheel(lib, FakeTool(tag=tag), store, self.container())
-        assert files_in(store.root) == {}
+        assert kept_in(store) == set()
 
     def test_a_build_that_makes_no_wheel(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         docker.answers(run="true")

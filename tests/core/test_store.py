@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.store import CACHE_VARIABLE, Store, default_root
-from tests.support.projects import files_in
+from tests.support.projects import kept_in
 from tests.support.wheels import sha256
 
 KEY = "ab" * 32
@@ -57,7 +57,7 @@ def test_a_block_that_fails_leaves_nothing(store: Store) -> None:
     with pytest.raises(KeyboardInterrupt), store.writing(store.wheel(KEY)) as file:  # noqa: PT012
         file.write(b"half")
         raise KeyboardInterrupt
-    assert files_in(store.root) == {}
+    assert kept_in(store) == set()
     assert list((store.root / "tmp").iterdir()) == []
 
 
@@ -278,7 +278,7 @@ class TestNoRoom:
         ):
             os.dup2(full.fileno(), file.fileno())
             file.write(b"x" * io.DEFAULT_BUFFER_SIZE * 2)
-        assert files_in(store.root) == {}
+        assert kept_in(store) == set()
 
     def test_an_archive_that_may_not_be_touched_is_still_there(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
