@@ -545,7 +545,7 @@ MISTAKES = [
     ),
     Mistake(
         "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),
-        r"uv could not build the project to a wheel: ", r"Run `uv build --wheel`",
+        r"uv could not build .*/orders: ModuleNotFoundError: ", r"See above .* a copy of the directory,",
     ),
     Mistake(
         "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(pack, "MAX_UNZIPPED", 100),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lbdart_cdk.core.local_wheel import build_commit_wheel, build_local_wheel, b
 from lbdart_cdk.core.selection import LockedCommit, LockedFile
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.tool import BuildError
 from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
 from tests.support.git import make_repository
@@ -97,6 +98,32 @@ def test_its_directory_may_have_any_name(tmp_path: Path, store: Store) -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path, store: Store) -> None:
     with pytest.raises(LbdartError, match=r"nowhere cannot be read"):
         build_local_wheel(tmp_path / "nowhere", FakeTool(), store)
+
+
+@dataclass
+class Failing(FakeTool):
+    """Its build backend finds no library."""
+
+    def build_wheel(self, source: Path, output: Path) -> None:
+        raise BuildError(self.name, ["looking for a library", "RuntimeError: There is none"])
+
+
+def test_of_a_build_that_fails_what_was_built_and_why_is_told(
+    lib: Path, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        LbdartError, match=r"^fake could not build .*/lib: RuntimeError: There is none\.\nSee above .* a copy"
+    ):
+        build_local_wheel(lib, Failing(), store)
+    assert capsys.readouterr().err == "looking for a library\nRuntimeError: There is none\n"
+    sdist = make_sdist(tmp_path, "alpha")
+    locked = LockedFile(canonicalize_name("alpha"), sdist.name, sdist, sha256(sdist))
+    with pytest.raises(
+        LbdartError,
+        match=r"^fake could not build alpha-1\.0\.tar\.gz: .*\nFor a layer, build_in_container=True",
+    ):
+        build_sdist_wheel(sdist, locked, Failing(), store)
+    assert kept_in(store) == set()
 
 
 class TestSourceDistribution:
@@ -235,13 +262,12 @@ class TestContainer:
         assert files_in(lib) == before
         assert docker.runs == 1
 
-    def test_also_when_it_does_not_build_here(self, lib: Path, store: Store, docker: FakeDocker) -> None:
-        class Failing(FakeTool):
-            def build_wheel(self, source: Path, output: Path) -> None:
-                raise LbdartError("There is no compiler.", "Install one.")
-
+    def test_also_when_it_does_not_build_here(
+        self, lib: Path, store: Store, docker: FakeDocker, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         wheel = build_local_wheel(lib, Failing(), store, self.container())
         assert "lib/_c.so" in names_in(wheel.path)
+        assert capsys.readouterr().err == ""
 
     def test_it_is_built_once(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         tool = FakeTool(tag="cp311-cp311-linux_x86_64")
