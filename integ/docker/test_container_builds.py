@@ -100,7 +100,8 @@ class TestConstruct:
         key = self.layer(root, build_in_container=HOST).build_key
         assert files_in(root) == before
         built = Store().archive(key)
-        assert names_in(built) == ["python/native-1.0.dist-info/METADATA", f"python/{MODULE}"]
+        info = ["python/native-1.0.dist-info/METADATA", "python/native-1.0.dist-info/RECORD"]
+        assert names_in(built) == [*info, f"python/{MODULE}"]
         (tmp_path / "copy").mkdir()
         copy = tmp_path / "copy" / "layer.zip"
         copy.write_bytes(built.read_bytes())

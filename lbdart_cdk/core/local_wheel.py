@@ -26,7 +26,7 @@ from .project import copy_of
 from .sdist import unpack_sdist, unpack_tree, unusable
 from .store import Store
 from .tool import BuildError, Frontend
-from .wheel import lasting, required_by, wheel_entries
+from .wheel import rebuilt, required_by, wheel_entries
 
 #: What to do about somebody else's source that does not build on this machine.
 _REMEDY: Final = (
@@ -178,7 +178,7 @@ def _build(source: Source, places: Sequence[_Place], store: Store) -> str:
             if place.takes(parse_wheel_filename(built.name)[-1]):
                 made = folder / "made.whl"
                 with store.explained(made), usable(built.name), made.open("wb") as file:
-                    write_zip(file, lasting(wheel_entries(built)))
+                    write_zip(file, rebuilt(wheel_entries(built)))
                 store.keep_archive(place.key, made, requires=required_by(built))
                 return place.key
     raise _refusal(source.what, built.name, places[-1].container)

@@ -26,6 +26,8 @@ from tests.support.git import make_repository
 from tests.support.projects import files_in, kept_in, make_project, make_sdist
 from tests.support.wheels import make_wheel, make_zip, names_in, sha256
 
+INFO = ["lib-1.0.dist-info/METADATA", "lib-1.0.dist-info/RECORD"]
+
 
 @pytest.fixture
 def lib(tmp_path: Path) -> Path:
@@ -36,7 +38,7 @@ def test_a_project_is_built_from_a_copy(lib: Path, store: Store) -> None:
     before = files_in(lib)
     tool = FakeTool()
     wheel = build_local_wheel(lib, tool, store).path
-    assert names_in(wheel) == ["lib-1.0.dist-info/METADATA", "lib/__init__.py", "lib/app.py"]
+    assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
     assert files_in(lib) == before
     assert not (lib / "build").exists()
     assert lib not in tool.built
@@ -79,7 +81,7 @@ def test_a_directory_that_is_named_by_its_child_is_no_other(lib: Path, store: St
     others.write_text("")
     before = files_in(store.root / "tmp")
     wheel = build_local_wheel(lib / "src/..", FakeTool(), store).path
-    assert names_in(wheel) == ["lib-1.0.dist-info/METADATA", "lib/__init__.py", "lib/app.py"]
+    assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
     assert files_in(store.root / "tmp") == before
 
 
@@ -258,7 +260,7 @@ class TestContainer:
     def test_what_compiles_comes_from_there(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         before = files_in(lib)
         wheel = build_local_wheel(lib, FakeTool(tag="cp311-cp311-linux_x86_64"), store, self.container())
-        assert names_in(wheel.path) == ["lib-1.0.dist-info/METADATA", "lib/_c.so"]
+        assert names_in(wheel.path) == [*INFO, "lib/_c.so"]
         assert files_in(lib) == before
         assert docker.runs == 1
 

@@ -19,7 +19,7 @@ from ..pack import Bundle, merge
 from ..project import Project
 from ..store import Store
 from ..tool import Frontend
-from ..wheel import wheel_entries
+from ..wheel import lasting, wheel_entries
 from .files import included_files, is_match, module_files, stored_file
 
 _NO_VERSION = "0.0.0"
@@ -137,7 +137,7 @@ class SourceArtifact:
         if self.project.has_build_system:
             with in_environment(listed(self.credentials)):
                 wheel = build_local_wheel(self.project.root, self.tool, self.store).path
-            return Bundle(self.project.name, tuple(wheel_entries(wheel)))
+            return Bundle(self.project.name, tuple(lasting(wheel_entries(wheel))))
         files = module_files(self.project.root)
         return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))
 
