@@ -582,6 +582,11 @@ MISTAKES = [
         "an empty prefix", BOTH, props(prefix="/"), r"The prefix '/' is empty", r"Name a prefix",
     ),
     Mistake(
+        "a project whose name has no letter of a key", SOURCE,
+        lambda scene: scene.edit("pyproject.toml", lambda text: text.replace('"orders"', '"日本"', 1)),
+        r"The project has no name that could be the prefix of its artifacts\.", r"Give it one in pyproj",
+    ),
+    Mistake(
         "a number of versions that keeps nothing", LAYER, props(keep_versions=0),
         r"keep_versions is 0, and the current version at least is kept\.",
         r"Give the number of versions to keep, 1 or more",

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import tomllib
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,8 +58,13 @@ class Project:
 
     @property
     def name(self) -> NormalizedName:
-        """The project's normalised name: ``project.name``, else the name of the directory."""
-        return canonicalize_name(self._said("name") or self.root.resolve().name)
+        """The project's normalised name: ``project.name``, else the name of the directory.
+
+        It has the letters that a name may have (PEP 508); it is empty when there are only others.
+        """
+        name = self._said("name") or self.root.resolve().name
+        ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        return canonicalize_name("-".join(re.findall(r"[A-Za-z0-9]+", ascii_only)))
 
     @property
     def version(self) -> str | None:
