@@ -136,10 +136,11 @@ def build_source(
     if container is not None:
         build_wheel = partial(container.build_wheel, what=source.what)
         places.append(_Place(container.key(source.key), build_wheel, container))
-    kept = next((one.key for one in places if store.has_archive(one.key)), None)
-    if kept is None:
-        kept = _build(source, places, store)
-    return BuiltWheel(store.archive(kept), store.about_archive(kept)["requires"])
+    for place in places:
+        noted = store.kept_archive(place.key)
+        if noted is not None:
+            return BuiltWheel(store.archive(place.key), noted["requires"])
+    return _build(source, places, store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,8 @@ class _Place:
         return any(tag.platform == "any" for tag in tags) or bool(tags & loads)
 
 
-def _build(source: Source, places: Sequence[_Place], store: Store) -> str:
-    """Build at the first of the places that makes a wheel which loads; return the key it is kept under."""
+def _build(source: Source, places: Sequence[_Place], store: Store) -> BuiltWheel:
+    """Build at the first of the places that makes a wheel which loads, and keep that."""
     for place in places:
         where = f" in {place.container.image}" if place.container is not None else ""
         with store.scratch() as folder:
@@ -179,8 +180,8 @@ def _build(source: Source, places: Sequence[_Place], store: Store) -> str:
                 made = folder / "made.whl"
                 with store.explained(made), usable(built.name), made.open("wb") as file:
                     write_zip(file, rebuilt(wheel_entries(built)))
-                store.keep_archive(place.key, made, requires=required_by(built))
-                return place.key
+                requires = required_by(built)
+                return BuiltWheel(store.keep_archive(place.key, made, requires=requires), requires)
     raise _refusal(source.what, built.name, places[-1].container)
 
 

@@ -75,30 +75,23 @@ class Store:
         """Return where the tar of a commit's files is, or will be."""
         return self._path("trees", commit, ".tar")
 
-    def has_archive(self, key: str) -> bool:
-        """Tell whether the zip of this key is here, whole and unchanged since it was made.
+    def kept_archive(self, key: str) -> dict[str, Any] | None:
+        """Return what :meth:`keep_archive` noted of a zip that is here, whole and unchanged; else None.
 
         It is hashed when its size or time of modification is not what was noted (a cache restored by CI).
         """
         path = self.archive(key)
         noted = self.recall("archives", key)
         if noted is None or not path.is_file():
-            return False
+            return None
         stamp = _stamp(path)
         if stamp != noted.get("stamp"):
             if sha256_of(path) != noted.get("sha256"):
-                return False
+                return None
             with contextlib.suppress(LbdartError):  # a read-only store serves as well
                 self.note("archives", key, {**noted, "stamp": stamp})
         with contextlib.suppress(OSError):
             os.utime(self._path("archives", key, ".json"))  # it is in use
-        return True
-
-    def about_archive(self, key: str) -> dict[str, Any]:
-        """Return what :meth:`keep_archive` noted of a zip that is there; raises when somebody deleted it."""
-        noted = self.recall("archives", key)
-        if noted is None:
-            raise self.vanished()
         return noted
 
     def keep_archive(self, key: str, made: Path, **notes: Any) -> Path:

@@ -83,7 +83,7 @@ class SourceArtifact:
         the zip (a test, a README, another version of the build backend) is no change of the code.
         Raises :class:`LbdartError` when the project cannot be built or has no code.
         """
-        kept = self._kept() if self.store.has_archive(self.build_key) else None
+        kept = self._kept()
         if kept is None:
             with self.store.explained(self.store.archive(self.build_key)):
                 self._make()
@@ -94,7 +94,7 @@ class SourceArtifact:
 
     def _kept(self) -> SourceZip | None:
         """Return what the store has; None when an earlier version kept it, with other notes."""
-        noted = self.store.recall("archives", self.build_key) or {}
+        noted = self.store.kept_archive(self.build_key) or {}
         try:
             native = facts_from_json(noted["native"])
             path = self.store.archive(self.build_key)
