@@ -35,6 +35,11 @@ def _name_of(value: lambda_.Runtime | lambda_.Architecture) -> str:
 
 def checked_prefix(prefix: str | None, *, default: str) -> str:
     """Return the key prefix without slashes at its ends; raises :class:`LbdartError` for an empty one."""
+    if prefix is None and not default:
+        raise LbdartError(
+            "The project has no name that could be the prefix of its artifacts.",
+            "Give it one in pyproject.toml, or pass prefix=.",
+        )
     cleaned = (default if prefix is None else prefix).strip("/")
     if not cleaned:
         raise LbdartError(

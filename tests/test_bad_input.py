@@ -444,7 +444,7 @@ MISTAKES = [
             props(build_in_container=True), require_what_compiles,
             lambda scene: scene.patch.setenv("PATH", str(scene.root)),
         ),
-        r"The build of compiled-1\.0 takes Docker, which is not installed or not on PATH\.",
+        r"The build of compiled-1\S+ takes Docker, which is not installed or not on PATH\.",
         r"Install Docker, or depend on a release that has a wheel",
     ),
     Mistake(
@@ -453,7 +453,7 @@ MISTAKES = [
             props(build_in_container=True), require_what_compiles,
             docker_says("docker: Cannot connect to the Docker daemon at unix:///run/docker.sock.", 125),
         ),
-        r"The build of compiled-1\.0 takes Docker, whose engine is not running\.", r"Start Docker, or set",
+        r"The build of compiled-1\S+ takes Docker, whose engine is not running\.", r"Start Docker, or set",
     ),
     Mistake(
         "a build image that does not exist", LAYER,
@@ -461,7 +461,7 @@ MISTAKES = [
             props(build_in_container=BuildContainer("team/nothing:1")), require_what_compiles,
             docker_says("Unable to find image locally", 125),
         ),
-        r"The build of compiled-1\.0 needs the image team/nothing:1, which is not here and cannot be pulled",
+        r"The build of compiled-1\S+ needs the image team/nothing:1, which is not here and cannot be pulled",
         r"Check its name, the network and `docker login`",
     ),
     Mistake(
@@ -470,7 +470,7 @@ MISTAKES = [
             props(build_in_container=True, architecture=lambda_.Architecture.ARM_64), require_what_compiles,
             docker_says("exec /bin/sh: exec format error", 255),
         ),
-        r"The build of compiled-1\.0 needs linux/arm64, which .*:latest-arm64 or this machine's Docker does ",
+        r"The build of compiled-1\S+ needs linux/arm64, which .*:latest-arm64 or this machine's Docker does ",
         r"Name an image for linux/arm64, and build on such a machine or install emulation",
     ),
     Mistake(
@@ -479,7 +479,7 @@ MISTAKES = [
             props(build_in_container=True), require_what_compiles,
             docker_says("a.c:1:10: fatal error: zlib.h: No such file", 1),
         ),
-        r"The build of compiled-1\.0 in .* failed with exit code 1: a\.c:1:10: fatal error: zlib\.h: ",
+        r"The build of compiled-1\S+ in .* failed with exit code 1: a\.c:1:10: fatal error: zlib\.h: ",
         r"Correct what it says above; a tool or library that it lacks",
     ),
     Mistake(
@@ -545,7 +545,7 @@ MISTAKES = [
     ),
     Mistake(
         "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),
-        r"uv could not build the project to a wheel: ", r"Run `uv build --wheel`",
+        r"uv could not build .*/orders: ModuleNotFoundError: ", r"See above .* a copy of the directory,",
     ),
     Mistake(
         "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(pack, "MAX_UNZIPPED", 100),
@@ -580,6 +580,11 @@ MISTAKES = [
     ),
     Mistake(
         "an empty prefix", BOTH, props(prefix="/"), r"The prefix '/' is empty", r"Name a prefix",
+    ),
+    Mistake(
+        "a project whose name has no letter of a key", SOURCE,
+        lambda scene: scene.edit("pyproject.toml", lambda text: text.replace('"orders"', '"日本"', 1)),
+        r"The project has no name that could be the prefix of its artifacts\.", r"Give it one in pyproj",
     ),
     Mistake(
         "a number of versions that keeps nothing", LAYER, props(keep_versions=0),

@@ -170,12 +170,12 @@ MISTAKES = [
     Mistake(
         "a backend that fails", (deploy_source, build_source),
         lambda script: (script.root / "backend.py").unlink(),
-        r"uv could not build the project to a wheel: ", r"Run `uv build --wheel`",
+        r"uv could not build .*/orders: ModuleNotFoundError: ", r"See above .* a copy of the directory,",
     ),
     Mistake(
         "a backend that fails for pip", (deploy_source_with_pip,),
         lambda script: (script.root / "backend.py").unlink(),
-        r"pip could not build the project to a wheel: ", r"Run `pip wheel --no-deps \.`",
+        r"pip could not build .*/orders: ", r"See above .* a copy of the directory,",
     ),
     Mistake(
         "a file in the place of the build directory", (deploy_layer, build_source),

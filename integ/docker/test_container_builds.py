@@ -37,7 +37,7 @@ from lbdart_cdk.tools.pylock import PylockLambdaLayerContainerBuilder
 from lbdart_cdk.tools.uv import UvLambdaLayerContainerBuilder
 from tests.support.index import Index, after
 from tests.support.poetry import package, poetry_lock
-from tests.support.projects import files_in, index_table, make_project, uv_lock
+from tests.support.projects import files_in, index_table, kept_in, make_project, uv_lock
 from tests.support.wheels import make_wheel, names_in, sha256
 
 pytestmark = pytest.mark.docker
@@ -100,7 +100,8 @@ class TestConstruct:
         key = self.layer(root, build_in_container=HOST).build_key
         assert files_in(root) == before
         built = Store().archive(key)
-        assert names_in(built) == ["python/native-1.0.dist-info/METADATA", f"python/{MODULE}"]
+        info = ["python/native-1.0.dist-info/METADATA", "python/native-1.0.dist-info/RECORD"]
+        assert names_in(built) == [*info, f"python/{MODULE}"]
         (tmp_path / "copy").mkdir()
         copy = tmp_path / "copy" / "layer.zip"
         copy.write_bytes(built.read_bytes())
@@ -267,7 +268,7 @@ def test_a_build_that_is_killed_leaves_no_container_and_nothing_to_trust(
         program.send_signal(signal.SIGKILL)
     until(lambda: not docker("ps", "--all", "--quiet", "--filter=name=lbdart-"))
     killed.set()
-    assert [name for name in files_in(store.root) if not name.startswith("tmp/")] == []
+    assert [name for name in kept_in(store) if not name.startswith("tmp/")] == []
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert MODULE in names_in(Path(done.stdout.strip()))
 

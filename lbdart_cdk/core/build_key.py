@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from .errors import LbdartError
 
 #: Changes when the same inputs would be packed to other bytes.
-PACKER_FORMAT: Final = 2
+PACKER_FORMAT: Final = 3
 
 _Json = str | int | bool | None | Collection["_Json"] | Mapping[str, "_Json"]
 
@@ -33,10 +33,20 @@ _NO_INPUT: Final = {
     ".tox",
     ".vscode",
     "__pycache__",
+    "cdk.out",
     "node_modules",
 }
 #: ... and those with names that a package may have too, so only at the top of a project.
-_NO_INPUT_AT_TOP: Final = _NO_INPUT | {"build", "cdk.out", "dist"}
+_NO_INPUT_AT_TOP: Final = _NO_INPUT | {"build", "dist"}
+#: What a cache begins its ``CACHEDIR.TAG`` with (Cache Directory Tagging Specification).
+CACHE_SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
+CACHE_TAG: Final = "CACHEDIR.TAG"
+#: Files that say of the folder they are in that it was made, whatever its name, and how they begin.
+_SAYS_MADE: Final = {
+    CACHE_TAG: CACHE_SIGNATURE,
+    "cdk.out": b'{"version":',  # a cloud assembly (AWS CDK)
+    "pyvenv.cfg": b"",  # a virtual environment (PEP 405)
+}
 
 
 def is_bytecode(name: str) -> bool:
@@ -55,26 +65,38 @@ def key_of(inputs: Mapping[str, _Json]) -> str:
 def files_below(root: Path) -> Iterator[Path]:
     """Yield the input files of a project, in a fixed order, without what tools leave beside them.
 
-    Left out are version control, virtual environments, caches, bytecode and build outputs. Links are
-    followed, except into a directory that the walk is already in.
+    Left out are version control, virtual environments, tagged caches, bytecode, build outputs and cloud
+    assemblies. Links are followed, except into a directory that the walk is already in.
     """
-    return _walk(root, _NO_INPUT_AT_TOP, (root.resolve(),))
+    yield from _walk(_entries(root), _NO_INPUT_AT_TOP, (root.resolve(),))
 
 
-def _walk(folder: Path, left_out: Collection[str], inside: tuple[Path, ...]) -> Iterator[Path]:
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+def _walk(
+    entries: Sequence[os.DirEntry[str]], left_out: Collection[str], inside: tuple[Path, ...]
+) -> Iterator[Path]:
     for entry in entries:
-        path = Path(entry.path)
         if entry.is_dir():
-            resolved = path.resolve() if entry.is_symlink() else inside[-1] / entry.name
-            made = (
-                entry.name in left_out or entry.name.endswith(".egg-info") or (path / "pyvenv.cfg").exists()
-            )
-            if not made and resolved not in inside:
-                yield from _walk(path, _NO_INPUT, (*inside, resolved))
+            if entry.name in left_out or entry.name.endswith(".egg-info"):
+                continue
+            resolved = Path(entry.path).resolve() if entry.is_symlink() else inside[-1] / entry.name
+            below = _entries(entry.path) if resolved not in inside else []
+            if not any(_says_made(one) for one in below):
+                yield from _walk(below, _NO_INPUT, (*inside, resolved))
         elif entry.is_file() and not is_bytecode(entry.name):
-            yield path
+            yield Path(entry.path)
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        return sorted(found, key=lambda entry: entry.name)
+
+
+def _says_made(entry: os.DirEntry[str]) -> bool:
+    beginning = _SAYS_MADE.get(entry.name)
+    if beginning is None or not entry.is_file():
+        return False
+    with Path(entry.path).open("rb") as file:
+        return file.read(len(beginning)) == beginning
 
 
 def tree_hash(root: Path) -> str:

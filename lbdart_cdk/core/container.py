@@ -25,20 +25,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .build_key import key_of
-from .credentials import Credentials
+from .credentials import Credentials, as_heard, forms_of, masked, secrets_in, utf8
 from .errors import LbdartError
 from .layer.foundation import CONTAINER_ROOT
 from .target import Target
-from .tool import run
+from .tool import run, telling
 
 #: Lambda's architecture name -> the platform as Docker names it.
 _PLATFORM: Final = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 _WHEELS: Final = "/var/wheels"
 _TIME_LIMIT: Final = 3600.0  # seconds; large extensions take long to compile, under emulation more so
-_LAST_WORDS: Final = 60  # lines
+LAST_WORDS: Final = 60  # lines
 #: Settings of this machine that hold inside of a container, too; indexes are added to them.
 _FORWARDED: Final = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
@@ -139,10 +139,11 @@ class WheelContainer:
             }
         )
 
-    def build_wheel(self, source: Path, output: Path) -> None:
+    def build_wheel(self, source: Path, output: Path, *, what: str) -> None:
         """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``.
 
-        Raises :class:`LbdartError` when it cannot be built, after printing what the build said last.
+        ``what`` names it in messages. Raises :class:`LbdartError` when it cannot be built, after printing
+        what the build said last.
         """
         output.mkdir(parents=True, exist_ok=True)
         Container(
@@ -154,7 +155,7 @@ class WheelContainer:
                 "--disable-pip-version-check", "--progress-bar=off", f"--wheel-dir={_WHEELS}", CONTAINER_ROOT,
             ),
             network=self.container.network,
-            what=f"The build of {source.name}",
+            what=f"The build of {what}",
         ).run(self.credentials)  # fmt: skip
 
 
@@ -212,7 +213,7 @@ class Container:
         Raises :class:`LbdartError` when it fails, is interrupted or takes longer than ``time_limit``
         (seconds), and when Docker cannot run it. In the end there is no container any more.
         """
-        said: deque[str] = deque(maxlen=_LAST_WORDS)
+        said: deque[str] = deque(maxlen=LAST_WORDS)
 
         def hear(line: str) -> None:
             said.append(line)
@@ -414,7 +415,7 @@ class _Settings:
         netrc = "".join(
             f"machine {host} login {_netrc_word(user)} password {_netrc_word(password)}\n"
             for host, (user, password) in self.logins.items()
-            if _as_heard(user + password) == user + password
+            if as_heard(user + password) == user + password
         )
         if netrc:
             script += [
@@ -422,34 +423,16 @@ class _Settings:
                 """trap 'rm -f "$NETRC"' EXIT""",
                 f'printf %s {shlex.quote(netrc)} > "$NETRC"',
             ]
-        return base64.b64encode(_utf8("\n".join(script))) + b"\n"
+        return base64.b64encode(utf8("\n".join(script))) + b"\n"
 
     def secrets(self) -> set[str]:
         """Return what must not be heard, as it is and as in an address."""
-        passwords = {password for _, password in self.logins.values()}
-        passwords |= {value for name, value in self.variables.items() if name.endswith("_PASSWORD")}
-        passwords |= {
-            unquote(urlsplit(url).password or "")
-            for value in self.variables.values()
-            for url in value.split()
-            if "://" in url
-        }
-        return {form for one in passwords if one for form in (_as_heard(one), quote(_utf8(one), safe=""))}
+        return secrets_in(self.variables) | forms_of(password for _, password in self.logins.values())
 
 
 def _address(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/').removesuffix('/simple').rstrip('/')}"
-
-
-def _utf8(text: str) -> bytes:
-    """Return a text as its variable holds it, which need not be UTF-8."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _as_heard(text: str) -> str:
-    """Return what is heard of a text when a build prints it."""
-    return _utf8(text).decode(errors="replace")
 
 
 def _netrc_word(word: str) -> str:
@@ -459,18 +442,8 @@ def _netrc_word(word: str) -> str:
 
 def _masking(secrets: Collection[str], hear: Callable[[str], None]) -> Callable[[str], None]:
     """Let nothing be heard of a secret that a build prints."""
-    longest_first = sorted(secrets, key=len, reverse=True)
-
-    def masked(line: str) -> None:
-        for secret in longest_first:
-            line = line.replace(secret, "****")
-        hear(line)
-
-    return masked
+    return lambda line: hear(masked(line, secrets))
 
 
 def _telling(said: Collection[str]) -> str:
-    """Return the lines that tell most of what was said, as one."""
-    lines = [line.strip() for line in said if line.strip() and "docker run --help" not in line]
-    telling = [line for line in lines if re.search(r"(?i)\berror:? ", line) and "subprocess" not in line]
-    return (" ".join(telling[:2] or lines[-3:]) or "it said nothing").rstrip(".")
+    return telling(line for line in said if "docker run --help" not in line)

@@ -11,13 +11,13 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from .errors import LbdartError
 
@@ -287,6 +287,37 @@ def in_environment(credentials: Collection[Credentials]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def secrets_in(variables: Mapping[str, str]) -> set[str]:
+    """Return the passwords in variables of the tools, as they are and as in an address."""
+    passwords = {value for name, value in variables.items() if name.endswith("_PASSWORD")}
+    for value in variables.values():
+        parts = (_parts(url) for url in value.split() if "://" in url)
+        passwords |= {unquote(one.password or "") for one in parts if one is not None}
+    return forms_of(passwords)
+
+
+def forms_of(passwords: Iterable[str]) -> set[str]:
+    """Return passwords as they are heard and as in an address."""
+    return {form for one in passwords if one for form in (as_heard(one), quote(utf8(one), safe=""))}
+
+
+def utf8(text: str) -> bytes:
+    """Return a text as its variable holds it, which need not be UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def as_heard(text: str) -> str:
+    """Return what is heard of a text when a build prints it."""
+    return utf8(text).decode(errors="replace")
+
+
+def masked(text: str, secrets: Collection[str]) -> str:
+    """Return a text without the secrets."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "****")
+    return text
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

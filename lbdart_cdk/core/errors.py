@@ -31,6 +31,6 @@ class LbdartError(Exception):
         return f"{self.problem}\n{self.remedy}"
 
 
-def in_one_line(error: BaseException) -> str:
-    """Return what somebody else's exception says, as part of a sentence: some show source over many lines."""
+def in_one_line(error: BaseException | str) -> str:
+    """Return what somebody else says or raises, as part of a sentence: some show source over many lines."""
     return " ".join(str(error).split()).rstrip(".")[:_LONGEST]

@@ -7,18 +7,22 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from .credentials import Credentials
+from .credentials import Credentials, masked, secrets_in
 from .errors import LbdartError
 from .project import Project
-from .tool import run, said
+from .tool import BuildError, run
 
 #: Variables of uv that would contradict the options that it is given here.
 _OVERRULED: Final = ("UV_FROZEN", "UV_LOCKED", "UV_NO_DEV", "UV_OUTPUT_FILE")
+
+#: How the variables begin that may hold passwords of indexes.
+_OF_TOOLS: Final = ("PIP_", "POETRY_", "UV_")
 
 _EXTRA_INDEXES: Final = "PIP_EXTRA_INDEX_URL"
 
@@ -35,14 +39,10 @@ class UvBuild:
     def build_wheel(self, source: Path, output: Path) -> None:
         """Run ``uv build --wheel``; raises :class:`LbdartError` when the project cannot be built."""
         python = this_python(Project(source, source / "uv.lock"))
-        result = run_uv(
-            "build", "--quiet", "--wheel", "--out-dir", str(output), *python, str(source), cwd=source
-        )
+        # Not --quiet: that would keep quiet what the build backend says, too.
+        result = run_uv("build", "--wheel", "--out-dir", str(output), *python, str(source), cwd=source)
         if result.returncode:
-            raise LbdartError(
-                f"uv could not build the project to a wheel: {said(result)}.",
-                "Run `uv build --wheel` in the project to see all that its build backend says.",
-            )
+            raise BuildError(self.name, _lines_of(result, source, os.environ))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,17 @@ class PipWheel:
                 f"pip is not installed for {sys.executable}, and the project is to be built with it.",
                 "Install it with `python -m ensurepip`, or build with uv.",
             )
+        environment = self._environment()
         result = run(
             [
                 sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-input",
                 "--disable-pip-version-check", "--wheel-dir", output, source,
             ],
             cwd=source,
-            environment=self._environment(),
+            environment=environment,
         )  # fmt: skip
         if result.returncode:
-            raise LbdartError(
-                f"pip could not build the project to a wheel: {said(result)}.",
-                "Run `pip wheel --no-deps .` in the project to see all that its build backend says.",
-            )
+            raise BuildError(self.name, _lines_of(result, source, environment))
 
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)
@@ -87,6 +85,17 @@ class PipWheel:
             indexes = " ".join(one.pip_extra_index_url for one in self.credentials)
             environment[_EXTRA_INDEXES] = f"{environment.get(_EXTRA_INDEXES, '')} {indexes}".strip()
         return environment
+
+
+def _lines_of(
+    result: subprocess.CompletedProcess[str], source: Path, environment: Mapping[str, str]
+) -> list[str]:
+    """Return what was said: build backends may print secrets, and a copy's paths are of no use."""
+    settings = {name: value for name, value in environment.items() if name.startswith(_OF_TOOLS)}
+    text = masked(f"{result.stdout}\n{result.stderr}", secrets_in(settings))
+    for path in {str(source), str(source.resolve())}:
+        text = text.replace(f"{path}{os.sep}", "").replace(path, ".")
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 UV: Final = UvBuild()

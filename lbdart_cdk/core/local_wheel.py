@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from .archive import usable, write_zip
 from .build_key import key_of, tree_hash
-from .container import WheelContainer
+from .container import LAST_WORDS, WheelContainer
 from .errors import LbdartError
 from .git import tree_of
 from .lock import Requirements
@@ -23,8 +25,14 @@ from .progress import announced
 from .project import copy_of
 from .sdist import unpack_sdist, unpack_tree, unusable
 from .store import Store
-from .tool import Frontend
-from .wheel import lasting, required_by, wheel_entries
+from .tool import BuildError, Frontend
+from .wheel import rebuilt, required_by, wheel_entries
+
+#: What to do about somebody else's source that does not build on this machine.
+_REMEDY: Final = (
+    "For a layer, build_in_container=True has it built in the Lambda build image; else lock a version of it "
+    "that has a wheel."
+)
 
 if TYPE_CHECKING:
     from .selection import LockedCommit, LockedFile
@@ -42,13 +50,14 @@ class BuiltWheel:
 class Source:
     """What can be built: its identity, its name in messages, and how a copy of it gets into a folder.
 
-    ``copy`` returns the copy's directory, which a build may write to. Of what ``compiles`` is known that it
-    does, so it is not tried on this machine when there is a container.
+    ``copy`` returns the copy's directory, which a build may write to. ``remedy`` is for a failed build. Of
+    what ``compiles`` is known that it does, so it is not tried on this machine when there is a container.
     """
 
     key: str
     what: str
     copy: Callable[[Path], Path]
+    remedy: str
     compiles: bool = False
 
 
@@ -57,7 +66,14 @@ def build_local_wheel(
 ) -> BuiltWheel:
     """Return a wheel of the project at ``directory``, built when its files changed."""
     key = key_of({"artifact": "wheel", "tool": tool.name, "tree": tree_hash(directory)})
-    source = Source(key, str(directory), lambda folder: copy_of(directory, folder / directory.name))
+    # One name for every copy: the directory's own is no input, and with ".." it would lead elsewhere.
+    source = Source(
+        key,
+        str(directory.resolve()),
+        lambda folder: copy_of(directory, folder / "project"),
+        "See above what its build backend says; it works in a copy of the directory, so what lies outside of "
+        "that is not found.",
+    )
     return build_source(source, tool, store, container)
 
 
@@ -79,7 +95,7 @@ def build_sdist_wheel(
         unpacked = unpack_sdist(sdist, locked.filename, folder / "sdist")
         return _project_in(unpacked, locked.subdirectory, locked.filename)
 
-    return build_source(Source(key, locked.filename, copy, compiles), tool, store, container)
+    return build_source(Source(key, locked.filename, copy, _REMEDY, compiles), tool, store, container)
 
 
 def build_commit_wheel(
@@ -102,9 +118,8 @@ def build_commit_wheel(
         return _project_in(unpacked, locked.subdirectory, commit.place)
 
     with _told_version(locked.version):
-        return build_source(
-            Source(key, f"{locked.package} from {commit.place}", copy), tool, store, container
-        )
+        source = Source(key, f"{locked.package} from {commit.place}", copy, _REMEDY)
+        return build_source(source, tool, store, container)
 
 
 def build_source(
@@ -119,11 +134,13 @@ def build_source(
     if container is None or not (source.compiles or container.container.every_source):
         places.append(_Place(source.key, tool.build_wheel))
     if container is not None:
-        places.append(_Place(container.key(source.key), container.build_wheel, container))
-    kept = next((one.key for one in places if store.has_archive(one.key)), None)
-    if kept is None:
-        kept = _build(source, places, store)
-    return BuiltWheel(store.archive(kept), store.about_archive(kept)["requires"])
+        build_wheel = partial(container.build_wheel, what=source.what)
+        places.append(_Place(container.key(source.key), build_wheel, container))
+    for place in places:
+        noted = store.kept_archive(place.key)
+        if noted is not None:
+            return BuiltWheel(store.archive(place.key), noted["requires"])
+    return _build(source, places, store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +160,8 @@ class _Place:
         return any(tag.platform == "any" for tag in tags) or bool(tags & loads)
 
 
-def _build(source: Source, places: Sequence[_Place], store: Store) -> str:
-    """Build at the first of the places that makes a wheel which loads; return the key it is kept under."""
+def _build(source: Source, places: Sequence[_Place], store: Store) -> BuiltWheel:
+    """Build at the first of the places that makes a wheel which loads, and keep that."""
     for place in places:
         where = f" in {place.container.image}" if place.container is not None else ""
         with store.scratch() as folder:
@@ -152,17 +169,19 @@ def _build(source: Source, places: Sequence[_Place], store: Store) -> str:
             try:
                 with announced(f"Building {Path(source.what).name}{where}"):
                     place.build_wheel(source.copy(folder), output)
-            except LbdartError:
-                if place is places[-1]:
-                    raise
-                continue  # this machine may lack a compiler or a library that the image has
+            except LbdartError as error:
+                if place is not places[-1]:
+                    continue  # this machine may lack a compiler or a library that the image has
+                if isinstance(error, BuildError):
+                    raise _failure(source, error) from error
+                raise
             built = _only_wheel(output, source.what)
             if place.takes(parse_wheel_filename(built.name)[-1]):
                 made = folder / "made.whl"
                 with store.explained(made), usable(built.name), made.open("wb") as file:
-                    write_zip(file, lasting(wheel_entries(built)))
-                store.keep_archive(place.key, made, requires=required_by(built))
-                return place.key
+                    write_zip(file, rebuilt(wheel_entries(built)))
+                requires = required_by(built)
+                return BuiltWheel(store.keep_archive(place.key, made, requires=requires), requires)
     raise _refusal(source.what, built.name, places[-1].container)
 
 
@@ -174,6 +193,11 @@ def _only_wheel(output: Path, what: str) -> Path:
             "See what its build backend says: it has to make one.",
         )
     return built[0]
+
+
+def _failure(source: Source, error: BuildError) -> LbdartError:
+    print(*error.said[-LAST_WORDS:], sep="\n", file=sys.stderr)
+    return LbdartError(f"{error.frontend} could not build {source.what}: {error.why}.", source.remedy)
 
 
 def _refusal(what: str, wheel: str, container: WheelContainer | None) -> LbdartError:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import tomllib
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,8 +58,13 @@ class Project:
 
     @property
     def name(self) -> NormalizedName:
-        """The project's normalised name: ``project.name``, else the name of the directory."""
-        return canonicalize_name(self._said("name") or self.root.resolve().name)
+        """The project's normalised name: ``project.name``, else the name of the directory.
+
+        It has the letters that a name may have (PEP 508); it is empty when there are only others.
+        """
+        name = self._said("name") or self.root.resolve().name
+        ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        return canonicalize_name("-".join(re.findall(r"[A-Za-z0-9]+", ascii_only)))
 
     @property
     def version(self) -> str | None:
@@ -147,10 +153,10 @@ class Project:
 
 
 def checked_pyproject(path: Path) -> Path:
-    """Return the absolute path of a ``pyproject.toml``; raises :class:`LbdartError` when none is there."""
+    """Return the resolved path of a ``pyproject.toml``; raises :class:`LbdartError` when none is there."""
     if not path.is_file():
         raise LbdartError(f"There is no {path}.", "Pass the path of the project's pyproject.toml.")
-    return path.absolute()
+    return path.parent.resolve() / path.name
 
 
 def _pinned_python(pin: Path) -> tuple[int, int]:

@@ -101,8 +101,12 @@ def _clear(folder: Path) -> None:
     descriptor = _lock(folder)
     if descriptor is not None:
         os.close(descriptor)
-    if descriptor is not None or not _LOCKS:
+    if descriptor is None and _LOCKS:
+        return
+    if folder.is_dir():
         shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder.unlink()
 
 
 def _lock(folder: Path) -> int | None:

@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 
 import platformdirs
 
+from .build_key import CACHE_SIGNATURE, CACHE_TAG
 from .errors import LbdartError
 from .scratch import scratch_folder
 
@@ -74,30 +75,23 @@ class Store:
         """Return where the tar of a commit's files is, or will be."""
         return self._path("trees", commit, ".tar")
 
-    def has_archive(self, key: str) -> bool:
-        """Tell whether the zip of this key is here, whole and unchanged since it was made.
+    def kept_archive(self, key: str) -> dict[str, Any] | None:
+        """Return what :meth:`keep_archive` noted of a zip that is here, whole and unchanged; else None.
 
         It is hashed when its size or time of modification is not what was noted (a cache restored by CI).
         """
         path = self.archive(key)
         noted = self.recall("archives", key)
         if noted is None or not path.is_file():
-            return False
+            return None
         stamp = _stamp(path)
         if stamp != noted.get("stamp"):
             if sha256_of(path) != noted.get("sha256"):
-                return False
+                return None
             with contextlib.suppress(LbdartError):  # a read-only store serves as well
                 self.note("archives", key, {**noted, "stamp": stamp})
         with contextlib.suppress(OSError):
             os.utime(self._path("archives", key, ".json"))  # it is in use
-        return True
-
-    def about_archive(self, key: str) -> dict[str, Any]:
-        """Return what :meth:`keep_archive` noted of a zip that is there; raises when somebody deleted it."""
-        noted = self.recall("archives", key)
-        if noted is None:
-            raise self.vanished()
         return noted
 
     def keep_archive(self, key: str, made: Path, **notes: Any) -> Path:
@@ -151,7 +145,15 @@ class Store:
         with contextlib.ExitStack() as stack:
             with self.explained(base):
                 folder = stack.enter_context(scratch_folder(base))
+                self._tag(folder)
             yield folder
+
+    def _tag(self, folder: Path) -> None:
+        """Say that this is a cache: in a project's tree it is no input, and backups leave it out."""
+        tag = self.root / CACHE_TAG
+        if not tag.exists():
+            (folder / CACHE_TAG).write_bytes(CACHE_SIGNATURE + b"\n# The cache of lbdart_cdk.\n")
+            (folder / CACHE_TAG).replace(tag)
 
     def _path(self, kind: str, key: str, suffix: str) -> Path:
         return self.root / _FORMAT / kind / key[:2] / f"{key[2:]}{suffix}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from .errors import LbdartError
+from .errors import LbdartError, in_one_line
 from .lock import Lock
 from .project import Project
 from .store import Store
@@ -25,6 +26,22 @@ class Options:
     groups: tuple[str, ...] = ()
 
 
+class BuildError(LbdartError):
+    """A build backend that failed; who asked for the build knows what it was of, and what to do.
+
+    ``said`` are the lines of the build, without secrets and without paths of the copy that it worked in.
+    """
+
+    def __init__(self, frontend: str, said: Sequence[str]) -> None:
+        self.frontend = frontend
+        self.said = said
+        self.why = telling(said)
+        super().__init__(
+            f"{frontend} could not build the project to a wheel: {self.why}.",
+            "See what its build backend says.",
+        )
+
+
 class Frontend(Protocol):
     """A build frontend (PEP 517): has a project's own build backend make a wheel."""
 
@@ -34,7 +51,10 @@ class Frontend(Protocol):
         ...
 
     def build_wheel(self, source: Path, output: Path) -> None:
-        """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``."""
+        """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``.
+
+        Raises :class:`BuildError` when the build backend fails.
+        """
         ...
 
 
@@ -107,3 +127,26 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
         " ".join(lines[start : start + 4]).removeprefix("error: ").rstrip(".")
         or f"exit code {result.returncode}"
     )
+
+
+#: Where build frontends (uv, pip) draw a tree, and what they say of every build that fails.
+_BRANCH: Final = re.compile(r"[^\x00-\x7f]+>? ")
+_SAYS_NOTHING: Final = re.compile(
+    r"(?i)building wheel\.\.\.|(error: )?failed (to build|building wheel)|error: (subprocess-|metadata-|"
+    r"failed-wheel-|backend-|exception:)|(cause: )?(the build backend returned|call to .* failed)|"
+    r".* did not run successfully|exit code: |\[.* of output\]|from file:|encountered error while|"
+    r"(note|hint): "
+)
+#: A compiler, or what runs one; and the last line of a traceback.
+_ERROR: Final = re.compile(r"(?i)\berror:? ")
+_EXCEPTION: Final = re.compile(r"[\w.]*(Error|Exception|Exit|Warning)(: |$)")
+
+
+def telling(said: Iterable[str]) -> str:
+    """Return the lines that tell most of what a failed build said, as one."""
+    lines = [_BRANCH.sub("", line.strip(), count=1) for line in said]
+    lines = [line for line in lines if line and not _SAYS_NOTHING.match(line)]
+    errors = [line for line in lines if _ERROR.search(line) and "subprocess" not in line]
+    last = next((number for number in reversed(range(len(lines))) if _EXCEPTION.match(lines[number])), -3)
+    told = in_one_line(" ".join(errors[:2] or lines[last:][:3])).removeprefix("cause: ")
+    return told or "it said nothing"

@@ -50,8 +50,10 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     tool = _named(name) if name is not None else None
     if place.is_file():
         tool = _tool_of(place, tool)
-        return Project(place.absolute().parent, place.absolute()), tool
-    root = place.absolute()
+        root = place.parent.resolve()
+        return Project(root, root / place.name), tool
+    # Resolved: the directory above "infra/.." is not infra.
+    root = place.resolve()
     candidates = [tool] if tool is not None else list(tools().values())
     found = _manifests(root, candidates)
     if len(found) > 1:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lbdart_cdk.core.build_key import files_below, key_of, tree_hash
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.store import Store
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -41,7 +42,7 @@ def repr_of(value: object) -> object:
 
 def test_a_key_is_a_sha256_that_stays_the_same_from_release_to_release() -> None:
     assert key_of({"artifact": "layer", "extras": ["é"]}) == (
-        "6149d765a26ee98cb05a5c0567deccfe872a8f559494dfefb85c4c58aa0687d1"
+        "559608a6a199366706fd72ffc92defadd163476508a73851df13818e2f63b081"
     )
 
 
@@ -100,6 +101,7 @@ def test_every_change_of_a_file_shows(tmp_path: Path, change: Callable[[Path], o
         "build/lib/alpha.py",
         "dist/alpha.whl",
         "cdk.out/manifest.json",
+        "infra/cdk.out/manifest.json",
         "node_modules/aws-cdk/x.py",
         ".pytest_cache/x",
         ".mypy_cache/x",
@@ -109,6 +111,45 @@ def test_every_change_of_a_file_shows(tmp_path: Path, change: Callable[[Path], o
 def test_what_tools_leave_behind_does_not_show(tmp_path: Path, name: str) -> None:
     before = tree_hash(tree(tmp_path))
     touch(name, "x")(tmp_path)
+    assert tree_hash(tmp_path) == before
+
+
+CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by some tool.\n"
+
+
+@pytest.mark.parametrize(
+    ("tag", "content"),
+    [("CACHEDIR.TAG", CACHE_TAG), ("cdk.out", '{"version":"54.0.0"}'), ("pyvenv.cfg", "home = /usr/bin\n")],
+)
+def test_a_folder_that_says_what_it_is_does_not_show(tmp_path: Path, tag: str, content: str) -> None:
+    before = tree_hash(tree(tmp_path))
+    touch("infra/of-any-name/deep/module.py", "x")(tmp_path)
+    touch(f"infra/of-any-name/{tag}", content)(tmp_path)
+    assert tree_hash(tmp_path) == before
+
+
+@pytest.mark.parametrize("tag", ["CACHEDIR.TAG", "cdk.out"])
+def test_a_file_that_only_has_such_a_name_is_an_input_as_all_beside_it(tmp_path: Path, tag: str) -> None:
+    tree(tmp_path)
+    touch(f"src/alpha/{tag}", "what `cdk deploy` said")(tmp_path)
+    assert {"src/alpha/__init__.py", f"src/alpha/{tag}"} < {
+        path.relative_to(tmp_path).as_posix() for path in files_below(tmp_path)
+    }
+
+
+def test_a_project_that_is_a_cache_itself_has_its_files(tmp_path: Path) -> None:
+    touch("CACHEDIR.TAG", CACHE_TAG)(tree(tmp_path))
+    assert tmp_path / "src/alpha/__init__.py" in set(files_below(tmp_path))
+
+
+def test_a_store_in_the_tree_does_not_show(tmp_path: Path) -> None:
+    before = tree_hash(tree(tmp_path))
+    store = Store(tmp_path / ".ci" / "lbdart")
+    with store.scratch() as folder:
+        made = folder / "made.zip"
+        made.write_bytes(b"zip")
+        assert tree_hash(tmp_path) == before
+        store.keep_archive("ab" * 32, made)
     assert tree_hash(tmp_path) == before
 
 

@@ -15,7 +15,7 @@ from lbdart_cdk.core.fetch import fetch
 from lbdart_cdk.core.selection import LockedFile
 from lbdart_cdk.core.store import Store
 from tests.support.index import Index, after, cut_off, ends_early, status, wrong_bytes
-from tests.support.projects import files_in
+from tests.support.projects import kept_in
 from tests.support.wheels import make_wheel, sha256
 
 
@@ -33,7 +33,7 @@ def refused(wheel: LockedFile, store: Store) -> LbdartError:
     """Fetch what cannot be had; nothing of it may be left in the store."""
     with pytest.raises(LbdartError) as error:
         fetch([wheel], store)
-    assert files_in(store.root) == {}
+    assert kept_in(store) == set()
     return error.value
 
 
@@ -127,7 +127,7 @@ def test_one_failure_ends_the_other_downloads_at_once(index: Index, store: Store
     threading.Timer(0.3, failed.set).start()
     with pytest.raises(LbdartError, match=r"refused s-1\.0"):
         fetch([large, small], store)
-    assert files_in(store.root) == {}
+    assert kept_in(store) == set()
 
 
 def test_a_local_wheel_is_read_from_its_path_or_its_file_url(tmp_path: Path, store: Store) -> None:

@@ -21,7 +21,7 @@ from lbdart_cdk.core.git import Commit, tree_of
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.tool import run
 from tests.support.git import commit_all, git, make_repository
-from tests.support.projects import files_in, make_project
+from tests.support.projects import files_in, kept_in, make_project
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ class TestRefused:
     def test_a_commit_that_is_not_there(self, repository: Path, store: Store) -> None:
         error = refused(at(repository, "a" * 40), store)
         assert error.problem.startswith(f"lib is locked to the commit {'a' * 40}, which file://")
-        assert files_in(store.root) == {}
+        assert kept_in(store) == set()
 
     def test_a_tree_in_place_of_a_commit(self, repository: Path, store: Store) -> None:
         tree = git(repository, "rev-parse", "HEAD^{tree}")

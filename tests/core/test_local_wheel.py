@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ from lbdart_cdk.core.local_wheel import build_commit_wheel, build_local_wheel, b
 from lbdart_cdk.core.selection import LockedCommit, LockedFile
 from lbdart_cdk.core.store import Store
 from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.tool import BuildError
 from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
 from tests.support.git import make_repository
-from tests.support.projects import files_in, make_project, make_sdist
+from tests.support.projects import files_in, kept_in, make_project, make_sdist
 from tests.support.wheels import make_wheel, make_zip, names_in, sha256
+
+INFO = ["lib-1.0.dist-info/METADATA", "lib-1.0.dist-info/RECORD"]
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_a_project_is_built_from_a_copy(lib: Path, store: Store) -> None:
     before = files_in(lib)
     tool = FakeTool()
     wheel = build_local_wheel(lib, tool, store).path
-    assert names_in(wheel) == ["lib-1.0.dist-info/METADATA", "lib/__init__.py", "lib/app.py"]
+    assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
     assert files_in(lib) == before
     assert not (lib / "build").exists()
     assert lib not in tool.built
@@ -68,12 +71,61 @@ def test_a_damaged_wheel_is_built_again(lib: Path, store: Store) -> None:
 def test_a_wheel_that_was_compiled_here_is_refused(lib: Path, store: Store, tag: str) -> None:
     with pytest.raises(LbdartError, match=f"lib builds to .*{tag}.whl, a wheel compiled for"):
         build_local_wheel(lib, FakeTool(tag=tag), store)
-    assert files_in(store.root) == {}
+    assert kept_in(store) == set()
+
+
+def test_a_directory_that_is_named_by_its_child_is_no_other(lib: Path, store: Store) -> None:
+    """``..`` is no name: joined to a folder it is the one above, where other projects' files may lie."""
+    others = store.root / "tmp/src/lib/others.py"
+    others.parent.mkdir(parents=True)
+    others.write_text("")
+    before = files_in(store.root / "tmp")
+    wheel = build_local_wheel(lib / "src/..", FakeTool(), store).path
+    assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
+    assert files_in(store.root / "tmp") == before
+
+
+def test_its_directory_may_have_any_name(tmp_path: Path, store: Store) -> None:
+    """The files alone decide what is built: a build backend sees one name."""
+    tool = FakeTool()
+    for name in ("wheel", "sdist", "Lib 1"):
+        root = make_project(tmp_path / name, "lib", built=False)
+        (root / f"{name}.txt").write_text("so that it is built again")
+        make_wheel(root / "vendored")
+        make_wheel(root, "beside")
+        assert "lib/app.py" in names_in(build_local_wheel(root, tool, store).path)
+    assert len({directory.name for directory in tool.built}) == 1
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path, store: Store) -> None:
     with pytest.raises(LbdartError, match=r"nowhere cannot be read"):
         build_local_wheel(tmp_path / "nowhere", FakeTool(), store)
+
+
+@dataclass
+class Failing(FakeTool):
+    """Its build backend finds no library."""
+
+    def build_wheel(self, source: Path, output: Path) -> None:
+        raise BuildError(self.name, ["looking for a library", "RuntimeError: There is none"])
+
+
+def test_of_a_build_that_fails_what_was_built_and_why_is_told(
+    lib: Path, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        LbdartError, match=r"^fake could not build .*/lib: RuntimeError: There is none\.\nSee above .* a copy"
+    ):
+        build_local_wheel(lib, Failing(), store)
+    assert capsys.readouterr().err == "looking for a library\nRuntimeError: There is none\n"
+    sdist = make_sdist(tmp_path, "alpha")
+    locked = LockedFile(canonicalize_name("alpha"), sdist.name, sdist, sha256(sdist))
+    with pytest.raises(
+        LbdartError,
+        match=r"^fake could not build alpha-1\.0\.tar\.gz: .*\nFor a layer, build_in_container=True",
+    ):
+        build_sdist_wheel(sdist, locked, Failing(), store)
+    assert kept_in(store) == set()
 
 
 class TestSourceDistribution:
@@ -116,7 +168,7 @@ class TestSourceDistribution:
         sdist = make_sdist(tmp_path, "alpha")
         with pytest.raises(LbdartError, match=r"^alpha-1\.0\.tar\.gz builds to .*, a wheel compiled for"):
             self.build(sdist, FakeTool(tag="cp313-cp313-linux_x86_64"), store)
-        assert files_in(store.root) == {}
+        assert kept_in(store) == set()
 
     @pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
     @pytest.mark.parametrize("content", [b"", b"no archive"])
@@ -208,17 +260,16 @@ class TestContainer:
     def test_what_compiles_comes_from_there(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         before = files_in(lib)
         wheel = build_local_wheel(lib, FakeTool(tag="cp311-cp311-linux_x86_64"), store, self.container())
-        assert names_in(wheel.path) == ["lib-1.0.dist-info/METADATA", "lib/_c.so"]
+        assert names_in(wheel.path) == [*INFO, "lib/_c.so"]
         assert files_in(lib) == before
         assert docker.runs == 1
 
-    def test_also_when_it_does_not_build_here(self, lib: Path, store: Store, docker: FakeDocker) -> None:
-        class Failing(FakeTool):
-            def build_wheel(self, source: Path, output: Path) -> None:
-                raise LbdartError("There is no compiler.", "Install one.")
-
+    def test_also_when_it_does_not_build_here(
+        self, lib: Path, store: Store, docker: FakeDocker, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         wheel = build_local_wheel(lib, Failing(), store, self.container())
         assert "lib/_c.so" in names_in(wheel.path)
+        assert capsys.readouterr().err == ""
 
     def test_it_is_built_once(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         tool = FakeTool(tag="cp311-cp311-linux_x86_64")
@@ -264,7 +315,7 @@ class TestContainer:
         docker.answers(run=GIVES.format(tmp_path / "other"))
         with pytest.raises(LbdartError, match=rf"lib builds to lib-1\.0-{tag}\.whl in .* does not load on"):
             build_local_wheel(lib, FakeTool(tag=tag), store, self.container())
-        assert files_in(store.root) == {}
+        assert kept_in(store) == set()
 
     def test_a_build_that_makes_no_wheel(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         docker.answers(run="true")

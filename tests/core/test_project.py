@@ -59,6 +59,20 @@ def test_names_are_normalised(tmp_path: Path) -> None:
     assert project(tmp_path, '[project]\nname = "My_App.X"\n').name == "my-app-x"
 
 
+@pytest.mark.parametrize(
+    ("directory", "name"),
+    [
+        ("My Proj.v1 Ünï", "my-proj-v1-uni"),
+        ("_app (2)", "app-2"),
+        ("a & b", "a-b"),
+        ("日本", ""),
+    ],
+)
+def test_a_name_has_the_letters_of_a_packages_name(tmp_path: Path, directory: str, name: str) -> None:
+    assert project(tmp_path / directory).name == name
+    assert project(tmp_path, f'[tool.poetry]\nname = "{directory}"\n').name == name
+
+
 @pytest.mark.parametrize("content", ["= 1", "[project\n", '[project]\nname = "a\n', "a = 1\na = 2\n"])
 def test_a_pyproject_that_is_no_toml(tmp_path: Path, content: str) -> None:
     with pytest.raises(LbdartError, match=r"pyproject\.toml is not TOML: .*line \d.*\nCorrect the file"):

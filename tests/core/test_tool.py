@@ -10,7 +10,7 @@ import pytest
 
 from lbdart_cdk.core import tool
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.tool import run, said
+from lbdart_cdk.core.tool import run, said, telling
 
 
 def python(code: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,3 +56,35 @@ def test_a_tool_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_a_message_shows_what_it_said(stderr: str, shown: str) -> None:
     assert said(subprocess.CompletedProcess([], 2, "", stderr)) == shown
+
+
+TRACEBACK = """\
+Building wheel...
+looking
+Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+{}
+error: Failed to build `.`
+  cause: The build backend returned an error
+  cause: Call to `backend.build_wheel` failed (exit status: 1)
+
+hint: Build failures usually indicate an error with the package
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("a.c:1:2: fatal error: x.h: none\n    subprocess.run() error: 1\nerror: gcc failed\nerror: more",
+         "a.c:1:2: fatal error: x.h: none error: gcc failed"),
+        (TRACEBACK.format("Exception: No library.\nSpecify X."), "Exception: No library. Specify X"),
+        (TRACEBACK.format("KeyError: 1\n\nDuring handling:\n\nhatchling.Error: 2"), "hatchling.Error: 2"),
+        (TRACEBACK.format("SystemExit"), "SystemExit"),
+        ("error: Failed to build `.`\n  cause: No Python >=3.99", "No Python >=3.99"),
+        ("  \N{MULTIPLICATION SIGN} Failed to build `.`\n  \u2570\u2500\u25b6 No Python", "No Python"),
+        ("1\n2\n3\n4", "2 3 4"),
+        ("", "it said nothing"),
+    ],
+)  # fmt: skip
+def test_of_a_failed_build_the_lines_that_tell_most_are_shown(lines: str, told: str) -> None:
+    assert telling(lines.splitlines()) == told

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from hashlib import sha256
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ from hypothesis import strategies as st
 
 from lbdart_cdk.core.archive import Entry
 from lbdart_cdk.core.build_key import is_bytecode
-from lbdart_cdk.core.wheel import installed_name, lasting, version_of, wheel_entries
+from lbdart_cdk.core.wheel import installed_name, lasting, rebuilt, version_of, wheel_entries
 from tests.support.wheels import make_wheel, make_zip
 
 
@@ -70,22 +74,92 @@ def test_a_wheel_is_laid_out_as_installed(tmp_path: Path) -> None:
     assert [entry.name for entry in entries if entry.executable] == ["alpha/tool"]
 
 
-def test_of_a_built_wheel_only_the_code_decides_the_bytes(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, requires=["beta>=2"], extras=["fast"], files={"alpha.py": "x = 1\n" * 99})
-    kept = list(lasting(wheel_entries(wheel)))
+DECLARED = """\
+Name: alpha
+Version: 1.0
+Summary: Ünï
+  code
+Requires-Python: <4,>=3.9
+Provides-Extra: Fast_er
+Provides-Extra: a
+Requires-Dist: PyYAML (>=1,!=3)
+Requires-Dist: beta[y,x]; extra == 'Fast_er'
+"""
+OTHERWISE = """\
+Metadata-Version: 2.4
+Name: alpha
+Version: 1.0
+License-Expression: MIT
+License-File: LICENSE
+Dynamic: summary
+Summary: Ünï code
+Requires-Dist: beta[x, y] ; extra == "fast-er"
+Requires-Dist: pyyaml!=3,>=1
+Provides-Extra: a
+Provides-Extra: fast-er
+Requires-Python: >=3.9, <4
+
+A description, as the backend puts it.
+"""
+
+
+def installed(entries: Iterable[Entry], folder: Path) -> Distribution:
+    for entry in entries:
+        (folder / entry.name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / entry.name).write_bytes(entry.read())
+    return Distribution.at(next(folder.glob("*.dist-info")))
+
+
+def test_a_built_wheel_tells_at_run_time_what_it_is_and_what_it_requires(tmp_path: Path) -> None:
+    files = {
+        "alpha/__init__.py": "x = 1\n" * 99,
+        "alpha-1.0.dist-info/entry_points.txt": "[group]\none = alpha:x\n",
+        "alpha-1.0.data/purelib/beta,gamma.py": "y = 2\n",
+    }
+    kept = list(rebuilt(wheel_entries(make_wheel(tmp_path, metadata=DECLARED, files=files))))
     assert {entry.method for entry in kept} == {0}
-    content = by_name(kept)
+    found = installed(kept, tmp_path / "python")
+    assert (found.version, found.metadata["Summary"]) == ("1.0", "Ünï code")
+    assert found.requires == ['beta[x,y]; extra == "fast-er"', "pyyaml!=3,>=1"]
+    assert found.metadata.get_all("Provides-Extra") == ["a", "fast-er"]
+    assert [one.name for one in found.entry_points] == ["one"]
+    assert found.files is not None
+    assert sorted(map(str, found.files)) == sorted(entry.name for entry in kept)
+    for file in found.files:
+        content = file.read_binary()
+        assert (
+            file.hash is None or file.hash.value == urlsafe_b64encode(sha256(content).digest()).decode()[:-1]
+        )
+        assert file.size in (len(content), None)
+    assert [str(file) for file in found.files if file.hash is None] == ["alpha-1.0.dist-info/RECORD"]
+
+
+def test_what_another_version_of_its_backend_writes_is_the_same_wheel(tmp_path: Path) -> None:
+    one, other = (
+        by_name(list(rebuilt(wheel_entries(make_wheel(tmp_path / name, metadata=metadata)))))
+        for name, metadata in (("one", DECLARED), ("other", OTHERWISE))
+    )
+    assert one == other
+
+
+def test_what_is_no_value_of_a_field_is_left_out(tmp_path: Path) -> None:
+    metadata = "Name: a\nVersion: 1\nRequires-Dist: b (and c)\nRequires-Python: three\nSummary:\n"
+    kept = by_name(list(rebuilt(wheel_entries(make_wheel(tmp_path, metadata=metadata)))))
+    assert kept["alpha-1.0.dist-info/METADATA"] == b"Metadata-Version: 2.1\nName: a\nVersion: 1\n"
+
+
+def test_metadata_inside_of_a_package_is_the_packages(tmp_path: Path) -> None:
+    files = {"alpha/_vendor/beta-1.dist-info/METADATA": "Name: beta\n", "alpha/x.dist-info/RECORD": ""}
+    kept = by_name(list(lasting(rebuilt(wheel_entries(make_wheel(tmp_path, files=files))))))
+    assert {name: kept[name].decode() for name in files} == files
+
+
+def test_of_a_projects_own_wheel_only_the_code_decides_the_bytes(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, requires=["beta>=2"], extras=["fast"], files={"alpha.py": "x = 1\n" * 99})
+    content = by_name(list(lasting(rebuilt(wheel_entries(wheel)))))
     assert sorted(content) == ["alpha-1.0.dist-info/METADATA", "alpha.py"]
     metadata = content["alpha-1.0.dist-info/METADATA"].decode()
-    assert metadata.splitlines()[1:] == ["Name: alpha", "Version: 1.0"]
-
-
-def test_a_readme_or_another_version_of_the_backend_is_no_new_code(tmp_path: Path) -> None:
-    other = "Metadata-Version: 2.4\nName: alpha\nVersion: 1.0\nSummary: new\n\nA new README\n"
-    before = make_wheel(tmp_path / "before", files={"alpha.py": "x = 1\n"})
-    after = make_wheel(tmp_path / "after", files={"alpha.py": "x = 1\n"}, metadata=other)
-    old, new = (by_name(list(lasting(wheel_entries(wheel)))) for wheel in (before, after))
-    assert new == old
+    assert metadata.splitlines() == ["Metadata-Version: 1.0", "Name: alpha", "Version: 1.0"]
 
 
 def test_the_version_of_a_wheel_is_told_whatever_its_file_is_called(tmp_path: Path) -> None:

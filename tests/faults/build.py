@@ -117,7 +117,7 @@ def _damaged(job: Job, expected: str) -> int:
     wheels = (job.cache / "v1").glob("wheels/*/*.whl")
     damaged = sum(sha256(wheel) != wheel.parent.name + wheel.stem for wheel in wheels)
     layer = job.artifact()
-    return damaged + (layer.store.has_archive(layer.build_key) and _result(job) != expected)
+    return damaged + (layer.store.kept_archive(layer.build_key) is not None and _result(job) != expected)
 
 
 def _result(job: Job) -> str:

@@ -40,5 +40,6 @@ class FakeTool:
             for path in (source / "src").rglob("*")
             if path.is_file()
         }
-        make_wheel(output, source.name, self.version, tag=self.tag, files=files)
+        name = Project(source, source / self.manifest).name
+        make_wheel(output, name, self.version, tag=self.tag, files=files)
         (source / "build").mkdir()

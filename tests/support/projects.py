@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbdart_cdk.core.build_key import CACHE_TAG
+from lbdart_cdk.core.store import Store
+
 from .index import Index
 
 #: A PEP 517 backend inside of the project, so that nothing is downloaded to build with.
@@ -104,6 +107,11 @@ def uv_lock(root: Path) -> Path:
 def index_table(url: str) -> str:
     """Return the part of a pyproject.toml that turns every index off but this one."""
     return f'[[tool.uv.index]]\nname = "tests"\nurl = "{url}/simple/"\ndefault = true\n'
+
+
+def kept_in(store: Store) -> set[str]:
+    """Return the names of all files in a store, but of the one that says that it is a cache."""
+    return set(files_in(store.root)) - {CACHE_TAG}
 
 
 def files_in(root: Path) -> dict[str, bytes]:

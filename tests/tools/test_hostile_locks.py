@@ -73,7 +73,7 @@ def mutations(draw: st.DrawFn) -> Callable[[dict[str, Any]], dict[str, Any]]:
                     other = other[step]
                 holder[key] = copy.deepcopy(other)
             else:
-                holder[key] = HOSTILE[what % len(HOSTILE)]
+                holder[key] = copy.deepcopy(HOSTILE[what % len(HOSTILE)])  # a later change may go into it
         return result
 
     return changed

@@ -54,6 +54,16 @@ def test_a_path_is_relative_to_the_working_directory(root: Path, monkeypatch: py
     assert find_project("orders")[0].root == root
     monkeypatch.chdir(root)
     assert find_project(".")[0].root == root
+    monkeypatch.chdir(root / "src")
+    for path in ("..", "../uv.lock"):
+        assert find_project(path)[0] == Project(root, root / "uv.lock")
+
+
+def test_a_directory_named_by_its_child_has_no_manifest_of_the_child(root: Path) -> None:
+    member = make_project(root / "packages/lib", "lib")
+    child = make_project(member / "infra", "infra")
+    (child / "uv.lock").write_text("")
+    assert find_project(child / "..")[0] == Project(member, root / "uv.lock")
 
 
 def test_a_member_of_a_workspace_has_the_manifest_above_it(root: Path) -> None:

@@ -100,7 +100,7 @@ class LayerArtifact:
 
         Raises :class:`LbdartError`; then nothing half-written is left.
         """
-        if not self.store.has_archive(self.build_key) or self.verdict is None:
+        if kept_verdict(self.store.kept_archive(self.build_key)) is None:
             with self.store.explained(self.store.archive(self.build_key)):
                 self._make()
         return self.store.archive(self.build_key)

@@ -135,7 +135,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     @cached_property
     def artifact(self) -> LayerArtifact:
         """The layer's inputs."""
-        root = self.path_layout.dir_project_root
+        root = self.path_layout.dir_project_root.resolve()
         manifest = path_of_manifest(root, self.tool.manifest, has_workspaces=self.tool.has_workspaces)
         project = Project(root, manifest)
         return LayerArtifact(

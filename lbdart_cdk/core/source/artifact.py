@@ -19,7 +19,7 @@ from ..pack import Bundle, merge
 from ..project import Project
 from ..store import Store
 from ..tool import Frontend
-from ..wheel import wheel_entries
+from ..wheel import lasting, wheel_entries
 from .files import included_files, is_match, module_files, stored_file
 
 _NO_VERSION = "0.0.0"
@@ -83,7 +83,7 @@ class SourceArtifact:
         the zip (a test, a README, another version of the build backend) is no change of the code.
         Raises :class:`LbdartError` when the project cannot be built or has no code.
         """
-        kept = self._kept() if self.store.has_archive(self.build_key) else None
+        kept = self._kept()
         if kept is None:
             with self.store.explained(self.store.archive(self.build_key)):
                 self._make()
@@ -94,7 +94,7 @@ class SourceArtifact:
 
     def _kept(self) -> SourceZip | None:
         """Return what the store has; None when an earlier version kept it, with other notes."""
-        noted = self.store.recall("archives", self.build_key) or {}
+        noted = self.store.kept_archive(self.build_key) or {}
         try:
             native = facts_from_json(noted["native"])
             path = self.store.archive(self.build_key)
@@ -137,7 +137,7 @@ class SourceArtifact:
         if self.project.has_build_system:
             with in_environment(listed(self.credentials)):
                 wheel = build_local_wheel(self.project.root, self.tool, self.store).path
-            return Bundle(self.project.name, tuple(wheel_entries(wheel)))
+            return Bundle(self.project.name, tuple(lasting(wheel_entries(wheel))))
         files = module_files(self.project.root)
         return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))
 

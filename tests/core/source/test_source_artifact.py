@@ -12,7 +12,7 @@ from lbdart_cdk.core.project import Project
 from lbdart_cdk.core.source.artifact import SourceArtifact
 from lbdart_cdk.core.store import Store
 from tests.support.fakes import FakeTool
-from tests.support.projects import files_in, make_project
+from tests.support.projects import files_in, kept_in, make_project
 from tests.support.wheels import names_in, read_from, sha256
 
 
@@ -105,4 +105,4 @@ def test_a_source_without_code_is_refused(root: Path, store: Store, exclude: tup
 def test_a_directory_that_is_not_there(tmp_path: Path, store: Store) -> None:
     with pytest.raises(LbdartError, match="nowhere cannot be read"):
         source(tmp_path / "nowhere", store).build()
-    assert files_in(store.root) == {}
+    assert kept_in(store) == set()
