@@ -74,7 +74,7 @@ def _uvs_own() -> str | None:
     if executable is None:
         return None
     command = [executable, "pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"]
-    result = run(command, cwd=Path.cwd(), environment=os.environ)
+    result = run(command, cwd=Path.cwd(), environment=frontend.for_uv(os.environ))
     return result.stdout.strip().removeprefix("--index-url").strip() or None
 
 

@@ -44,8 +44,17 @@ _SETTINGS: Final = {
     "find-links": ("UV_FIND_LINKS",),
 }
 _INDEXES: Final = (*DEFAULT_INDEX_OF_UV, "UV_INDEX", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
-#: Variables that would contradict the options given here.
-_OVERRULED: Final = ("UV_OUTPUT_FILE", "UV_NO_BUILD", "UV_NO_BINARY")
+#: Variables that would contradict what the file says.
+_OVERRULED: Final = ("UV_EXCLUDE", "UV_NO_BINARY", "UV_NO_BUILD", "UV_OVERRIDE")
+#: Variables by which uv chooses among the versions that the requirements admit.
+_CHOOSING: Final = (
+    "UV_CONSTRAINT",
+    "UV_EXCLUDE_NEWER",
+    "UV_INDEX_STRATEGY",
+    "UV_PRERELEASE",
+    "UV_RESOLUTION",
+    "UV_TORCH_BACKEND",
+)
 _HOW_TO_PIN: Final = (
     "Write what you require into a file requirements.in, and run "
     "`uv pip compile --universal --generate-hashes requirements.in -o {}`."
@@ -92,6 +101,7 @@ class Pip:
                 "python": target.python_version,
                 "architecture": target.architecture,
                 "indexes": [without_login(os.environ.get(name, "")) for name in _INDEXES],
+                "choosing": [os.environ.get(name, "") for name in _CHOOSING],
             }
         )
         made = store.recall("pip-locks", key)
@@ -345,7 +355,8 @@ def _environment(project: Project, requirements: _Requirements) -> dict[str, str
     It knows credentials by the name of an index, and indexes here have none: addresses that the file names
     are named once more, in the same order, with the user in them.
     """
-    environment = {name: value for name, value in git.environment().items() if name not in _OVERRULED}
+    there = frontend.for_uv(git.environment())
+    environment = {name: value for name, value in there.items() if name not in _OVERRULED}
     found = logins(project, requirements.addresses())
     # Of a user without a password uv may know more: it asks the keyring.
     credentials = (*known(), *(one for one in found if one.password))

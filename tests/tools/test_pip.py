@@ -209,6 +209,23 @@ class TestWhatAFileCanSay:
         write(root, "--pre", "beta")
         assert versions(root, store) == ["beta-3.0rc1"]
 
+    @pytest.mark.parametrize("variable", ["UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"])
+    def test_a_variable_of_uv_that_names_another_project(
+        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        write(root, "beta")
+        write(root.parent / "other", "alpha")
+        monkeypatch.setenv(variable, str(root.parent / "other"))
+        assert versions(root, store) == ["beta-2.0"]
+
+    @pytest.mark.parametrize("variable", ["UV_EXCLUDE", "UV_OVERRIDE"])
+    def test_a_variable_of_uv_that_overrules_the_file(
+        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        write(root, "beta==2.0")
+        monkeypatch.setenv(variable, str(write(root, "beta==1.0", name="other.txt")))
+        assert versions(root, store) == ["beta-2.0"]
+
     def test_options_that_change_nothing(self, root: Path, store: Store) -> None:
         write(root, "--prefer-binary", "--use-feature fast-deps", "beta")
         assert versions(root, store) == ["beta-2.0"]
@@ -427,6 +444,15 @@ class TestPinnedByHash:
         address = f"{index.file_url(packages['beta'])}#sha256={sha256(packages['beta'])}"
         write(root, f"beta @ {address}")
         assert lock(root, store).pinned
+
+    def test_a_variable_of_uv_that_chooses_among_several_files(
+        self, root: Path, store: Store, packages: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both = " ".join(f"--hash=sha256:{sha256(packages[name])}" for name in ("beta", "beta 2"))
+        write(root, f"beta>=1 {both}")
+        assert versions(root, store) == ["beta-2.0"]
+        monkeypatch.setenv("UV_RESOLUTION", "lowest")
+        assert versions(root, store) == ["beta-1.0"]
 
 
 class TestNotPinned:

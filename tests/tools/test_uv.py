@@ -216,7 +216,20 @@ def test_variables_of_uv_do_not_change_the_answer(
 ) -> None:
     monkeypatch.setenv("UV_FROZEN", "1")
     monkeypatch.setenv("UV_NO_DEV", "1")
+    monkeypatch.setenv("UV_NO_GROUP", "ops")
     assert chosen(lock(orders, store, groups=("ops",))) == ["alpha", "gamma", "native", "urllib3"]
+
+
+@pytest.mark.parametrize("variable", ["UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"])
+def test_a_variable_that_names_another_project_is_not_for_this_one(
+    orders: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    other = make_project(tmp_path / "other", "other")
+    uv_lock(other)
+    monkeypatch.setenv(variable, str(other))
+    assert chosen(lock(orders, store)) == ["alpha", "native", "urllib3"]
+    uv.TOOL.build_wheel(orders, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").glob("*.whl")] == ["orders-1.2.0-py3-none-any.whl"]
 
 
 def test_a_project_is_built_by_its_own_backend(orders: Path, tmp_path: Path) -> None:
