@@ -68,9 +68,9 @@ class Tool(Frontend, Protocol):
 
 
 def run(
-    command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str], stdin: str = ""
+    command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end, with ``stdin`` and no more to read, and its output kept.
+    """Run a tool to its end, with nothing to read, and its output kept.
 
     Raises :class:`LbdartError` when it cannot be started or does not end; its exit code is the
     caller's to judge.
@@ -81,7 +81,7 @@ def run(
             [str(part) for part in command],
             cwd=cwd,
             env=dict(environment),
-            input=stdin,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",

@@ -35,7 +35,7 @@ class Pylock:
         """Read the lock; extras and groups are selected by the markers in it."""
         known = store.memo("pylocks", project.manifest_sha256, lambda: _known(project))
         return Lock(
-            content=project.manifest_content.decode(),
+            content=project.manifest_content.decode("utf-8-sig"),
             origin=project.manifest,
             base=project.manifest.parent,
             local=known["local"],

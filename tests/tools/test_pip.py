@@ -123,6 +123,75 @@ class TestWhatAFileCanSay:
         inputs = {path.relative_to(root).as_posix() for path in lock(root, store).inputs}
         assert inputs == {"sub/base.txt", "sub/more.txt", "sub/limits.txt"}
 
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("# ends so \\\nurllib3\nbeta==1.0\n", ["beta-1.0", "urllib3-1.0"]),
+            ("beta \\\n# ends it\nurllib3\n", ["beta-2.0", "urllib3-1.0"]),
+            ("beta \\\n  <2\nurllib3\n", ["beta-1.0", "urllib3-1.0"]),
+            ("beta=\\\r\n=1.0\r\n", ["beta-1.0"]),
+            ("beta # is all of it \\\nurllib3\n", ["beta-2.0"]),
+            ("beta \\\n\nurllib3\n", ["beta-2.0", "urllib3-1.0"]),
+            ("urllib3\nbeta==1.0 \\", ["beta-1.0", "urllib3-1.0"]),
+        ],
+    )
+    def test_lines_go_on_as_in_pip(self, root: Path, store: Store, text: str, found: list[str]) -> None:
+        (root / "requirements.txt").write_bytes(text.encode())
+        assert versions(root, store) == found
+
+    @pytest.mark.parametrize("goes_on", ["urllib3 \\", "urllib3"])
+    def test_a_file_that_limits_and_is_included_does_both(
+        self, root: Path, store: Store, goes_on: str
+    ) -> None:
+        write(root, "-c base.txt", "-r base.txt", goes_on, ">=1" if goes_on.endswith("\\") else "")
+        write(root, "beta==1.0", name="base.txt")
+        assert versions(root, store) == ["beta-1.0", "urllib3-1.0"]
+
+    @pytest.mark.parametrize("name", ["requirements.txt", "sub/limits.txt", "sub/base.txt"])
+    def test_a_line_may_go_on_in_any_of_the_files(self, root: Path, store: Store, name: str) -> None:
+        make_wheel(root / "sub/wheels", "vendored")
+        lines = {
+            "requirements.txt": ["-r sub/base.txt", "beta>=1"],
+            "sub/base.txt": ["--find-links wheels", "-c limits.txt", "vendored>=1"],
+            "sub/limits.txt": ["beta>=1", "beta<2"],
+        }
+        lines[name][-1] = lines[name][-1].replace("a", "a\\\n").replace("ed>", "ed \\\n>")
+        for each, said in lines.items():
+            write(root, *said, name=each)
+        assert versions(root, store) == ["beta-1.0", "vendored-1.0"]
+
+    def test_a_short_option_may_have_its_value_at_once(
+        self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
+        make_wheel(root / "wheels", "vendored")
+        make_project(root / "lib", "lib")
+        write(root, f"-i{index.url}/simple/", "-fwheels", "-rmore.txt", "-climits.txt", "vendored", "-e./lib")
+        write(root, "beta", name="more.txt")
+        write(root, "beta<2", name="limits.txt")
+        assert versions(root, store) == ["beta-1.0", "vendored-1.0"]
+        assert lock(root, store).local_directories() == {"lib": root / "lib"}
+
+    def test_a_folder_of_wheels_may_start_from_the_project(self, root: Path, store: Store) -> None:
+        make_wheel(root / "wheels", "vendored")
+        write(root, "-r sub/base.txt")
+        write(root, "--find-links wheels", "vendored", name="sub/base.txt")
+        assert versions(root, store) == ["vendored-1.0"]
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    def test_a_file_as_powershell_writes_it(
+        self, root: Path, store: Store, packages: dict[str, Path], encoding: str
+    ) -> None:
+        (root / "requirements.txt").write_text(f"{hashed(packages['beta'])}\n", encoding)
+        assert lock(root, store).pinned
+        assert versions(root, store) == ["beta-1.0"]
+
+    def test_a_message_names_the_file_and_no_copy_of_it(self, root: Path, store: Store) -> None:
+        path = write(root, "beta \\", "= 1")
+        problem = refused(root, store).problem
+        assert f"`{path}`" in problem
+        assert str(store.root) not in problem
+
     def test_a_variable_in_a_path(self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("STAGE", "prod")
         write(root, "-r ${STAGE}.txt")
@@ -178,6 +247,8 @@ class TestWhatAFileCanSay:
         address = index.file_url(packages["beta"]).replace("//", "//ci:${TOKEN}@")
         write(root, f"beta @ {address}#sha256={sha256(packages['beta'])}")
         monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple/")
+        assert packed(root, store) == {"beta"}
+        write(root, "beta @ \\", f"{address}#sha256={sha256(packages['beta'])}")
         assert packed(root, store) == {"beta"}
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
 
