@@ -14,6 +14,7 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.utils import canonicalize_name
 
@@ -35,6 +36,7 @@ from . import _toml
 from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
 from ._logins import expanded, logins
+from ._mirror import Mirror, mirrored, with_sources
 
 #: The C libraries that uv knows wheels for; Lambda's 2.26 is between two of them.
 _GLIBC_OF_UV: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
@@ -71,6 +73,11 @@ _GLUED: Final = re.compile(r"^(-[rcief])(?=[^\s=])")
 _FLAGS: Final = {"pre": "--prerelease=allow", "no-index": "--no-index"}
 #: A repository that is to be edited in place is read like any other: a layer holds a copy.
 _EDITABLE_REPOSITORY: Final = re.compile(r"(?:-e|--editable)[\s=]+(?=\w+\+)")
+#: A requirement that may be a directory: its path or address between a name or an option and all the rest.
+_PLACE: Final = re.compile(
+    r"(?P<edited>-e[\s=]+|--editable[\s=]+)?(?P<named>[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*)?"
+    r"(?P<place>.+?)(?P<rest>(?:\[[^]]*\])?(?:(?:\s*;|\s*#|\s+--).*)?)"
+)
 _HASH: Final = re.compile(r"(?:--hash[\s=]+sha256:|[#&]sha256[=:])([0-9a-fA-F]{64})")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 
@@ -138,7 +145,8 @@ class _Requirements:
     ``names`` are the packages that come with hashes, ``unhashed`` those that come without. ``files`` are the
     lines of each file, as uv takes them; copies that say so are read in their place where one of them says
     something in a way that uv ``refuses``. ``options`` are the values of those that say where packages are,
-    and ``direct`` what requirements say of it themselves.
+    and ``direct`` what requirements say of it themselves; ``directories`` are the user's, by the line that
+    names one.
     """
 
     hashes: set[str] = field(default_factory=set)
@@ -148,6 +156,7 @@ class _Requirements:
     direct: list[str] = field(default_factory=list)
     files: dict[Path, list[str]] = field(default_factory=dict)
     refuses: bool = False
+    directories: dict[str, Path] = field(default_factory=dict)
 
     @property
     def included(self) -> tuple[Path, ...]:
@@ -184,6 +193,8 @@ def _read(path: Path, project: Project, found: _Requirements) -> _Requirements:
                 _read(other, project, found)
             # A variable in another line stays one, for it may be a password, and this may become a file.
             line = f"-{include[1] or said_there[2]} {found.copy_name(other)}"
+        elif (directory := _directory(said_there, project)) is not None:
+            found.directories[line] = directory
         elif (option := _OPTION.match(said_there)) is not None:
             value = said_there[option.end() :].strip("= \t\"'")
             name = option[1] or _SHORT[option[0]]
@@ -201,6 +212,18 @@ def _read(path: Path, project: Project, found: _Requirements) -> _Requirements:
             (found.names if hashes else found.unhashed).add(canonicalize_name(named[1]))
         lines.append(line)
     return found
+
+
+def _directory(line: str, project: Project) -> Path | None:
+    """Return the directory that a requirement is, if it is one."""
+    match = _PLACE.fullmatch(line)
+    place = match["place"] if match is not None else ""
+    if place.startswith("file:"):
+        place = url2pathname(urlsplit(place).path)
+    elif match is None or not (match["edited"] or match["named"] or "/" in place or place.startswith(".")):
+        return None  # a name, even of something that lies there
+    path = Path(os.path.normpath(project.root / place))
+    return path if path.is_dir() else None
 
 
 def _content(path: Path, project: Project) -> bytes:
@@ -243,8 +266,13 @@ def _locked(project: Project, requirements: _Requirements, target: Target, store
             f"{project.manifest} says --trusted-host, and no file is fetched from a host that could be any.",
             "Drop the option, and set SSL_CERT_FILE to the certificates of your network.",
         )
-    with _readable(project, requirements, store) as path:
-        content = tomllib.loads(_compiled(project, requirements, target, path))
+    with _readable(project, requirements, store) as (path, mirror):
+        content = tomllib.loads(_compiled(project, requirements, target, path, mirror))
+        for package in content.get("packages", []):
+            if "directory" in package:
+                place = os.path.normpath(project.root / package["directory"]["path"])
+                original = mirror.original(Path(place))
+                package["directory"]["path"] = Path(os.path.relpath(original, project.root)).as_posix()
     local, unpinned, lasts, pinned = {}, [], True, True
     for package in content.get("packages", []):
         if "directory" in package:
@@ -271,17 +299,31 @@ def _locked(project: Project, requirements: _Requirements, target: Target, store
 
 
 @contextmanager
-def _readable(project: Project, requirements: _Requirements, store: Store) -> Iterator[Path]:
-    """Give the file for uv to read: the manifest, or a copy of it beside copies of all that it includes."""
-    if not requirements.refuses:
-        yield project.manifest
-        return
-    with store.scratch() as folder:
-        for path, lines in requirements.files.items():
-            copy = folder / requirements.copy_name(path)
-            with store.explained(copy):
-                copy.write_text("\n".join(lines), "utf-8")
-        yield folder / requirements.copy_name(project.manifest)
+def _readable(project: Project, requirements: _Requirements, store: Store) -> Iterator[tuple[Path, Mirror]]:
+    """Give the file for uv to read: the manifest, or a copy of it beside copies of all that it includes.
+
+    A copy names copies of the user's directories, where uv would have a build backend write to one.
+    """
+    with mirrored(with_sources(requirements.directories.values()), store) as mirror:
+        if not requirements.refuses and mirror.folder is None:
+            yield project.manifest, mirror
+            return
+        with store.scratch() as folder:
+            for path, lines in requirements.files.items():
+                copy = folder / requirements.copy_name(path)
+                said_there = "\n".join(_with_copy(line, requirements, mirror) for line in lines)
+                with store.explained(copy):
+                    copy.write_text(said_there, "utf-8")
+            yield folder / requirements.copy_name(project.manifest), mirror
+
+
+def _with_copy(line: str, requirements: _Requirements, mirror: Mirror) -> str:
+    """Return a line that names a copy of the directory that it names; a layer holds a copy in any case."""
+    directory = requirements.directories.get(line)
+    match = _PLACE.fullmatch(line)
+    if directory is None or match is None or mirror.folder is None:
+        return line
+    return f"{match['named'] or ''}{mirror.copy(directory).as_uri()}{match['rest']}"
 
 
 def _is_commit(package: dict[str, Any]) -> bool:
@@ -322,7 +364,9 @@ def _is_hashed(file: dict[str, Any] | None, requirements: _Requirements) -> bool
     return file is not None and file["hashes"].get("sha256", "").lower() in requirements.hashes
 
 
-def _compiled(project: Project, requirements: _Requirements, target: Target, path: Path) -> str:
+def _compiled(
+    project: Project, requirements: _Requirements, target: Target, path: Path, mirror: Mirror
+) -> str:
     """Have uv lock the requirements that it reads at ``path``.
 
     First from wheels alone that surely load, so that the newest version with a wheel is chosen, and not
@@ -336,7 +380,8 @@ def _compiled(project: Project, requirements: _Requirements, target: Target, pat
             result = _uv(project, requirements, target, path, above)
     if result.returncode:
         raise LbdartError(
-            f"uv cannot lock {project.manifest} for {target}: {_in_place(said(result), requirements, path)}.",
+            f"uv cannot lock {project.manifest} for {target}: "
+            f"{mirror.in_place(_in_place(said(result), requirements, path))}.",
             _remedy(result.stderr)
             or f"Run `uv pip compile {project.manifest.name}` there to see all that uv says.",
         )

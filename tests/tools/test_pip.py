@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,11 @@ from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import _index, find_project, pip
 from tests.support.git import commit_all, git, make_repository
 from tests.support.index import Index
-from tests.support.projects import files_in, make_project, make_sdist
+from tests.support.projects import BACKEND, files_in, make_project, make_sdist
 from tests.support.wheels import make_wheel, names_in, sha256
 
+#: Where the backend of the tests says what a project is.
+SAYS_EXTRA = re.compile(r"(Metadata-Version: 2.1\\n)")
 X86 = Target((3, 13))
 
 
@@ -221,6 +224,37 @@ class TestWhatAFileCanSay:
         make_project(root / "lib", "lib", extras={"fast": ["beta"]})
         write(root, line)
         assert packed(root, store) == {"lib", "beta"} if "fast" in line else {"lib"}
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "./my%20lib",
+            "-e./my lib[fast]",
+            "--editable ./my lib ; python_version > '3'",
+            "lib @ file://${HERE}/my%20lib",
+            "lib[fast] @ ./my lib",
+            "./static",
+        ],
+    )
+    def test_a_local_project_whose_backend_says_what_it_requires(
+        self, root: Path, store: Store, line: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = "my%20lib" if line.startswith("./my%20lib") else "my lib"
+        lib = make_project(root / place, "lib", extras={"fast": ["beta"]})
+        pyproject = lib / "pyproject.toml"
+        pyproject.write_text(pyproject.read_text().replace("dependencies = []", 'dynamic = ["dependencies"]'))
+        (lib / "backend.py").write_text(
+            SAYS_EXTRA.sub(r"\1Provides-Extra: fast\\nRequires-Dist: beta; extra == 'fast'\\n", BACKEND)
+        )
+        sources = f"[tool.uv.sources]\nlib = {{ path = '../{place}' }}\n"
+        static = make_project(root / "static", "static", dependencies=["lib"], tail=sources)
+        monkeypatch.setenv("HERE", str(root))
+        write(root, line)
+        before = files_in(root)
+        directories = {"lib": lib} | ({"static": static} if "static" in line else {})
+        assert lock(root, store).local_directories() == directories
+        assert packed(root, store) == {*directories} | ({"beta"} if "fast" in line else set())
+        assert files_in(root) == before
 
     def test_archives_at_an_address(self, root: Path, store: Store, index: Index) -> None:
         make_project(root.parent / "in/mono/libs/lib", "lib")

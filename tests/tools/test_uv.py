@@ -18,7 +18,14 @@ from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import find_project, uv
 from tests.support.git import commit_all, make_repository
-from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
+from tests.support.projects import (
+    Workbench,
+    files_in,
+    index_table,
+    leave_extras_to_backend,
+    make_project,
+    uv_lock,
+)
 from tests.support.wheels import make_wheel, names_in
 
 
@@ -88,6 +95,39 @@ def test_a_lock_that_does_not_match_its_pyproject_says_uv_lock(orders: Path, sto
     error = refused(orders, store)
     assert error.problem == f"{orders / 'uv.lock'} does not match {pyproject}."
     assert error.remedy == "Run `uv lock` and commit the result."
+
+
+def test_a_lock_that_no_longer_matches_its_workspace(
+    workbench: Workbench, tmp_path: Path, store: Store
+) -> None:
+    """Also where the workspace is no project itself."""
+    workspace = tmp_path / "workspace"
+    member = make_project(workspace / "app", "app", dependencies=["alpha"])
+    pyproject = workspace / "pyproject.toml"
+    pyproject.write_text("[tool.uv.workspace]\nmembers = ['app']\n" + index_table(workbench.index.url))
+    uv_lock(workspace)
+    lock(member, store)
+    tables = pyproject.read_text()
+    pyproject.write_text(f"[tool.uv]\nconstraint-dependencies = ['urllib3<9']\n{tables}")
+    error = refused(member, store)
+    assert error.problem == (
+        f"{workspace / 'uv.lock'} does not match {pyproject}, or that of a member of the workspace."
+    )
+    pyproject.write_text(tables)
+    lock(member, store)
+
+
+def test_a_lock_that_does_not_match_what_a_backend_says(
+    workbench: Workbench, tmp_path: Path, store: Store
+) -> None:
+    root = leave_extras_to_backend(make_project(tmp_path / "app", "app", dependencies=["alpha"]))
+    pyproject = root / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + index_table(workbench.index.url))
+    uv_lock(root)
+    lock(root, store)
+    backend = root / "backend.py"
+    backend.write_text(backend.read_text().replace('project["dependencies"]', '["beta"]'))
+    assert refused(root, store).problem == f"{root / 'uv.lock'} does not match {pyproject}."
 
 
 def test_an_extra_that_the_project_lacks(orders: Path, store: Store) -> None:
@@ -209,6 +249,20 @@ def test_wheels_in_a_folder_are_those_of_this_copy_of_the_project(tmp_path: Path
     for root in (one, other):
         (wheel,) = select(lock(root, store), Target((3, 11))).wheels
         assert Path(str(wheel.source).removeprefix("file://")).parent == root / "wheels"
+
+
+def test_files_beside_a_project_whose_backend_says_what_it_requires(tmp_path: Path, store: Store) -> None:
+    root = make_project(
+        tmp_path / "one", dependencies=["alpha", "beta"],
+        tail='[[tool.uv.index]]\nname = "flat"\nurl = "./wheels"\nformat = "flat"\ndefault = true\n'
+        f"[tool.uv.sources]\nbeta = {{ path = '../{make_wheel(tmp_path, 'beta').name}' }}\n",
+    )  # fmt: skip
+    make_wheel(root / "wheels")
+    leave_extras_to_backend(root)
+    uv_lock(root)
+    alpha, beta = (str(wheel.source) for wheel in select(lock(root, store), Target((3, 11))).wheels)
+    assert alpha == (root / "wheels/alpha-1.0-py3-none-any.whl").as_uri()
+    assert Path(beta).resolve() == tmp_path / "beta-1.0-py3-none-any.whl"
 
 
 def test_variables_of_uv_do_not_change_the_answer(
