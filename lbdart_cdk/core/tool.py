@@ -51,9 +51,8 @@ class Tool(Frontend, Protocol):
         """A glob of the file names that it reads as a manifest when it is given one: ``pylock.*toml``."""
         ...
 
-    @property
-    def has_workspaces(self) -> bool:
-        """Whether a manifest may lie above a project, for several projects together."""
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """Tell whether a manifest above the project at ``root`` is that of a workspace which it is in."""
         ...
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatch
@@ -40,14 +41,15 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     tool = _named(name) if name is not None else None
     if place.is_file():
         tool = _tool_of(place, tool)
-        return Project(place.absolute().parent, place.absolute()), tool
-    root = place.absolute()
+        root = place.parent.resolve()
+        return Project(root, root / place.name), tool
+    root = place.resolve()  # what is above it is not what is before it in a path with a link or ..
     candidates = [tool] if tool is not None else list(tools().values())
     found = _manifests(root, candidates)
     if len(found) > 1:
-        place = next(iter(found.values())).parent
+        manifests = [Path(os.path.relpath(one, root)).as_posix() for one in found.values()]
         raise LbdartError(
-            f"{place} has more than one manifest: {_listed([one.name for one in found.values()], 'and')}.",
+            f"{root} has more than one manifest: {_listed(manifests, 'and')}.",
             f"Say which tool locks the project: {_listed([f'tool={one!r}' for one in found], 'or')}.",
         )
     if found:
@@ -88,16 +90,15 @@ def _tool_of(manifest: Path, named: Tool | None) -> Tool:
 
 def _manifests(root: Path, candidates: Collection[Tool]) -> dict[str, Path]:
     """Return the manifests of a directory by tool; a workspace's member has that of the workspace."""
-    places = (root, *root.parents) if (root / "pyproject.toml").is_file() else (root,)
-    for place in places:
-        found = {
-            tool.name: place / tool.manifest
-            for tool in candidates
-            if (place == root or tool.has_workspaces) and (place / tool.manifest).is_file()
-        }
-        if found:
-            return found
-    return {}
+    above = root.parents if (root / "pyproject.toml").is_file() else ()
+    found = {}
+    for tool in candidates:
+        places = [root / tool.manifest, *(place / tool.manifest for place in above)]
+        there = (path for path in places if path.is_file())
+        manifest = next((path for path in there if path.parent == root or tool.is_member(root, path)), None)
+        if manifest is not None:
+            found[tool.name] = manifest
+    return found
 
 
 def _listed(names: Sequence[str], conjunction: str) -> str:

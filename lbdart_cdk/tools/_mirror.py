@@ -139,27 +139,35 @@ def with_sources(directories: Collection[Path]) -> list[Path]:
 
 
 def _sources(directory: Path) -> Iterator[Path]:
-    for source in _uv(directory).get("sources", {}).values():
+    sources = _table(uv_table(directory), "sources")
+    for source in sources.values():
         for one in source if isinstance(source, list) else [source]:
-            if "path" in one:
+            if isinstance(one, dict) and isinstance(one.get("path"), str):
                 yield Path(os.path.normpath(directory / one["path"]))
-            elif one.get("workspace"):
+            elif isinstance(one, dict) and one.get("workspace"):
                 yield from _workspace(directory)
 
 
 def _workspace(directory: Path) -> Iterator[Path]:
     for above in (directory, *directory.parents):
-        if "workspace" in (uv := _uv(above)):
+        if "workspace" in (uv := uv_table(above)):
             yield above
-            for pattern in uv["workspace"].get("members", ()):
-                yield from (path for path in above.glob(pattern) if (path / "pyproject.toml").is_file())
+            members = uv["workspace"].get("members", ()) if isinstance(uv["workspace"], dict) else ()
+            found = (path for pattern in members for path in above.glob(pattern))
+            yield from (path for path in found if (path / "pyproject.toml").is_file())
             return
 
 
-def _uv(directory: Path) -> dict[str, Any]:
-    return dict(_pyproject(directory).get("tool", {}).get("uv", {}))
+def uv_table(directory: Path) -> dict[str, Any]:
+    """Return what a directory's ``pyproject.toml`` says to uv."""
+    return _table(_table(_pyproject(directory), "tool"), "uv")
 
 
 def _pyproject(directory: Path) -> dict[str, Any]:
     path = directory / "pyproject.toml"
     return read_toml(path) if path.is_file() else {}
+
+
+def _table(content: dict[str, Any], name: str) -> dict[str, Any]:
+    table = content.get(name)
+    return table if isinstance(table, dict) else {}

@@ -55,7 +55,10 @@ class Pdm:
     name: str = "pdm"
     manifest: str = "pdm.lock"
     pattern: str = "pdm.lock"
-    has_workspaces: bool = False
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """There are no workspaces."""
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Turn ``pdm.lock`` into the standard's format; groups and extras become markers in it.

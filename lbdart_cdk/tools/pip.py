@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -89,7 +88,10 @@ class Pip:
     name: str = "pip"
     manifest: str = "requirements.txt"
     pattern: str = "*.txt"
-    has_workspaces: bool = False
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """There are no workspaces."""
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Lock the requirements for the target.
@@ -219,7 +221,7 @@ def _directory(line: str, project: Project) -> Path | None:
     match = _PLACE.fullmatch(line)
     place = match["place"] if match is not None else ""
     if place.startswith("file:"):
-        place = url2pathname(urlsplit(place).path)
+        place = unquote(urlsplit(place).path)
     elif match is None or not (match["edited"] or match["named"] or "/" in place or place.startswith(".")):
         return None  # a name, even of something that lies there
     path = Path(os.path.normpath(project.root / place))

@@ -55,7 +55,10 @@ class Poetry:
     name: str = "poetry"
     manifest: str = "poetry.lock"
     pattern: str = "poetry.lock"
-    has_workspaces: bool = False
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """There are no workspaces."""
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Turn ``poetry.lock`` into the standard's format; groups and extras become markers in it.

@@ -29,7 +29,10 @@ class Pylock:
     name: str = "pylock"
     manifest: str = "pylock.toml"
     pattern: str = "pylock.*toml"
-    has_workspaces: bool = False
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """There are no workspaces."""
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Read the lock; extras and groups are selected by the markers in it."""

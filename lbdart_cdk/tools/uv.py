@@ -8,6 +8,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options, said
 
 from ._logins import logins
-from ._mirror import left_to_backend, mirrored
+from ._mirror import left_to_backend, mirrored, uv_table
 
 #: Kinds of ``source`` in uv.lock that are directories of the user's ...
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
@@ -41,7 +42,16 @@ class Uv:
     name: str = "uv"
     manifest: str = "uv.lock"
     pattern: str = "uv.lock"
-    has_workspaces: bool = True
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """Read the workspace's members from the ``pyproject.toml`` beside its lock."""
+        workspace = manifest.parent
+        table = uv_table(workspace).get("workspace")
+        return (
+            isinstance(table, dict)
+            and _matches(root, workspace, table.get("members", ()))
+            and not _matches(root, workspace, table.get("exclude", ()))
+        )
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Export ``uv.lock`` for the project's own dependencies and the options.
@@ -81,6 +91,15 @@ class Uv:
 
 
 TOOL: Final = Uv()
+
+
+def _matches(root: Path, workspace: Path, patterns: Iterable[str]) -> bool:
+    """Tell whether one of the patterns, which start from the workspace, is for a directory in it."""
+    below = root.relative_to(workspace)
+    return any(
+        fnmatch(str(below), pattern) if "**" in pattern else (Path("/") / below).match(f"/{pattern}")
+        for pattern in (os.path.normpath(one) for one in patterns)
+    )
 
 
 def _graph(project: Project) -> dict[str, Any]:
