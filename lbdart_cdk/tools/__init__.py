@@ -18,10 +18,13 @@ from lbdart_cdk.core.tool import Tool
 @cache
 def tools() -> dict[str, Tool]:
     """Return all tools by name."""
-    modules = (
-        importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
-    )
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in _modules()]
     return {module.TOOL.name: module.TOOL for module in modules if hasattr(module, "TOOL")}
+
+
+@cache
+def _modules() -> tuple[str, ...]:
+    return tuple(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
 
 
 def find_project(path: str | Path, name: str | None = None) -> tuple[Project, Tool]:
@@ -66,8 +69,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
 
 def _named(name: str) -> Tool:
     # Its module bears its name: an app that names its tool loads no other.
-    there = name in {module.name for module in pkgutil.iter_modules(__path__)}
-    module = importlib.import_module(f"{__name__}.{name}") if there else None
+    module = importlib.import_module(f"{__name__}.{name}") if name in _modules() else None
     tool: Tool | None = getattr(module, "TOOL", None) or tools().get(name)
     if tool is None:
         raise LbdartError(

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lbdart_cdk.core import git
 from lbdart_cdk.core.build_key import files_below
 from lbdart_cdk.core.project import read_toml
 from lbdart_cdk.core.store import Store
@@ -99,6 +98,8 @@ def _clone_repository(directory: Path, mirror: Mirror, store: Store) -> None:
     It is a clone, since git itself notes things in a repository that it is asked about. Where there is no
     git, the backend says what it lacks.
     """
+    from lbdart_cdk.core import git
+
     above = next((above for above in (directory, *directory.parents) if (above / ".git").exists()), None)
     executable = shutil.which("git")
     if above is None or executable is None or (copied := mirror.copy(above / ".git")).exists():

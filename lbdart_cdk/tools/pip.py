@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from lbdart_cdk.core import frontend, git
+from lbdart_cdk.core import frontend
 from lbdart_cdk.core.build_key import key_of
 from lbdart_cdk.core.credentials import known
 from lbdart_cdk.core.errors import LbdartError
@@ -448,6 +448,8 @@ def _environment(project: Project, requirements: _Requirements) -> dict[str, str
     It knows credentials by the name of an index, and indexes here have none: addresses that the file names
     are named once more, in the same order, with the user in them.
     """
+    from lbdart_cdk.core import git
+
     there = frontend.for_uv(git.environment())
     environment = {name: value for name, value in there.items() if name not in _OVERRULED}
     found = logins(project, requirements.addresses())

@@ -17,7 +17,6 @@ from ..project import Project, checked_pyproject
 from ..store import Store
 from ..target import Target
 from ..tool import Options, Tool
-from ..wheel import version_of
 from .artifact import LayerArtifact
 from .foundation import BaseLogger, LayerPathLayout
 
@@ -152,6 +151,8 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
 
     def step_3_execute_build(self) -> None:
         """Bring the wheels of the selection into ``dir_wheels``."""
+        from ..wheel import version_of  # an app that names no builder imports them all the same
+
         for name, path in self.artifact.wheels().items():
             self.log(f"{name} {version_of(path)}".rstrip())
             shutil.copyfile(path, self.path_layout.dir_wheels / f"{name}.whl")
