@@ -398,7 +398,9 @@ def _in_place(message: str, requirements: _Requirements, path: Path) -> str:
 
 
 def _remedy(message: str) -> str | None:
-    """Return what to do when uv was refused by an index."""
+    """Return what to do when uv was refused by an index, or by its own settings."""
+    if "Expected the output filename to be" in message:
+        return "Drop output-file from uv's settings for pip, and name the file with -o where you run uv."
     status = re.search(r"\b(401 Unauthorized|403 Forbidden)\b", message)
     return None if status is None else refused(int(status[1][:3]), with_login=bool(known()))
 

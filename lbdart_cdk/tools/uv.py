@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -167,6 +168,17 @@ def _export_error(project: Project, message: str) -> LbdartError:
             f"{project.manifest} does not match {workspace / 'pyproject.toml'}{others}.",
             "Run `uv lock` and commit the result.",
         )
+    if re.search(r"No interpreter found|Failed to download .*/cpython-", message):
+        required = _required_python(project)
+        return LbdartError(
+            f"uv finds no Python {required} on this machine, to read {project.manifest} with.",
+            "Install one with `uv python install`, or name one with the variable UV_PYTHON.",
+        )
+    if "incompatible with the declared conflicts" in message:
+        return LbdartError(
+            f"{project.name} in {project.root} has options that exclude each other: {message}.",
+            "Ask for one of them, and for the other in another layer.",
+        )
     if "is not defined in" in message:
         return LbdartError(
             f"The project {project.name} in {project.root} lacks what was asked for: {message}.",
@@ -176,6 +188,12 @@ def _export_error(project: Project, message: str) -> LbdartError:
         f"uv cannot read the lock of {project.root}: {message}.",
         "Run `uv lock --check` there to see all that uv says.",
     )
+
+
+def _required_python(project: Project) -> str:
+    workspace = Project(project.manifest.parent, project.manifest)
+    required = [str(one.requires_python) for one in (project, workspace) if one.requires_python is not None]
+    return ",".join(dict.fromkeys(required))
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -704,6 +704,11 @@ class TestMistakes:
         assert why in error.problem
         assert error.remedy == "Run `uv pip compile requirements.txt` there to see all that uv says."
 
+    def test_a_setting_of_uv_that_names_another_file_for_the_lock(self, root: Path, store: Store) -> None:
+        write(root, "beta")
+        write(root, "[tool.uv.pip]", 'output-file = "requirements.lock"', name="pyproject.toml")
+        assert refused(root, store).remedy.startswith("Drop output-file from uv's settings for pip")
+
     def test_uv_that_is_not_installed(
         self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -312,7 +312,31 @@ def test_a_python_that_is_not_installed_is_named(
         path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
     monkeypatch.delenv("UV_PYTHON")
     error = refused(orders, store)
-    assert "No interpreter found for Python >=3.99" in error.problem
+    assert error.problem == f"uv finds no Python >=3.99 on this machine, to read {orders / 'uv.lock'} with."
+    assert error.remedy.startswith("Install one with `uv python install`")
+
+
+def test_extras_that_exclude_each_other(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    root = make_project(
+        tmp_path / "app", extras={"one": ["beta"], "other": ["gamma"]},
+        tail="[tool.uv]\nconflicts = [[{ extra = 'one' }, { extra = 'other' }]]\n"
+        + index_table(workbench.index.url),
+    )  # fmt: skip
+    uv_lock(root)
+    assert chosen(lock(root, store, extras=("one",))) == ["beta"]
+    error = refused(root, store, extras=("one", "other"))
+    assert "has options that exclude each other: Extras `one` and `other`" in error.problem
+    assert error.remedy == "Ask for one of them, and for the other in another layer."
+
+
+def test_a_lock_for_other_machines_alone(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    root = make_project(
+        tmp_path / "app", dependencies=["alpha"],
+        tail="[tool.uv]\nenvironments = [\"sys_platform == 'darwin'\"]\n" + index_table(workbench.index.url),
+    )  # fmt: skip
+    uv_lock(root)
+    with pytest.raises(LbdartError, match=r"does not cover .*\nLock again with `environments` that"):
+        chosen(lock(root, store))
 
 
 def test_a_project_that_cannot_be_built(orders: Path, tmp_path: Path) -> None:
