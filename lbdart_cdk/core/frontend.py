@@ -18,8 +18,20 @@ from .errors import LbdartError
 from .project import Project
 from .tool import BuildError, run
 
-#: Variables of uv that would contradict the options that it is given here.
-_OVERRULED: Final = ("UV_FROZEN", "UV_LOCKED", "UV_NO_DEV", "UV_OUTPUT_FILE")
+#: Variables of uv that would contradict what it is asked here: which project, which part of it, and where to.
+_OVERRULED: Final = (
+    "UV_DEV",
+    "UV_FROZEN",
+    "UV_LOCKED",
+    "UV_NO_DEFAULT_GROUPS",
+    "UV_NO_DEV",
+    "UV_NO_EDITABLE",
+    "UV_NO_GROUP",
+    "UV_OUTPUT_FILE",
+    "UV_PROJECT",
+    "UV_WORKING_DIR",
+    "UV_WORKING_DIRECTORY",
+)
 
 #: How the variables begin that may hold passwords of indexes.
 _OF_TOOLS: Final = ("PIP_", "POETRY_", "UV_")
@@ -120,8 +132,12 @@ def run_uv(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
             "uv is not installed, and the project is locked or built with it.",
             "Install it: pip install 'lbdart_cdk[uv]'.",
         )
-    environment = {name: value for name, value in os.environ.items() if name not in _OVERRULED}
-    return run([executable, *arguments], cwd=cwd, environment=environment)
+    return run([executable, *arguments], cwd=cwd, environment=for_uv(os.environ))
+
+
+def for_uv(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for uv, in which only what is asked of it says what it does."""
+    return {name: value for name, value in environment.items() if name not in _OVERRULED}
 
 
 def this_python(project: Project) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 import shutil
@@ -10,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -19,6 +20,9 @@ from .build_key import files_below
 from .errors import LbdartError
 from .layer.foundation import LayerManifestManager
 from .target import SUPPORTED_RUNTIMES, Target, oldest_admitted
+
+#: How a file in UTF-16 starts.
+UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ def checked_pyproject(path: Path) -> Path:
 
 
 def _pinned_python(pin: Path) -> tuple[int, int]:
-    lines = (line.strip() for line in pin.read_text().splitlines())
+    lines = (line.strip() for line in decoded(pin.read_bytes()).splitlines())
     line = next((line for line in lines if line and not line.startswith("#")), "")
     match = re.fullmatch(r"(?:cpython-?|python)?(\d+)\.(\d+)(?:\..*)?", line)
     if match is None:
@@ -169,6 +173,11 @@ def _pinned_python(pin: Path) -> tuple[int, int]:
             "Write a version such as 3.13 there, or pass runtime=.",
         )
     return int(match[1]), int(match[2])
+
+
+def decoded(content: bytes) -> str:
+    """Return the text of a file that people write: UTF-8, or UTF-16 as PowerShell writes with ``>``."""
+    return content.decode("utf-16" if content.startswith(UTF_16) else "utf-8-sig", errors="replace")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -184,7 +193,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
     """Parse the content of a TOML file; ``path`` names it in the error."""
     try:
-        return tomllib.loads(content.decode())
+        return tomllib.loads(content.decode("utf-8-sig"))
     # Not only TOMLDecodeError: a number of 5,000 digits is another ValueError.
     except ValueError as error:
         raise LbdartError(f"{path} is not TOML: {error}.", "Correct the file, or make it again.") from error

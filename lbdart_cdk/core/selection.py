@@ -124,9 +124,13 @@ def select(
     except PylockSelectError as error:
         applying = [one for one in kept if _applies(one, environment, extras, groups)]
         _refuse_packages_without_wheel(applying, target, may_compile)
+        limits = pylock.environments or ()
+        there = dict[str, str | AbstractSet[str]](**environment)
+        is_limited = limits and not any(limit.evaluate(there) for limit in limits)
+        again = "with `environments` that admit it" if is_limited else "for this Python"
         raise LbdartError(
             f"The lock does not cover {target}: {in_one_line(error)}.",
-            "Lock again for this Python, or choose another runtime.",
+            f"Lock again {again}, or choose another runtime.",
         ) from error
     _refuse_packages_without_wheel([package for package, _ in chosen], target, may_compile)
     files, commits, local = [], [], []

@@ -71,9 +71,8 @@ class Tool(Frontend, Protocol):
         """A glob of the file names that it reads as a manifest when it is given one: ``pylock.*toml``."""
         ...
 
-    @property
-    def has_workspaces(self) -> bool:
-        """Whether a manifest may lie above a project, for several projects together."""
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """Tell whether a manifest above the project at ``root`` is that of a workspace which it is in."""
         ...
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
@@ -87,10 +86,18 @@ class Tool(Frontend, Protocol):
         ...
 
 
+def manifest_of(tool: Tool, root: Path) -> Path | None:
+    """Return the tool's manifest of the project at ``root``; a workspace's member has the workspace's."""
+    above = root.parents if (root / "pyproject.toml").is_file() else ()
+    places = (place / tool.manifest for place in (root, *above))
+    there = (path for path in places if path.is_file())
+    return next((path for path in there if path.parent == root or tool.is_member(root, path)), None)
+
+
 def run(
-    command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str], stdin: str = ""
+    command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end, with ``stdin`` and no more to read, and its output kept.
+    """Run a tool to its end, with nothing to read, and its output kept.
 
     Raises :class:`LbdartError` when it cannot be started or does not end; its exit code is the
     caller's to judge.
@@ -101,7 +108,7 @@ def run(
             [str(part) for part in command],
             cwd=cwd,
             env=dict(environment),
-            input=stdin,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import re
 from collections.abc import Collection, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.project import Project
-from lbdart_cdk.core.tool import Tool
+from lbdart_cdk.core.tool import Tool, manifest_of
 
 
 def __getattr__(name: str) -> Any:
@@ -27,10 +28,13 @@ def __getattr__(name: str) -> Any:
 @cache
 def tools() -> dict[str, Tool]:
     """Return all tools by name."""
-    modules = (
-        importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
-    )
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in _modules()]
     return {module.TOOL.name: module.TOOL for module in modules if hasattr(module, "TOOL")}
+
+
+@cache
+def _modules() -> tuple[str, ...]:
+    return tuple(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
 
 
 def find_project(path: str | Path, name: str | None = None) -> tuple[Project, Tool]:
@@ -57,9 +61,9 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     candidates = [tool] if tool is not None else list(tools().values())
     found = _manifests(root, candidates)
     if len(found) > 1:
-        place = next(iter(found.values())).parent
+        manifests = [Path(os.path.relpath(one, root)).as_posix() for one in found.values()]
         raise LbdartError(
-            f"{place} has more than one manifest: {_listed([one.name for one in found.values()], 'and')}.",
+            f"{root} has more than one manifest: {_listed(manifests, 'and')}.",
             f"Say which tool locks the project: {_listed([f'tool={one!r}' for one in found], 'or')}.",
         )
     if found:
@@ -76,8 +80,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
 
 def _named(name: str) -> Tool:
     # Its module bears its name: an app that names its tool loads no other.
-    there = name in {module.name for module in pkgutil.iter_modules(__path__)}
-    module = importlib.import_module(f"{__name__}.{name}") if there else None
+    module = importlib.import_module(f"{__name__}.{name}") if name in _modules() else None
     tool: Tool | None = getattr(module, "TOOL", None) or tools().get(name)
     if tool is None:
         raise LbdartError(
@@ -99,17 +102,9 @@ def _tool_of(manifest: Path, named: Tool | None) -> Tool:
 
 
 def _manifests(root: Path, candidates: Collection[Tool]) -> dict[str, Path]:
-    """Return the manifests of a directory by tool; a workspace's member has that of the workspace."""
-    places = (root, *root.parents) if (root / "pyproject.toml").is_file() else (root,)
-    for place in places:
-        found = {
-            tool.name: place / tool.manifest
-            for tool in candidates
-            if (place == root or tool.has_workspaces) and (place / tool.manifest).is_file()
-        }
-        if found:
-            return found
-    return {}
+    """Return the manifests of a project by tool."""
+    found = {tool.name: manifest_of(tool, root) for tool in candidates}
+    return {name: manifest for name, manifest in found.items() if manifest is not None}
 
 
 def _listed(names: Sequence[str], conjunction: str) -> str:

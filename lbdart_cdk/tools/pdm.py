@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -35,7 +34,7 @@ from lbdart_cdk.core.tool import Options
 
 from . import _toml
 from ._build import build_wheel
-from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, files_on, hashes
+from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes
 from ._logins import expanded, logins
 
 #: PDM's own group: the dependencies of the project itself.
@@ -55,7 +54,10 @@ class Pdm:
     name: str = "pdm"
     manifest: str = "pdm.lock"
     pattern: str = "pdm.lock"
-    has_workspaces: bool = False
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """There are no workspaces."""
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Turn ``pdm.lock`` into the standard's format; groups and extras become markers in it.
@@ -150,6 +152,8 @@ def _settings(pyproject: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _read(project: Project) -> dict[str, Any]:
+    from packaging.requirements import InvalidRequirement
+
     data = parse_toml(project.manifest_content, project.manifest)
     try:
         # With extras a package is there a second time, for what these require.
@@ -197,6 +201,8 @@ def _environments(targets: Iterable[Mapping[str, str]]) -> Iterator[str]:
 
 
 def _files_there(packages: Iterable[Mapping[str, Any]], project: Project) -> dict[str, dict[str, Any]]:
+    from ._pages import files_on
+
     """Return by package which of its files the sources have; of several the first that has it."""
     named: dict[str, dict[str, dict[str, str]]] = {
         canonicalize_name(package["name"]): {file["file"]: hashes(file) for file in package["files"]}
@@ -300,6 +306,8 @@ def _marker(package: Mapping[str, Any], optional: set[str]) -> str:
 
 def _requires(packages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
     """Return who requires whom; what an extra requires counts when the extra is used."""
+    from packaging.requirements import Requirement
+
     edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
     for package in packages:
         for line in package.get("dependencies", []):

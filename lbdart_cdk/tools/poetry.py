@@ -34,7 +34,7 @@ from lbdart_cdk.core.tool import Options
 
 from . import _toml
 from ._build import build_wheel
-from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, files_on, hashes, pip_setting
+from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
 from ._logins import logins
 
 #: Poetry's own group: the dependencies of the project itself.
@@ -55,7 +55,10 @@ class Poetry:
     name: str = "poetry"
     manifest: str = "poetry.lock"
     pattern: str = "poetry.lock"
-    has_workspaces: bool = False
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """There are no workspaces."""
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Turn ``poetry.lock`` into the standard's format; groups and extras become markers in it.
@@ -236,6 +239,8 @@ def _index(package: Mapping[str, Any]) -> str | None:
 
 
 def _addresses(project: Project, packages: list[dict[str, Any]], indexes: Mapping[str, str]) -> _Addresses:
+    from ._pages import files_on
+
     wanted: defaultdict[str | None, set[str]] = defaultdict(set)
     for package in packages:
         if _kind(package) in ("index", "legacy"):

@@ -29,13 +29,16 @@ class Pylock:
     name: str = "pylock"
     manifest: str = "pylock.toml"
     pattern: str = "pylock.*toml"
-    has_workspaces: bool = False
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """There are no workspaces."""
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Read the lock; extras and groups are selected by the markers in it."""
         known = store.memo("pylocks", project.manifest_sha256, lambda: _known(project))
         return Lock(
-            content=project.manifest_content.decode(),
+            content=project.manifest_content.decode("utf-8-sig"),
             origin=project.manifest,
             base=project.manifest.parent,
             local=known["local"],

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
 from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core import frontend
-from lbdart_cdk.core.build_key import key_of
+from lbdart_cdk.core.build_key import key_of, tree_hash
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
 from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
@@ -25,9 +28,12 @@ from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options, said
 
 from ._logins import logins
+from ._mirror import left_to_backend, mirrored, uv_table
 
-#: Kinds of ``source`` in uv.lock that are directories of the user's.
+#: Kinds of ``source`` in uv.lock that are directories of the user's ...
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
+#: ... and those that are archives, or may be folders of archives.
+_ARCHIVES: Final = ("path", "registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,16 @@ class Uv:
     name: str = "uv"
     manifest: str = "uv.lock"
     pattern: str = "uv.lock"
-    has_workspaces: bool = True
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        """Read the workspace's members from the ``pyproject.toml`` beside its lock."""
+        workspace = manifest.parent
+        table = uv_table(workspace).get("workspace")
+        return (
+            isinstance(table, dict)
+            and _matches(root, workspace, table.get("members", ()))
+            and not _matches(root, workspace, table.get("exclude", ()))
+        )
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Export ``uv.lock`` for the project's own dependencies and the options.
@@ -45,11 +60,13 @@ class Uv:
         ``uv.lock`` covers every target. uv is only asked when the lock, a ``pyproject.toml`` it depends on
         or the options are new: its answer, and that it found the lock up to date, is kept in the store.
         """
-        graph = store.memo("uv-locks", project.manifest_sha256, lambda: _graph(project))
+        graph = store.memo("uv-graphs", project.manifest_sha256, lambda: _graph(project))
+        directories = _places(project, [".", str(project.root), *graph["directories"]])
+        archives = _places(project, graph["archives"])
         key = key_of(
             {
                 "manifest": project.manifest_sha256,
-                "pyprojects": list(_pyproject_hashes(project, graph["directories"])),
+                "directories": list(_metadata_hashes(directories)),
                 "project": project.name,
                 # uv writes a wheel in a local folder with its absolute path.
                 "root": str(project.root),
@@ -57,7 +74,9 @@ class Uv:
                 "groups": options.groups,
             }
         )
-        exported = store.memo("uv-exports", key, lambda: _export(project, options))
+        exported = store.memo(
+            "uv-exports", key, lambda: _export(project, directories, archives, options, store)
+        )
         return Lock(
             content=exported["content"],
             origin=project.manifest,
@@ -75,6 +94,15 @@ class Uv:
 TOOL: Final = Uv()
 
 
+def _matches(root: Path, workspace: Path, patterns: Iterable[str]) -> bool:
+    """Tell whether one of the patterns, which start from the workspace, is for a directory in it."""
+    below = root.relative_to(workspace)
+    return any(
+        fnmatch(str(below), pattern) if "**" in pattern else (Path("/") / below).match(f"/{pattern}")
+        for pattern in (os.path.normpath(one) for one in patterns)
+    )
+
+
 def _graph(project: Project) -> dict[str, Any]:
     """Read from ``uv.lock`` which packages are directories, and who requires whom."""
     data = parse_toml(project.manifest_content, project.manifest)
@@ -89,36 +117,67 @@ def _graph(project: Project) -> dict[str, Any]:
     requires = {name: requirements(required) for name, required in edges.items()}
     sources = [package.get("source", {}) for package in packages]
     directories = [source[kind] for source in sources for kind in _DIRECTORIES if kind in source]
-    return {"directories": directories, "requires": requires}
+    archives = {
+        source[kind] for source in sources for kind in _ARCHIVES if "://" not in source.get(kind, "://")
+    }
+    return {"directories": directories, "archives": sorted(archives), "requires": requires}
 
 
-def _pyproject_hashes(project: Project, directories: list[str]) -> Iterator[str]:
-    """Yield a hash of every ``pyproject.toml`` that ``uv.lock`` was made from."""
-    for directory in (project.root, *(project.manifest.parent / name for name in directories)):
-        path = directory / "pyproject.toml"
-        yield hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
+def _places(project: Project, locked: Iterable[str]) -> list[Path]:
+    """Return the files and directories of the user's that ``uv.lock`` names."""
+    places = (Path(os.path.normpath(project.manifest.parent / name)) for name in locked)
+    return [path for path in places if path.exists()]
 
 
-def _export(project: Project, options: Options) -> dict[str, Any]:
+def _metadata_hashes(directories: list[Path]) -> Iterator[str]:
+    """Yield a hash of all that says what each directory requires. A lock does not have what version it is."""
+    for directory in directories:
+        if left_to_backend(directory) <= {"version"}:
+            path = directory / "pyproject.toml"
+            yield hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
+        else:
+            yield tree_hash(directory)
+
+
+def _export(
+    project: Project, directories: list[Path], archives: list[Path], options: Options, store: Store
+) -> dict[str, Any]:
     chosen = [f"--extra={name}" for name in options.extras] + [f"--group={name}" for name in options.groups]
-    with announced(f"Reading {project.manifest.name} of {project.name}"):
+    with (
+        announced(f"Reading {project.manifest.name} of {project.name}"),
+        mirrored(directories, store, archives) as mirror,
+    ):
         result = frontend.run_uv(
             "export", "--quiet", "--format=pylock.toml", "--locked", "--no-header",
             "--no-emit-project", "--no-default-groups", *frontend.this_python(project), *chosen,
-            cwd=project.root,
+            cwd=mirror.copy(project.root),
         )  # fmt: skip
-    if result.returncode:
-        raise _export_error(project, said(result))
-    packages = tomllib.loads(result.stdout).get("packages", [])
+        if result.returncode:
+            raise _export_error(project, mirror.in_place(said(result)))
+    content = mirror.in_place(result.stdout)
+    packages = tomllib.loads(content).get("packages", [])
     local = {package["name"]: package["directory"]["path"] for package in packages if "directory" in package}
-    return {"content": result.stdout, "local": local}
+    return {"content": content, "local": local}
 
 
 def _export_error(project: Project, message: str) -> LbdartError:
     if "needs to be updated" in message:
+        workspace = project.manifest.parent
+        others = ", or that of a member of the workspace" if workspace != project.root else ""
         return LbdartError(
-            f"{project.manifest} does not match {project.root / 'pyproject.toml'}.",
+            f"{project.manifest} does not match {workspace / 'pyproject.toml'}{others}.",
             "Run `uv lock` and commit the result.",
+        )
+    if re.search(r"No interpreter found|Failed to download .*/cpython-", message):
+        required = _required_python(project)
+        return LbdartError(
+            f"uv finds no Python {required} on this machine, to read {project.manifest} with.",
+            "Install one with `uv python install`, or name one with the variable UV_PYTHON.",
+        )
+    if "incompatible with the declared conflicts" in message:
+        return LbdartError(
+            f"{project.name} in {project.root} has options that exclude each other: {message}.",
+            "Ask for one of them, and for the other in another layer.",
         )
     if "is not defined in" in message:
         return LbdartError(
@@ -129,6 +188,12 @@ def _export_error(project: Project, message: str) -> LbdartError:
         f"uv cannot read the lock of {project.root}: {message}.",
         "Run `uv lock --check` there to see all that uv says.",
     )
+
+
+def _required_python(project: Project) -> str:
+    workspace = Project(project.manifest.parent, project.manifest)
+    required = [str(one.requires_python) for one in (project, workspace) if one.requires_python is not None]
+    return ",".join(dict.fromkeys(required))
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -95,6 +95,25 @@ def test_the_pinned_python(tmp_path: Path, pin: str) -> None:
     assert found.python() == (3, 13)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_pin_as_powershell_writes_it(tmp_path: Path, encoding: str) -> None:
+    found = project(tmp_path)
+    (tmp_path / ".python-version").write_text("3.13\n", encoding)
+    assert found.python() == (3, 13)
+
+
+def test_a_pin_that_is_no_text(tmp_path: Path) -> None:
+    found = project(tmp_path)
+    (tmp_path / ".python-version").write_bytes(b"\x80\x81")
+    with pytest.raises(LbdartError, match=r"\.python-version pins .*, which names no Python version"):
+        found.python()
+
+
+def test_a_pyproject_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
+    found = project(tmp_path, '\ufeff[project]\nname = "orders"\n')
+    assert found.name == "orders"
+
+
 @pytest.mark.parametrize("pin", ["", "pypy3.10", "3", "3.13t", "latest"])
 def test_a_pin_that_lambda_has_no_python_for(tmp_path: Path, pin: str) -> None:
     with pytest.raises(LbdartError, match=r"\.python-version pins .*\n.*runtime="):

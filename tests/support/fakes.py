@@ -23,11 +23,13 @@ class FakeTool:
     name: str = "fake"
     manifest: str = "fake.lock"
     pattern: str = "fake.lock"
-    has_workspaces: bool = False
     tag: str = "py3-none-any"
     version: str = "1.0"
     built: list[Path] = field(default_factory=list)
     asked: list[Options] = field(default_factory=list)
+
+    def is_member(self, root: Path, manifest: Path) -> bool:
+        return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         self.asked.append(options)

@@ -81,6 +81,19 @@ def make_project(
     return root
 
 
+def leave_extras_to_backend(root: Path) -> Path:
+    """Let the build backend of a project without extras say which it has, so that uv has to ask it."""
+    pyproject, backend = root / "pyproject.toml", root / "backend.py"
+    table, dynamic = "[project.optional-dependencies]", 'dynamic = ["optional-dependencies"]'
+    pyproject.write_text(pyproject.read_text().replace(table, dynamic))
+    version = "Version: {project['version']}\\n\""
+    requires = """ + "".join(f"Requires-Dist: {one}\\n" for one in project["dependencies"])"""
+    backend.write_text(
+        backend.read_text().replace(version, version + requires) + "\nbuild_editable = build_wheel\n"
+    )
+    return root
+
+
 def make_sdist(folder: Path, name: str, version: str = "1.0", *, tag: str = "py3-none-any") -> Path:
     """Write a source distribution; ``tag`` is that of the wheel which it builds to."""
     folder.mkdir(parents=True, exist_ok=True)

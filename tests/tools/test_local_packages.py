@@ -14,9 +14,10 @@ from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import find_project, tools
 from tests.support import pdm, poetry
+from tests.support.git import git, make_repository
 from tests.support.index import Index
 from tests.support.locks import locked
-from tests.support.projects import index_table, make_project, uv_lock
+from tests.support.projects import index_table, leave_extras_to_backend, make_project, uv_lock
 from tests.support.wheels import names_in
 
 #: A build backend that is setuptools as it is installed here: nothing is downloaded to build with.
@@ -133,4 +134,35 @@ def test_what_setuptools_left_of_earlier_builds_is_not_in_it(root: Path, store: 
     names = names_in(layer(root, store).build())
     assert "python/lib/app.py" in names
     assert "python/lib/gone.py" not in names
+    assert state(root.parent) == before
+
+
+#: A build backend that says what a package requires, and wants to know the tags of the repository it is in.
+TAGGED = """
+import subprocess
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    subprocess.run(["git", "describe", "--tags", "--dirty"], check=True, stdout=subprocess.DEVNULL)
+    with zipfile.ZipFile(pathlib.Path(metadata_directory, build_wheel(metadata_directory))) as wheel:
+        wheel.extractall(metadata_directory, [name for name in wheel.namelist() if "dist-info" in name])
+    return "lib-1.2.0.dist-info"
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+"""
+
+
+@pytest.mark.parametrize("tool", LOCKED_WITH)
+def test_a_backend_that_is_asked_what_a_package_requires_writes_nothing_there(
+    tool: str, tmp_path: Path, index: Index, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lib = leave_extras_to_backend(make_project(tmp_path / "workspace/libs/lib", "lib"))
+    (lib / "backend.py").write_text((lib / "backend.py").read_text() + TAGGED)
+    make_repository(lib.parent)
+    git(lib.parent, "tag", "1.2.0")
+    root = LOCKED_WITH[tool](tmp_path / "workspace", index)
+    (lib / "src/lib/app.py").touch()  # git looks at what changed, and notes that it did not
+    before = state(root.parent)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    assert "python/lib/app.py" in names_in(layer(root, store).build())
+    assert layer(root, store).build_key == layer(root, Store(tmp_path / "other store")).build_key
     assert state(root.parent) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,11 @@ from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import _index, find_project, pip
 from tests.support.git import commit_all, git, make_repository
 from tests.support.index import Index
-from tests.support.projects import files_in, make_project, make_sdist
+from tests.support.projects import BACKEND, files_in, make_project, make_sdist
 from tests.support.wheels import make_wheel, names_in, sha256
 
+#: Where the backend of the tests says what a project is.
+SAYS_EXTRA = re.compile(r"(Metadata-Version: 2.1\\n)")
 X86 = Target((3, 13))
 
 
@@ -123,6 +126,75 @@ class TestWhatAFileCanSay:
         inputs = {path.relative_to(root).as_posix() for path in lock(root, store).inputs}
         assert inputs == {"sub/base.txt", "sub/more.txt", "sub/limits.txt"}
 
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("# ends so \\\nurllib3\nbeta==1.0\n", ["beta-1.0", "urllib3-1.0"]),
+            ("beta \\\n# ends it\nurllib3\n", ["beta-2.0", "urllib3-1.0"]),
+            ("beta \\\n  <2\nurllib3\n", ["beta-1.0", "urllib3-1.0"]),
+            ("beta=\\\r\n=1.0\r\n", ["beta-1.0"]),
+            ("beta # is all of it \\\nurllib3\n", ["beta-2.0"]),
+            ("beta \\\n\nurllib3\n", ["beta-2.0", "urllib3-1.0"]),
+            ("urllib3\nbeta==1.0 \\", ["beta-1.0", "urllib3-1.0"]),
+        ],
+    )
+    def test_lines_go_on_as_in_pip(self, root: Path, store: Store, text: str, found: list[str]) -> None:
+        (root / "requirements.txt").write_bytes(text.encode())
+        assert versions(root, store) == found
+
+    @pytest.mark.parametrize("goes_on", ["urllib3 \\", "urllib3"])
+    def test_a_file_that_limits_and_is_included_does_both(
+        self, root: Path, store: Store, goes_on: str
+    ) -> None:
+        write(root, "-c base.txt", "-r base.txt", goes_on, ">=1" if goes_on.endswith("\\") else "")
+        write(root, "beta==1.0", name="base.txt")
+        assert versions(root, store) == ["beta-1.0", "urllib3-1.0"]
+
+    @pytest.mark.parametrize("name", ["requirements.txt", "sub/limits.txt", "sub/base.txt"])
+    def test_a_line_may_go_on_in_any_of_the_files(self, root: Path, store: Store, name: str) -> None:
+        make_wheel(root / "sub/wheels", "vendored")
+        lines = {
+            "requirements.txt": ["-r sub/base.txt", "beta>=1"],
+            "sub/base.txt": ["--find-links wheels", "-c limits.txt", "vendored>=1"],
+            "sub/limits.txt": ["beta>=1", "beta<2"],
+        }
+        lines[name][-1] = lines[name][-1].replace("a", "a\\\n").replace("ed>", "ed \\\n>")
+        for each, said in lines.items():
+            write(root, *said, name=each)
+        assert versions(root, store) == ["beta-1.0", "vendored-1.0"]
+
+    def test_a_short_option_may_have_its_value_at_once(
+        self, root: Path, store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
+        make_wheel(root / "wheels", "vendored")
+        make_project(root / "lib", "lib")
+        write(root, f"-i{index.url}/simple/", "-fwheels", "-rmore.txt", "-climits.txt", "vendored", "-e./lib")
+        write(root, "beta", name="more.txt")
+        write(root, "beta<2", name="limits.txt")
+        assert versions(root, store) == ["beta-1.0", "vendored-1.0"]
+        assert lock(root, store).local_directories() == {"lib": root / "lib"}
+
+    def test_a_folder_of_wheels_may_start_from_the_project(self, root: Path, store: Store) -> None:
+        make_wheel(root / "wheels", "vendored")
+        write(root, "-r sub/base.txt")
+        write(root, "--find-links wheels", "vendored", name="sub/base.txt")
+        assert versions(root, store) == ["vendored-1.0"]
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    def test_a_file_as_powershell_writes_it(
+        self, root: Path, store: Store, packages: dict[str, Path], encoding: str
+    ) -> None:
+        (root / "requirements.txt").write_text(f"{hashed(packages['beta'])}\n", encoding)
+        assert lock(root, store).pinned
+        assert versions(root, store) == ["beta-1.0"]
+
+    def test_a_message_names_the_file_and_no_copy_of_it(self, root: Path, store: Store) -> None:
+        path = write(root, "beta \\", "= 1")
+        problem = refused(root, store).problem
+        assert f"`{path}`" in problem
+        assert str(store.root) not in problem
+
     def test_a_variable_in_a_path(self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("STAGE", "prod")
         write(root, "-r ${STAGE}.txt")
@@ -153,6 +225,37 @@ class TestWhatAFileCanSay:
         write(root, line)
         assert packed(root, store) == {"lib", "beta"} if "fast" in line else {"lib"}
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "./my%20lib",
+            "-e./my lib[fast]",
+            "--editable ./my lib ; python_version > '3'",
+            "lib @ file://${HERE}/my%20lib",
+            "lib[fast] @ ./my lib",
+            "./static",
+        ],
+    )
+    def test_a_local_project_whose_backend_says_what_it_requires(
+        self, root: Path, store: Store, line: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = "my%20lib" if line.startswith("./my%20lib") else "my lib"
+        lib = make_project(root / place, "lib", extras={"fast": ["beta"]})
+        pyproject = lib / "pyproject.toml"
+        pyproject.write_text(pyproject.read_text().replace("dependencies = []", 'dynamic = ["dependencies"]'))
+        (lib / "backend.py").write_text(
+            SAYS_EXTRA.sub(r"\1Provides-Extra: fast\\nRequires-Dist: beta; extra == 'fast'\\n", BACKEND)
+        )
+        sources = f"[tool.uv.sources]\nlib = {{ path = '../{place}' }}\n"
+        static = make_project(root / "static", "static", dependencies=["lib"], tail=sources)
+        monkeypatch.setenv("HERE", str(root))
+        write(root, line)
+        before = files_in(root)
+        directories = {"lib": lib} | ({"static": static} if "static" in line else {})
+        assert lock(root, store).local_directories() == directories
+        assert packed(root, store) == {*directories} | ({"beta"} if "fast" in line else set())
+        assert files_in(root) == before
+
     def test_archives_at_an_address(self, root: Path, store: Store, index: Index) -> None:
         make_project(root.parent / "in/mono/libs/lib", "lib")
         made = Path(shutil.make_archive(str(index.folder / "mono-1"), "gztar", root.parent / "in", "mono"))
@@ -178,6 +281,8 @@ class TestWhatAFileCanSay:
         address = index.file_url(packages["beta"]).replace("//", "//ci:${TOKEN}@")
         write(root, f"beta @ {address}#sha256={sha256(packages['beta'])}")
         monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple/")
+        assert packed(root, store) == {"beta"}
+        write(root, "beta @ \\", f"{address}#sha256={sha256(packages['beta'])}")
         assert packed(root, store) == {"beta"}
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
 
@@ -208,6 +313,23 @@ class TestWhatAFileCanSay:
         monkeypatch.delenv("PIP_PRE")
         write(root, "--pre", "beta")
         assert versions(root, store) == ["beta-3.0rc1"]
+
+    @pytest.mark.parametrize("variable", ["UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"])
+    def test_a_variable_of_uv_that_names_another_project(
+        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        write(root, "beta")
+        write(root.parent / "other", "alpha")
+        monkeypatch.setenv(variable, str(root.parent / "other"))
+        assert versions(root, store) == ["beta-2.0"]
+
+    @pytest.mark.parametrize("variable", ["UV_EXCLUDE", "UV_OVERRIDE"])
+    def test_a_variable_of_uv_that_overrules_the_file(
+        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        write(root, "beta==2.0")
+        monkeypatch.setenv(variable, str(write(root, "beta==1.0", name="other.txt")))
+        assert versions(root, store) == ["beta-2.0"]
 
     def test_options_that_change_nothing(self, root: Path, store: Store) -> None:
         write(root, "--prefer-binary", "--use-feature fast-deps", "beta")
@@ -428,6 +550,15 @@ class TestPinnedByHash:
         write(root, f"beta @ {address}")
         assert lock(root, store).pinned
 
+    def test_a_variable_of_uv_that_chooses_among_several_files(
+        self, root: Path, store: Store, packages: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both = " ".join(f"--hash=sha256:{sha256(packages[name])}" for name in ("beta", "beta 2"))
+        write(root, f"beta>=1 {both}")
+        assert versions(root, store) == ["beta-2.0"]
+        monkeypatch.setenv("UV_RESOLUTION", "lowest")
+        assert versions(root, store) == ["beta-1.0"]
+
 
 class TestNotPinned:
     """It works, is locked anew each time, and is said."""
@@ -572,6 +703,11 @@ class TestMistakes:
         assert error.problem.startswith(f"uv cannot lock {path} for python3.13 on x86_64 (glibc 2.34): ")
         assert why in error.problem
         assert error.remedy == "Run `uv pip compile requirements.txt` there to see all that uv says."
+
+    def test_a_setting_of_uv_that_names_another_file_for_the_lock(self, root: Path, store: Store) -> None:
+        write(root, "beta")
+        write(root, "[tool.uv.pip]", 'output-file = "requirements.lock"', name="pyproject.toml")
+        assert refused(root, store).remedy.startswith("Drop output-file from uv's settings for pip")
 
     def test_uv_that_is_not_installed(
         self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch

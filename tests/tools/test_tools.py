@@ -17,7 +17,7 @@ from tests.support.projects import make_project
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = make_project(tmp_path / "orders")
+    root = make_project(tmp_path / "orders", tail="[tool.uv.workspace]\nmembers = ['./packages/*', 'd/**']\n")
     (root / "uv.lock").write_text("version = 1\n")
     return root
 
@@ -123,11 +123,54 @@ def test_more_than_two_manifests(root: Path) -> None:
         assert find_project(root, tool.name) == (Project(root, root / tool.manifest), tool)
 
 
-def test_the_tool_that_is_named_is_looked_for_above_the_manifests_of_others(root: Path) -> None:
+def test_a_member_of_a_workspace_may_have_a_manifest_of_another_tool(root: Path) -> None:
     member = make_project(root / "packages/lib", "lib")
     (member / "pylock.toml").write_text("")
-    assert find_project(member)[0].manifest == member / "pylock.toml"
+    error = refused(member)
+    assert error.problem == f"{member} has more than one manifest: pylock.toml and ../../uv.lock."
+    assert find_project(member, "pylock")[0].manifest == member / "pylock.toml"
     assert find_project(member, "uv")[0].manifest == root / "uv.lock"
+
+
+@pytest.mark.parametrize(
+    ("place", "is_member"),
+    [
+        ("packages/lib", True),
+        ("d/e/lib", True),
+        ("packages", False),
+        ("packages/lib/nested", False),
+        ("other/packages/lib", False),
+        ("infra", False),
+    ],
+)
+def test_a_workspace_has_the_members_that_it_names(root: Path, place: str, is_member: bool) -> None:
+    project = make_project(root / place, "lib")
+    if is_member:
+        assert find_project(project)[0].manifest == root / "uv.lock"
+    else:
+        assert re.match(r"There is no .*uv\.lock in ", refused(project).problem)
+        (project / "requirements.txt").write_text("")
+        assert find_project(project)[0].manifest == project / "requirements.txt"
+
+
+def test_a_workspace_has_no_members_that_it_excludes(root: Path) -> None:
+    with (root / "pyproject.toml").open("a") as file:
+        file.write("exclude = ['packages/old-*']\n")
+    assert find_project(make_project(root / "packages/new"))[0].manifest == root / "uv.lock"
+    assert "There is no" in refused(make_project(root / "packages/old-lib")).problem
+
+
+def test_what_is_above_a_project_is_told_by_its_real_path(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = make_project(root / "packages/lib", "lib")
+    (tmp_path / "link").symlink_to(member)
+    assert find_project(tmp_path / "link")[0] == Project(member, root / "uv.lock")
+    other = make_project(tmp_path / "other")
+    monkeypatch.chdir(root / "packages")
+    assert "There is no" in refused("../../other").problem
+    (other / "uv.lock").write_text("")
+    assert find_project("../../other/uv.lock")[0] == Project(other, other / "uv.lock")
 
 
 def test_only_a_tool_with_workspaces_is_looked_for_above_a_project(root: Path) -> None:

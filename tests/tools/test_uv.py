@@ -18,7 +18,14 @@ from lbdart_cdk.core.target import Target
 from lbdart_cdk.core.tool import Options
 from lbdart_cdk.tools import find_project, uv
 from tests.support.git import commit_all, make_repository
-from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
+from tests.support.projects import (
+    Workbench,
+    files_in,
+    index_table,
+    leave_extras_to_backend,
+    make_project,
+    uv_lock,
+)
 from tests.support.wheels import make_wheel, names_in
 
 
@@ -88,6 +95,39 @@ def test_a_lock_that_does_not_match_its_pyproject_says_uv_lock(orders: Path, sto
     error = refused(orders, store)
     assert error.problem == f"{orders / 'uv.lock'} does not match {pyproject}."
     assert error.remedy == "Run `uv lock` and commit the result."
+
+
+def test_a_lock_that_no_longer_matches_its_workspace(
+    workbench: Workbench, tmp_path: Path, store: Store
+) -> None:
+    """Also where the workspace is no project itself."""
+    workspace = tmp_path / "workspace"
+    member = make_project(workspace / "app", "app", dependencies=["alpha"])
+    pyproject = workspace / "pyproject.toml"
+    pyproject.write_text("[tool.uv.workspace]\nmembers = ['app']\n" + index_table(workbench.index.url))
+    uv_lock(workspace)
+    lock(member, store)
+    tables = pyproject.read_text()
+    pyproject.write_text(f"[tool.uv]\nconstraint-dependencies = ['urllib3<9']\n{tables}")
+    error = refused(member, store)
+    assert error.problem == (
+        f"{workspace / 'uv.lock'} does not match {pyproject}, or that of a member of the workspace."
+    )
+    pyproject.write_text(tables)
+    lock(member, store)
+
+
+def test_a_lock_that_does_not_match_what_a_backend_says(
+    workbench: Workbench, tmp_path: Path, store: Store
+) -> None:
+    root = leave_extras_to_backend(make_project(tmp_path / "app", "app", dependencies=["alpha"]))
+    pyproject = root / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + index_table(workbench.index.url))
+    uv_lock(root)
+    lock(root, store)
+    backend = root / "backend.py"
+    backend.write_text(backend.read_text().replace('project["dependencies"]', '["beta"]'))
+    assert refused(root, store).problem == f"{root / 'uv.lock'} does not match {pyproject}."
 
 
 def test_an_extra_that_the_project_lacks(orders: Path, store: Store) -> None:
@@ -211,12 +251,39 @@ def test_wheels_in_a_folder_are_those_of_this_copy_of_the_project(tmp_path: Path
         assert Path(str(wheel.source).removeprefix("file://")).parent == root / "wheels"
 
 
+def test_files_beside_a_project_whose_backend_says_what_it_requires(tmp_path: Path, store: Store) -> None:
+    root = make_project(
+        tmp_path / "one", dependencies=["alpha", "beta"],
+        tail='[[tool.uv.index]]\nname = "flat"\nurl = "./wheels"\nformat = "flat"\ndefault = true\n'
+        f"[tool.uv.sources]\nbeta = {{ path = '../{make_wheel(tmp_path, 'beta').name}' }}\n",
+    )  # fmt: skip
+    make_wheel(root / "wheels")
+    leave_extras_to_backend(root)
+    uv_lock(root)
+    alpha, beta = (str(wheel.source) for wheel in select(lock(root, store), Target((3, 11))).wheels)
+    assert alpha == (root / "wheels/alpha-1.0-py3-none-any.whl").as_uri()
+    assert Path(beta).resolve() == tmp_path / "beta-1.0-py3-none-any.whl"
+
+
 def test_variables_of_uv_do_not_change_the_answer(
     orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_FROZEN", "1")
     monkeypatch.setenv("UV_NO_DEV", "1")
+    monkeypatch.setenv("UV_NO_GROUP", "ops")
     assert chosen(lock(orders, store, groups=("ops",))) == ["alpha", "gamma", "native", "urllib3"]
+
+
+@pytest.mark.parametrize("variable", ["UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"])
+def test_a_variable_that_names_another_project_is_not_for_this_one(
+    orders: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    other = make_project(tmp_path / "other", "other")
+    uv_lock(other)
+    monkeypatch.setenv(variable, str(other))
+    assert chosen(lock(orders, store)) == ["alpha", "native", "urllib3"]
+    uv.TOOL.build_wheel(orders, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").glob("*.whl")] == ["orders-1.2.0-py3-none-any.whl"]
 
 
 def test_a_project_is_built_by_its_own_backend(orders: Path, tmp_path: Path) -> None:
@@ -245,7 +312,31 @@ def test_a_python_that_is_not_installed_is_named(
         path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
     monkeypatch.delenv("UV_PYTHON")
     error = refused(orders, store)
-    assert "No interpreter found for Python >=3.99" in error.problem
+    assert error.problem == f"uv finds no Python >=3.99 on this machine, to read {orders / 'uv.lock'} with."
+    assert error.remedy.startswith("Install one with `uv python install`")
+
+
+def test_extras_that_exclude_each_other(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    root = make_project(
+        tmp_path / "app", extras={"one": ["beta"], "other": ["gamma"]},
+        tail="[tool.uv]\nconflicts = [[{ extra = 'one' }, { extra = 'other' }]]\n"
+        + index_table(workbench.index.url),
+    )  # fmt: skip
+    uv_lock(root)
+    assert chosen(lock(root, store, extras=("one",))) == ["beta"]
+    error = refused(root, store, extras=("one", "other"))
+    assert "has options that exclude each other: Extras `one` and `other`" in error.problem
+    assert error.remedy == "Ask for one of them, and for the other in another layer."
+
+
+def test_a_lock_for_other_machines_alone(workbench: Workbench, tmp_path: Path, store: Store) -> None:
+    root = make_project(
+        tmp_path / "app", dependencies=["alpha"],
+        tail="[tool.uv]\nenvironments = [\"sys_platform == 'darwin'\"]\n" + index_table(workbench.index.url),
+    )  # fmt: skip
+    uv_lock(root)
+    with pytest.raises(LbdartError, match=r"does not cover .*\nLock again with `environments` that"):
+        chosen(lock(root, store))
 
 
 def test_a_project_that_cannot_be_built(orders: Path, tmp_path: Path) -> None:

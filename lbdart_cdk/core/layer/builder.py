@@ -18,10 +18,9 @@ from ..project import Project, checked_pyproject
 from ..several import several
 from ..store import Store
 from ..target import Target
-from ..tool import Options, Tool
-from ..wheel import version_of
+from ..tool import Options, Tool, manifest_of
 from .artifact import LayerArtifact
-from .foundation import BaseLogger, LayerPathLayout, path_of_manifest
+from .foundation import BaseLogger, LayerPathLayout
 
 
 class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
@@ -136,8 +135,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     def artifact(self) -> LayerArtifact:
         """The layer's inputs."""
         root = self.path_layout.dir_project_root.resolve()
-        manifest = path_of_manifest(root, self.tool.manifest, has_workspaces=self.tool.has_workspaces)
-        project = Project(root, manifest)
+        project = Project(root, manifest_of(self.tool, root) or root / self.tool.manifest)
         return LayerArtifact(
             project,
             self.tool,
@@ -165,6 +163,8 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
 
     def step_3_execute_build(self) -> None:
         """Bring the wheels of the selection into ``dir_wheels``."""
+        from ..wheel import version_of  # an app that names no builder imports them all the same
+
         for name, path in self.artifact.wheels().items():
             self.log(f"{name} {version_of(path)}".rstrip())
             shutil.copyfile(path, self.path_layout.dir_wheels / f"{name}.whl")

@@ -138,9 +138,9 @@ class LayerPathLayout:
         """
         if tool not in _MANIFEST_NAMES:
             raise LbdartError(f"There is no tool {tool!r}.", f"Choose one of {', '.join(_MANIFEST_NAMES)}.")
-        return path_of_manifest(
-            self.dir_project_root, _MANIFEST_NAMES[tool], has_workspaces=tool in _WITH_WORKSPACES
-        )
+        root, name = self.dir_project_root, _MANIFEST_NAMES[tool]
+        above = root.absolute().parents if tool in _WITH_WORKSPACES else ()
+        return next((place / name for place in (root, *above) if (place / name).is_file()), root / name)
 
     @property
     def path_build_lambda_layer_zip(self) -> Path:
@@ -167,12 +167,6 @@ class LayerPathLayout:
                 "Move or copy it below the project root.",
             ) from None
         return "/".join([CONTAINER_ROOT, *relative.parts])
-
-
-def path_of_manifest(root: Path, name: str, *, has_workspaces: bool) -> Path:
-    """Where the manifest of a project is: in its folder, or above it if the project is in a workspace."""
-    above = root.absolute().parents if has_workspaces and (root / "pyproject.toml").is_file() else ()
-    return next((place / name for place in (root, *above) if (place / name).is_file()), root / name)
 
 
 def refuse_unless_path(name: str, path: object, example: str) -> None:
