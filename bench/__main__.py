@@ -12,10 +12,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from bench.locks import locked_by_each_tool
-from bench.measure import ROUNDS, Run, interleave, run
+from bench.measure import ROUNDS, Run, in_rounds, interleave, run
 from lbdart_cdk.core.archive import write_zip
 from lbdart_cdk.core.pack import Bundle, merge
 from lbdart_cdk.core.wheel import wheel_entries
@@ -233,17 +234,25 @@ class Bench:
         cases = [(kind, share) for share in (2, 1) for kind in kinds]
         for case in cases:
             synth(*case)
-        seconds = dict(
-            zip(cases, interleave(*(lambda case=case: synth(*case) for case in cases)), strict=True)
-        )
+        rounds = in_rounds(*(lambda case=case: synth(*case) for case in cases))
+        taken = dict(zip(cases, zip(*rounds, strict=True), strict=True))
+
+        def beside(kind: str, share: int) -> list[float]:
+            """Take what the artifacts of a kind cost in each round."""
+            return [
+                mine - plain for mine, plain in zip(taken[kind, share], taken["plain", share], strict=True)
+            ]
+
         for kind, name in (("ours", "40 layers, 8 sources"), ("cdk", "  as CDK's LayerVersion, Code")):
-            half, whole = (seconds[kind, share] - seconds["plain", share] for share in (2, 1))
-            each, more = whole / (40 + _PROJECTS), (whole - half) / (20 + _PROJECTS / 2)
-            yield f"{name:<31} {seconds[kind, 1]:8.2f} s   (half of it: {seconds[kind, 2]:.2f} s)"
-            yield f"  an artifact                     {each * 1000:6.1f} ms  (one more: {more * 1000:.1f} ms)"
+            whole, half = beside(kind, 1), beside(kind, 2)
+            each = median(whole) / (40 + _PROJECTS) * 1000
+            more = median(all_ - some for all_, some in zip(whole, half, strict=True)) / 24 * 1000
+            total, part = median(taken[kind, 1]), median(taken[kind, 2])
+            yield f"{name:<31} {total:8.2f} s   (half of it: {part:.2f} s)"
+            yield f"  an artifact                     {each:6.1f} ms  (one more: {more:.1f} ms)"
         yield "                                            (goal: at most 10)"
-        without, fewer = (seconds["plain", share] for share in (1, 2))
-        yield f"  100 functions without         {without:8.2f} s   (50 functions: {fewer:.2f} s)"
+        total, part = median(taken["plain", 1]), median(taken["plain", 2])
+        yield f"  100 functions without         {total:8.2f} s   (50 functions: {part:.2f} s)"
 
     def imports(self) -> Iterator[str]:
         """Yield what the imports cost."""

@@ -47,5 +47,9 @@ def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | No
 
 def interleave(*measures: Callable[[], float]) -> list[float]:
     """Return the median of each measure over rounds in which all of them run in turn."""
-    rounds = [[measure() for measure in measures] for _ in range(ROUNDS)]
-    return [statistics.median(values) for values in zip(*rounds, strict=True)]
+    return [statistics.median(values) for values in zip(*in_rounds(*measures), strict=True)]
+
+
+def in_rounds(*measures: Callable[[], float]) -> list[list[float]]:
+    """Return what each measure gave in each round; what is compared within a round had the same machine."""
+    return [[measure() for measure in measures] for _ in range(ROUNDS)]
