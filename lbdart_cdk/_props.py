@@ -54,7 +54,10 @@ def validate_sharing(account_id: str, organization_id: str | None) -> None:
 
     :raises LbdartError: for ids that are none, and for an organisation beside a single account.
     """
-    if not Token.is_unresolved(account_id) and not re.fullmatch(r"[0-9]{12}|\*", account_id, re.ASCII):
+    is_text = isinstance(account_id, str)  # as a number it would lose its leading zeros
+    if not is_text or not (
+        Token.is_unresolved(account_id) or re.fullmatch(r"[0-9]{12}|\*", account_id, re.ASCII)
+    ):
         raise LbdartError(
             f"{account_id!r} is not the id of an AWS account.",
             "Give its 12 digits as a text, or '*' for every account of the organization_id.",

@@ -134,9 +134,10 @@ class ArtifactPublisher(Construct):
         Raises :class:`LbdartError` for a removal policy that versions in S3 and Lambda cannot have.
         """
         if removal_policy not in (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY):
+            named = getattr(removal_policy, "name", repr(removal_policy))
             with explained(scope):
                 raise LbdartError(
-                    f"The removal policy {removal_policy.name} means nothing for published artifacts.",
+                    f"The removal policy {named} means nothing for published artifacts.",
                     "Use RemovalPolicy.RETAIN or RemovalPolicy.DESTROY.",
                 )
         resource = CfnResource(

@@ -595,6 +595,10 @@ MISTAKES = [
         "a removal policy that versions cannot have", BOTH, props(removal_policy=RemovalPolicy.SNAPSHOT),
         r"The removal policy SNAPSHOT means nothing", r"Use RemovalPolicy\.RETAIN or",
     ),
+    Mistake(
+        "a removal policy as a text", BOTH, props(removal_policy="DESTROY"),
+        r"The removal policy 'DESTROY' means nothing", r"Use RemovalPolicy\.RETAIN or",
+    ),
 ]  # fmt: skip
 
 

@@ -55,6 +55,7 @@ def test_a_layer_is_shared_with_accounts_and_organisations(stack: Stack, orders:
     ("account", "organization", "problem"),
     [
         ("1234", None, "'1234' is not the id of an AWS account"),
+        (123456789012, None, "123456789012 is not the id of an AWS account"),
         ("111122223333 ", None, "is not the id of an AWS account"),
         ("arn:aws:iam::111122223333:root", None, "is not the id of an AWS account"),
         ("", None, "'' is not the id of an AWS account"),
@@ -65,7 +66,7 @@ def test_a_layer_is_shared_with_accounts_and_organisations(stack: Stack, orders:
     ],
 )
 def test_what_lambda_would_refuse_is_said_at_synth(
-    stack: Stack, orders: Path, account: str, organization: str | None, problem: str
+    stack: Stack, orders: Path, account: Any, organization: str | None, problem: str
 ) -> None:
     deps = layer(stack, orders)
     with pytest.raises(LbdartError, match=problem) as caught:
