@@ -107,10 +107,11 @@ class FunctionChecks:
         arns = [layer.arn for layer in known]
         resolved = stack.resolve({"known": arns, "layers": [{"of": one.layers} for one in functions]})
         layers = {_text(arn): layer for arn, layer in zip(resolved.get("known", ()), known, strict=True)}
+        sources_matter = self._sources_matter_beside(0)
         for function, listed in zip(functions, resolved["layers"], strict=True):
             texts = [_text(arn) for arn in _listed(listed.get("of", []))]
             used = [layers[text] for text in texts if text in layers]
-            if not used and not self._sources_matter_beside(0):
+            if not used and not sources_matter:
                 continue
             architecture = _architecture(stack, function)
             for layer in used:

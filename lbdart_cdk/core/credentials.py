@@ -339,7 +339,7 @@ def _parts(url: str) -> SplitResult | None:
 
 def _is_text(text: str) -> bool:
     try:
-        text.encode("utf-8", "surrogateescape")  # an environment variable need not be UTF-8
+        utf8(text)  # an environment variable need not be UTF-8
     except UnicodeEncodeError:
         return False
     return True

@@ -10,7 +10,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_netrc_auth
 
-from .credentials import Credentials
+from .credentials import Credentials, utf8
 from .logins import logins_for
 
 PARALLEL: Final = 8
@@ -44,4 +44,4 @@ def _auth(url: str, username: str, password: str) -> HTTPBasicAuth | None:
     if not password and get_netrc_auth(url) is not None:
         return None
     # As bytes: the client would take text for Latin-1, while servers expect UTF-8 (RFC 7617).
-    return HTTPBasicAuth(*(text.encode("utf-8", "surrogateescape") for text in (username, password)))
+    return HTTPBasicAuth(utf8(username), utf8(password))
