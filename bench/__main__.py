@@ -17,9 +17,9 @@ from typing import Final
 
 from bench.locks import locked_by_each_tool
 from bench.measure import ROUNDS, Run, in_rounds, interleave, run
-from lbdart_cdk.core.archive import write_zip
-from lbdart_cdk.core.pack import Bundle, merge
-from lbdart_cdk.core.wheel import wheel_entries
+from lbdart_cdk.core.archive.writer import write_zip
+from lbdart_cdk.core.packing.merge import Bundle, merge
+from lbdart_cdk.core.wheels.contents import wheel_entries
 
 #: The newest releases that together still fit into a Lambda function: 254 MB unpacked, 85 MB zipped.
 _PROJECT: Final = """\

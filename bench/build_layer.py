@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from lbdart_cdk.core.layer.artifact import LayerArtifact
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.tools import find_project
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import run
-from lbdart_cdk.core.project import read_toml
+from lbdart_cdk.core.project.toml import read_toml
 from lbdart_cdk.tools import pdm, poetry, tools
 
 

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from integ.local_aws import LocalAws
-from lbdart_cdk._assets import handler_zip
-from lbdart_cdk.core.layer.limits import described_build_key
-from lbdart_cdk.core.layer.records import SBOM_NAME, pack_records
+from lbdart_cdk.constructs.handler_zip import handler_zip
+from lbdart_cdk.core.artifacts.records import pack_records
+from lbdart_cdk.core.publishing.limits import described_build_key
+from lbdart_cdk.core.publishing.records import SBOM_NAME
 from tests.support.layers import layer_zip
 
 __all__ = ["Report", "soak"]

@@ -6,24 +6,24 @@ The constructs are imported when they are first used: ``import lbdart_cdk.core``
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._publisher import ArtifactPublisher
-    from .layer_artifact import LambdaLayerArtifact
-    from .source_artifact import LambdaSourceArtifact
+    from .constructs.layer_artifact import LambdaLayerArtifact
+    from .constructs.publisher import ArtifactPublisher
+    from .constructs.source_artifact import LambdaSourceArtifact
 
 __all__ = ["ArtifactPublisher", "LambdaLayerArtifact", "LambdaSourceArtifact"]
 
 
 def __getattr__(name: str) -> object:
     if name == "ArtifactPublisher":
-        from ._publisher import ArtifactPublisher
+        from .constructs.publisher import ArtifactPublisher
 
         return ArtifactPublisher
     if name == "LambdaLayerArtifact":
-        from .layer_artifact import LambdaLayerArtifact
+        from .constructs.layer_artifact import LambdaLayerArtifact
 
         return LambdaLayerArtifact
     if name == "LambdaSourceArtifact":
-        from .source_artifact import LambdaSourceArtifact
+        from .constructs.source_artifact import LambdaSourceArtifact
 
         return LambdaSourceArtifact
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.s3 import S3Path
+from lbdart_cdk.core.publishing.s3 import S3Path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

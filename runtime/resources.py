@@ -8,11 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.layer.foundation import LayerManifest
-from lbdart_cdk.core.layer.publish import LEASE_SECONDS, LambdaLayerVersionPublisher, remove_layer_versions
-from lbdart_cdk.core.layer.records import SBOM_NAME, S3Member, S3SmallZip
-from lbdart_cdk.core.layer.upload import upload_layer_zip_to_s3
-from lbdart_cdk.core.source.upload import remove_source_zips, upload_source_zip
+from lbdart_cdk.core.publishing.layer_upload import upload_layer_zip_to_s3
+from lbdart_cdk.core.publishing.manifest import LayerManifest
+from lbdart_cdk.core.publishing.publish import (
+    LEASE_SECONDS,
+    LambdaLayerVersionPublisher,
+    remove_layer_versions,
+)
+from lbdart_cdk.core.publishing.records import SBOM_NAME, S3Member, S3SmallZip
+from lbdart_cdk.core.publishing.source_upload import remove_source_zips, upload_source_zip
 
 from .properties import LayerProperties, SourceProperties
 

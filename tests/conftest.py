@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lbdart_cdk.core.store import CACHE_VARIABLE, Store
+from lbdart_cdk.core.store.store import CACHE_VARIABLE, Store
 from tests.support.index import Index
 from tests.support.projects import Workbench, index_table, make_project, uv_lock
 from tests.support.wheels import make_wheel

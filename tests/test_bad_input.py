@@ -17,11 +17,11 @@ from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from lbdart_cdk import ArtifactPublisher, LambdaLayerArtifact, LambdaSourceArtifact
-from lbdart_cdk.core import pack
-from lbdart_cdk.core.container import BuildContainer
-from lbdart_cdk.core.credentials import Credentials
+from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.store import CACHE_VARIABLE
+from lbdart_cdk.core.packing import merge
+from lbdart_cdk.core.store.store import CACHE_VARIABLE
+from lbdart_cdk.core.wheels.container import BuildContainer
 from tests.support import pdm
 from tests.support.apps import asset_hash, make_app
 from tests.support.docker import FakeDocker
@@ -548,7 +548,7 @@ MISTAKES = [
         r"uv could not build .*/orders: ModuleNotFoundError: ", r"See above .* a copy of the directory,",
     ),
     Mistake(
-        "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(pack, "MAX_UNZIPPED", 100),
+        "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(merge, "MAX_UNZIPPED", 100),
         r"Unzipped, this is [\d,]+ bytes, .* the largest packages are (\w+ 0\.0 MB(, )?){3}\.",
         r"Leave packages out with exclude=",
     ),

@@ -23,7 +23,7 @@ from moto import mock_aws
 import lbdart_cdk
 from lbdart_cdk.core import api
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.lock import DEFAULT_EXCLUDE
+from lbdart_cdk.core.locking.exclusion import DEFAULT_EXCLUDE
 from tests.support.apps import template_of
 from tests.support.permissions import handler_permissions
 

@@ -9,7 +9,7 @@ import pytest
 
 from integ.docker.engine import IMAGE, NotPossibleError, docker
 from integ.tests.support.projects import go_offline
-from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.store.store import Store
 from tests.support.index import Index
 
 

@@ -28,9 +28,9 @@ from lbdart_cdk.core.api import (
     LbdartError,
     create_layer_zip_file,
 )
-from lbdart_cdk.core.container import Container
-from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
+from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels.container import Container
 from lbdart_cdk.tools.pip import PipLambdaLayerContainerBuilder
 from lbdart_cdk.tools.poetry import PoetryLambdaLayerContainerBuilder
 from lbdart_cdk.tools.pylock import PylockLambdaLayerContainerBuilder
@@ -236,11 +236,11 @@ def private(engine: str, index: Index, monkeypatch: pytest.MonkeyPatch) -> Index
 PROGRAM = """
 import sys
 from pathlib import Path
-from lbdart_cdk.core.container import BuildContainer, WheelContainer
-from lbdart_cdk.core.local_wheel import build_sdist_wheel
+from lbdart_cdk.core.wheels.container import BuildContainer, WheelContainer
+from lbdart_cdk.core.wheels.build import build_sdist_wheel
 from lbdart_cdk.core.selection import LockedFile
 from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
+from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.tools.uv import TOOL
 sdist, sha256, store = sys.argv[1:]
 container = WheelContainer(BuildContainer(network="host", every_source=True), Target((3, 11)))

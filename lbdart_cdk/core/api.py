@@ -1,29 +1,30 @@
 """What scripts without CDK and authors of tools and builders import."""
 
-from .container import BuildContainer
-from .credentials import Credentials
-from .cwd import temp_cwd
+from .artifacts.layer import LayerArtifact
+from .artifacts.source import SourceArtifact, SourceZip
+from .credentials.value import Credentials
 from .errors import LbdartError
-from .layer.artifact import LayerArtifact
 from .layer.builder import T_BUILDER, BaseLambdaLayerLocalBuilder
-from .layer.container import BaseLambdaLayerContainerBuilder
-from .layer.foundation import (
-    ZFILL,
-    BaseLogger,
-    LayerBuildToolEnum,
-    LayerManifestManager,
-    LayerPathLayout,
-    LayerS3Layout,
-    S3MetadataKeyEnum,
-)
+from .layer.container_builder import BaseLambdaLayerContainerBuilder
 from .layer.package import create_layer_zip_file, default_ignore_package_list, move_to_dir_python
-from .layer.publish import LambdaLayerVersionPublisher, LayerDeployment
-from .layer.upload import upload_layer_zip_to_s3
+from .layer.path_layout import LayerPathLayout
+from .layer.tools import LayerBuildToolEnum
 from .layer.workflow import LayerDeploymentWorkflow
-from .project import Project
-from .s3 import S3Path
-from .source.artifact import SourceArtifact, SourceZip
-from .source.builder import (
+from .locking.tool import Options, Tool
+from .process import temp_cwd
+from .project.manifest import LayerManifestManager
+from .project.patterns import is_match
+from .project.project import Project
+from .project.target import Target
+from .publishing.layer_upload import upload_layer_zip_to_s3
+from .publishing.layouts import ZFILL, LayerS3Layout, S3MetadataKeyEnum, SourceS3Layout
+from .publishing.logger import BaseLogger
+from .publishing.publish import LambdaLayerVersionPublisher, LayerDeployment
+from .publishing.s3 import S3Path
+from .publishing.source_upload import upload_source_zip
+from .source.copy import copy_source_for_lambda_deployment
+from .source.path_layout import SourcePathLayout
+from .source.steps import (
     BuildAndUploadSourceResult,
     SourceDir,
     build_and_upload_source_using_pip,
@@ -32,12 +33,8 @@ from .source.builder import (
     build_source_dir_using_uv,
     create_source_zip,
 )
-from .source.files import copy_source_for_lambda_deployment, is_match
-from .source.foundation import SourcePathLayout, SourceS3Layout
-from .source.upload import upload_source_zip
-from .store import Store
-from .target import Target
-from .tool import Options, Tool
+from .store.store import Store
+from .wheels.container import BuildContainer
 
 __all__ = [
     "T_BUILDER",

@@ -1,5 +1,9 @@
 """The one exception type that users of the library see."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 __all__ = ["LbdartError", "in_one_line"]
 
 
@@ -34,3 +38,11 @@ class LbdartError(Exception):
 def in_one_line(error: BaseException | str) -> str:
     """Return what somebody else says or raises, as part of a sentence: some show source over many lines."""
     return " ".join(str(error).split()).rstrip(".")[:_LONGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that may be wrong; ``id`` is what it is acknowledged by."""
+
+    id: str
+    text: str

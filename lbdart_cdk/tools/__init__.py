@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.project import Project
-from lbdart_cdk.core.tool import Tool, manifest_of
+from lbdart_cdk.core.locking.manifest import manifest_of
+from lbdart_cdk.core.locking.tool import Tool
+from lbdart_cdk.core.project.project import Project
 
 
 def __getattr__(name: str) -> Any:

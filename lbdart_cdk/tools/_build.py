@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbdart_cdk.core import frontend
+from lbdart_cdk.core.wheels import frontend
 
 
 def build_wheel(source: Path, output: Path) -> None:

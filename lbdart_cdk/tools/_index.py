@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from lbdart_cdk.core import frontend
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.tool import run
+from lbdart_cdk.core.process import run
+from lbdart_cdk.core.wheels import frontend
 
 #: uv's variables for the index that takes the place of the default one.
 DEFAULT_INDEX_OF_UV: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")

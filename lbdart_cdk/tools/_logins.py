@@ -9,9 +9,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from lbdart_cdk.core.credentials import Credentials
-from lbdart_cdk.core.logins import credentials_in, credentials_named
-from lbdart_cdk.core.project import Project, read_toml
+from lbdart_cdk.core.credentials.lookup import credentials_in, credentials_named
+from lbdart_cdk.core.credentials.value import Credentials
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.toml import read_toml
 
 #: Variables with addresses of indexes, which may have a user in them or, for uv, a name before them.
 _ADDRESSES: Final = (

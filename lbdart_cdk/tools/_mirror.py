@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lbdart_cdk.core.build_key import files_below
-from lbdart_cdk.core.project import read_toml
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.tool import run
+from lbdart_cdk.core.process import run
+from lbdart_cdk.core.project.toml import read_toml
+from lbdart_cdk.core.project.tree import files_below
+from lbdart_cdk.core.store.store import Store
 
 #: What a build backend may be left to say, and uv needs to know.
 _ASKED_FOR: Final = frozenset({"version", "dependencies", "optional-dependencies", "requires-python"})
@@ -98,7 +98,7 @@ def _clone_repository(directory: Path, mirror: Mirror, store: Store) -> None:
     It is a clone, since git itself notes things in a repository that it is asked about. Where there is no
     git, the backend says what it lacks.
     """
-    from lbdart_cdk.core import git
+    from lbdart_cdk.core.wheels import git
 
     above = next((above for above in (directory, *directory.parents) if (above / ".git").exists()), None)
     executable = shutil.which("git")

@@ -14,10 +14,10 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import requests
 from requests.exceptions import RequestException
 
-from lbdart_cdk.core.credentials import Credentials
+from lbdart_cdk.core.credentials.lookup import refused, without_login
+from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.http import PARALLEL, TIMEOUT, auth_for, new_session
-from lbdart_cdk.core.logins import refused, without_login
+from lbdart_cdk.core.wheels.http import PARALLEL, TIMEOUT, auth_for, new_session
 
 _ACCEPT: Final = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"

@@ -19,18 +19,20 @@ from urllib.parse import unquote, urlsplit
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from lbdart_cdk.core.build_key import key_of
-from lbdart_cdk.core.credentials import Credentials, known
+from lbdart_cdk.core.credentials.environment import known
+from lbdart_cdk.core.credentials.lookup import without_login
+from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.lock import Lock, requirements
-from lbdart_cdk.core.logins import without_login
+from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
+from lbdart_cdk.core.locking.lock import Lock, requirements
+from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.progress import announced
-from lbdart_cdk.core.project import Project, parse_toml
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.project.toml import parse_toml
+from lbdart_cdk.core.store.store import Store
 
 from . import _toml
 from ._build import build_wheel

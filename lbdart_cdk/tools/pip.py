@@ -17,19 +17,21 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from lbdart_cdk.core import frontend
-from lbdart_cdk.core.build_key import key_of
-from lbdart_cdk.core.credentials import known
+from lbdart_cdk.core.credentials.environment import known
+from lbdart_cdk.core.credentials.lookup import refused, with_login, without_login
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.keys import key_of, sha256_of
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.lock import Lock
-from lbdart_cdk.core.logins import refused, with_login, without_login
+from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
+from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.process import run, said
 from lbdart_cdk.core.progress import announced
-from lbdart_cdk.core.project import UTF_16, Project, decoded
-from lbdart_cdk.core.store import Store, sha256_of
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options, run, said
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.project.toml import UTF_16, decoded
+from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels import frontend
 
 from . import _toml
 from ._build import build_wheel
@@ -450,7 +452,7 @@ def _environment(project: Project, requirements: _Requirements) -> dict[str, str
     It knows credentials by the name of an index, and indexes here have none: addresses that the file names
     are named once more, in the same order, with the user in them.
     """
-    from lbdart_cdk.core import git
+    from lbdart_cdk.core.wheels import git
 
     there = frontend.for_uv(git.environment())
     environment = {name: value for name, value in there.items() if name not in _OVERRULED}

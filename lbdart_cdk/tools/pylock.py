@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.lock import Lock, requirements
-from lbdart_cdk.core.project import Project, parse_toml
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
+from lbdart_cdk.core.locking.lock import Lock, requirements
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.project.toml import parse_toml
+from lbdart_cdk.core.store.store import Store
 
 from ._build import build_wheel
 from ._logins import logins
@@ -58,7 +59,7 @@ TOOL: Final = Pylock()
 
 def _known(project: Project) -> dict[str, Any]:
     """Read which packages are directories, and who requires whom."""
-    from lbdart_cdk.core.selection import parsed
+    from lbdart_cdk.core.locking.selection import parsed
 
     content = parsed(parse_toml(project.manifest_content, project.manifest), project.manifest)
     local = {

@@ -15,17 +15,20 @@ from typing import Any, Final
 
 from packaging.utils import canonicalize_name
 
-from lbdart_cdk.core import frontend
-from lbdart_cdk.core.build_key import key_of, tree_hash
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.lock import Lock, requirements
+from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
+from lbdart_cdk.core.locking.lock import Lock, requirements
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.process import said
 from lbdart_cdk.core.progress import announced
-from lbdart_cdk.core.project import Project, parse_toml
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options, said
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.project.toml import parse_toml
+from lbdart_cdk.core.project.tree import tree_hash
+from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels import frontend
 
 from ._logins import logins
 from ._mirror import left_to_backend, mirrored, uv_table

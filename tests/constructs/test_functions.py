@@ -10,8 +10,8 @@ from aws_cdk import Annotations, App, NestedStack, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
-from lbdart_cdk.core import pack
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.packing import merge
 from tests.support.apps import PYTHON_3_13, function, make_app
 from tests.support.elf import AARCH64, make_elf
 from tests.support.locks import lock_of, locked_file
@@ -70,7 +70,7 @@ def projects(tmp_path: Path) -> Projects:
 @pytest.fixture
 def _room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make Lambda's limit one that tests can reach."""
-    monkeypatch.setattr(pack, "MAX_UNZIPPED", 200_000)
+    monkeypatch.setattr(merge, "MAX_UNZIPPED", 200_000)
 
 
 def messages(app: App, kind: str) -> dict[str, list[str]]:

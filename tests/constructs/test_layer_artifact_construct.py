@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 
 from lbdart_cdk import LambdaLayerArtifact
-from lbdart_cdk.core.build_key import key_of
+from lbdart_cdk.core.keys import key_of
 from tests.support.apps import (
     PYTHON_3_13,
     asset_hash,

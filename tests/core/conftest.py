@@ -14,8 +14,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lbdart_cdk.core.layer.foundation import LayerManifest
-from lbdart_cdk.core.s3 import S3Path
+from lbdart_cdk.core.publishing.manifest import LayerManifest
+from lbdart_cdk.core.publishing.s3 import S3Path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

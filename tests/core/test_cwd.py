@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core.cwd import temp_cwd
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.process import temp_cwd
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.store.store import Store
 from tests.support.index import Index
 from tests.support.wheels import sha256
 

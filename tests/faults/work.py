@@ -18,15 +18,12 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 # What a build loads on demand is loaded here: it is the build that is to be killed, not its imports.
-import lbdart_cdk.core.download
-import lbdart_cdk.core.selection
-import lbdart_cdk.core.sound  # noqa: F401
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.layer.artifact import LayerArtifact
-from lbdart_cdk.core.project import Project
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
 from tests.support.fakes import FakeTool
 from tests.support.index import Index
 from tests.support.locks import lock_of, locked, locked_file

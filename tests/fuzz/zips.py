@@ -14,11 +14,12 @@ from pathlib import Path
 import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 with atheris.instrument_imports(include=["lbdart_cdk.core.archive", "lbdart_cdk.core.wheel", "zipfile"]):
-    from lbdart_cdk.core.archive import write_zip
+    from lbdart_cdk.core.archive.writer import write_zip
     from lbdart_cdk.core.errors import LbdartError
-    from lbdart_cdk.core.pack import Bundle, merge
-    from lbdart_cdk.core.sound import inflate
-    from lbdart_cdk.core.wheel import required_by, wheel_entries
+    from lbdart_cdk.core.packing.merge import Bundle, merge
+    from lbdart_cdk.core.wheels.contents import wheel_entries
+    from lbdart_cdk.core.wheels.integrity import inflate
+    from lbdart_cdk.core.wheels.metadata import required_by
 
 from tests.support.raw_zip import STORED, UTF8, File, raw_zip, unicode_path
 

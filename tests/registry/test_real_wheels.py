@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core.native.facts import Facts, read_facts
-from lbdart_cdk.core.native.findings import Findings, findings
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.wheel import wheel_entries
+from lbdart_cdk.core.native.check import Findings, findings
+from lbdart_cdk.core.native.scan import Facts, read_facts
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.wheels.contents import wheel_entries
 
 pytestmark = pytest.mark.registry
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from lbdart_cdk.core.layer import publish as publish_module
-from lbdart_cdk.core.layer.records import SBOM_NAME, pack_records
+from lbdart_cdk.core.artifacts.records import pack_records
+from lbdart_cdk.core.publishing import publish as publish_module
+from lbdart_cdk.core.publishing.records import SBOM_NAME
 from runtime import handler
 from runtime import response as response_module
 from tests.support.layers import layer_zip

@@ -27,9 +27,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
-from lbdart_cdk.core import s3 as s3_module
-from lbdart_cdk.core.layer import claim as claim_module
-from lbdart_cdk.core.layer import publish as publish_module
+from lbdart_cdk.core.publishing import claim as claim_module
+from lbdart_cdk.core.publishing import publish as publish_module
+from lbdart_cdk.core.publishing import s3 as s3_module
 from runtime import handler
 from tests.runtime.conftest import CloudFormation, World
 
@@ -384,7 +384,7 @@ def at_once(world: World, clock: Clock, prepare: Callable[[], Case], first_is_gi
         answers = list(world.cloudformation.answers)
         assert len(answers) == 2
         if first_is_given_up and operation == "PublishLayerVersion":
-            # What is left, as lbdart_cdk.core.layer.claim says: the first renewed its claim, stopped for
+            # What is left, as lbdart_cdk.core.publishing.claim says: the first renewed its claim, stopped for
             # longer than that holds, and only then sent its request.
             continue
         for answer in answers:

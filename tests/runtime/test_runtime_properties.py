@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.s3 import S3Path
+from lbdart_cdk.core.publishing.s3 import S3Path
 from runtime.properties import LayerProperties, SourceProperties
 
 LAYER: dict[str, Any] = {

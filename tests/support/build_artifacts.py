@@ -10,12 +10,12 @@ import os
 import sys
 from pathlib import Path
 
-from lbdart_cdk.core.layer.artifact import LayerArtifact
-from lbdart_cdk.core.project import Project
-from lbdart_cdk.core.source.artifact import SourceArtifact
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
+from lbdart_cdk.core.artifacts.source import SourceArtifact
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
 from tests.support.fakes import FakeTool
 from tests.support.locks import lock_of, locked, locked_file
 from tests.support.wheels import sha256

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lbdart_cdk.core.lock import Lock
-from lbdart_cdk.core.project import Project
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
 
 from .locks import lock_of
 from .wheels import make_wheel

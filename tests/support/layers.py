@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 
-from lbdart_cdk.core.archive import stored, write_zip
-from lbdart_cdk.core.layer.identity import LayerIdentity
+from lbdart_cdk.core.archive.entry import stored
+from lbdart_cdk.core.archive.writer import write_zip
+from lbdart_cdk.core.publishing.identity import LayerIdentity
 
 
 def layer_zip(text: str, build_key: str, manifest_md5: str) -> bytes:

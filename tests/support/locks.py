@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from lbdart_cdk.core.lock import Lock
+from lbdart_cdk.core.locking.lock import Lock
 
 from .wheels import sha256
 

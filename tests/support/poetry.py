@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from lbdart_cdk.core.project import read_toml
+from lbdart_cdk.core.project.toml import read_toml
 from lbdart_cdk.tools import poetry
 
 from .wheels import sha256

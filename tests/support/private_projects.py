@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from lbdart_cdk.core.frontend import uv_executable
+from lbdart_cdk.core.wheels.frontend import uv_executable
 
 from . import pdm
 from .locks import locked_file

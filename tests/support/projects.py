@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbdart_cdk.core.build_key import CACHE_TAG
-from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.store.cache_tag import CACHE_TAG
+from lbdart_cdk.core.store.store import Store
 
 from .index import Index
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.layer.artifact import LayerArtifact
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.tools import _index, find_project, tools
 from tests.support import pdm, poetry
 from tests.support.index import Index

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.layer.artifact import LayerArtifact
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.tools import _index, _toml, find_project
 from tests.support.index import Index
 from tests.support.locks import locked_file

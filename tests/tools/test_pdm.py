@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.layer.artifact import LayerArtifact
-from lbdart_cdk.core.lock import Lock
-from lbdart_cdk.core.selection import select
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.selection import select
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.tools import find_project, pdm
 from tests.support.git import make_repository
 from tests.support.index import Index

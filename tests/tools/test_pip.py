@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core import frontend
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.layer.artifact import LayerArtifact
-from lbdart_cdk.core.lock import Lock
-from lbdart_cdk.core.selection import Selection, select
-from lbdart_cdk.core.store import Store
-from lbdart_cdk.core.target import Target
-from lbdart_cdk.core.tool import Options
+from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.selection import Selection, select
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.target import Target
+from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.tools import _index, find_project, pip
 from tests.support.git import commit_all, git, make_repository
 from tests.support.index import Index

@@ -9,7 +9,7 @@ import pytest
 
 from lbdart_cdk import tools as tools_package
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.project import Project
+from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.tools import find_project, tools
 from tests.support.fakes import FakeTool
 from tests.support.projects import make_project

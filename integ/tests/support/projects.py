@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core.store import CACHE_VARIABLE
+from lbdart_cdk.core.store.store import CACHE_VARIABLE
 from tests.support.projects import make_project, uv_lock
 from tests.support.wheels import make_wheel
 

@@ -1,1 +1,4 @@
-"""A layer: where it lies, how it is uploaded and how it becomes a layer version."""
+"""The specification's steps for a layer: a ``pyproject.toml`` comes in, a published layer version goes out.
+
+For scripts without CDK; nothing below imports it.
+"""

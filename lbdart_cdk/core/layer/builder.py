@@ -10,17 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from ..build_directory import claimed, explained
-from ..container import BuildContainer
-from ..credentials import Given
+from ..arguments import several
+from ..artifacts.layer import LayerArtifact
+from ..credentials.environment import Given
 from ..errors import LbdartError
-from ..project import Project, checked_pyproject
-from ..several import several
-from ..store import Store
-from ..target import Target
-from ..tool import Options, Tool, manifest_of
-from .artifact import LayerArtifact
-from .foundation import BaseLogger, LayerPathLayout
+from ..locking.manifest import manifest_of
+from ..locking.tool import Options, Tool
+from ..project.build_directory import claimed, explained
+from ..project.project import Project, checked_pyproject
+from ..project.target import Target
+from ..publishing.logger import BaseLogger
+from ..store.store import Store
+from ..wheels.container import BuildContainer
+from .path_layout import LayerPathLayout
 
 
 class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
@@ -163,7 +165,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
 
     def step_3_execute_build(self) -> None:
         """Bring the wheels of the selection into ``dir_wheels``."""
-        from ..wheel import version_of  # an app that names no builder imports them all the same
+        from ..wheels.metadata import version_of  # an app that names no builder imports them all the same
 
         for name, path in self.artifact.wheels().items():
             self.log(f"{name} {version_of(path)}".rstrip())

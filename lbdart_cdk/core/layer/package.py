@@ -6,14 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from ..archive import write_zip
-from ..build_directory import claimed, explained, scratch
+from ..archive.writer import write_zip
 from ..errors import LbdartError
-from ..lock import DEFAULT_EXCLUDE
-from ..pack import Bundle, directory_bundle, merge
-from ..sound import inflate
-from ..wheel import wheel_entries
-from .foundation import LayerPathLayout
+from ..locking.exclusion import DEFAULT_EXCLUDE
+from ..packing.directory import directory_bundle
+from ..packing.merge import Bundle, merge
+from ..project.build_directory import claimed, explained, scratch
+from ..wheels.contents import wheel_entries
+from ..wheels.integrity import inflate
+from .path_layout import LayerPathLayout
 
 default_ignore_package_list: Final = DEFAULT_EXCLUDE
 

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..aws import checked_client
-from ..build_directory import claimed
-from ..build_key import key_of
 from ..errors import LbdartError
-from ..s3 import S3Path
-from ..store import sha256_of
+from ..keys import key_of, sha256_of
+from ..project.build_directory import claimed
+from ..project.manifest import LayerManifestManager
+from ..publishing.aws_errors import checked_client
+from ..publishing.layer_upload import UploadedLayer, upload_layer_zip_to_s3
+from ..publishing.limits import validate_keep_versions, validate_layer_name
+from ..publishing.logger import BaseLogger
+from ..publishing.publish import LambdaLayerVersionPublisher, LayerDeployment
+from ..publishing.s3 import S3Path
 from .builder import T_BUILDER
-from .foundation import BaseLogger, LayerBuildToolEnum, LayerManifestManager
-from .limits import validate_keep_versions, validate_layer_name
 from .package import create_layer_zip_file
-from .publish import LambdaLayerVersionPublisher, LayerDeployment
-from .upload import UploadedLayer, upload_layer_zip_to_s3
+from .tools import LayerBuildToolEnum
 
 if TYPE_CHECKING:
     from collections.abc import Collection

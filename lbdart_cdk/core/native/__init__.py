@@ -1,1 +1,4 @@
-"""Compiled files: what they need, what a Lambda runtime has, and whether the two agree."""
+"""The compiled files of wheels come in; a list of what cannot load on the target goes out.
+
+Knows what the image of each Lambda runtime has.
+"""

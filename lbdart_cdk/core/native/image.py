@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..target import Target
+from ..project.target import Target
 
 #: Of the C library itself, whichever version it has.
 _GLIBC: Final = """

@@ -1,1 +1,4 @@
-"""A Lambda function's own code: where it lies and how it is uploaded."""
+"""The specification's steps for a function's code: a ``pyproject.toml`` comes in, a zip in S3 goes out.
+
+For scripts without CDK; nothing below imports it.
+"""

@@ -1,0 +1,90 @@
+"""The bill of materials of a layer (SBOM): each package with the hash that its file has in the lock.
+
+A CycloneDX 1.6 document in JSON (ECMA-424). It depends on the build alone: its serial number is made from the
+build key, and it has no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from pathlib import Path
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+from ..archive.entry import Entry
+
+#: A licence in free text that is longer is the licence itself, and no name of one.
+_LONGEST_NAME: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A package of a layer: its wheel, and the file that the lock names.
+
+    ``filename`` is empty for a directory of the user's; ``sha256`` is then that of the wheel built from it.
+    """
+
+    package: str
+    wheel: Path
+    filename: str
+    sha256: str
+
+
+def described(part: Part, entries: Iterable[Entry]) -> dict[str, str]:
+    """Return what the SBOM says of a package, given the files of its wheel."""
+    version = licence = ""
+    for entry in entries:
+        if entry.name.endswith(".dist-info/METADATA") and entry.name.count("/") == 1:
+            fields = BytesHeaderParser().parsebytes(entry.read())
+            version = str(fields.get("Version", "")).strip()
+            licence = str(fields.get("License-Expression") or fields.get("License") or "").strip()
+    if len(licence) > _LONGEST_NAME or "\n" in licence or licence.upper() == "UNKNOWN":
+        licence = ""
+    return {
+        "name": part.package,
+        "version": version,
+        "license": licence,
+        "filename": part.filename,
+        "sha256": part.sha256,
+    }
+
+
+def render(layer: str, build_key: str, packages: Collection[dict[str, str]]) -> str:
+    """Return the document; ``layer`` is the name of the project, ``packages`` are as :func:`described`."""
+    # Only who makes one pays for importing it.
+    from cyclonedx.contrib.license.factories import LicenseFactory
+    from cyclonedx.model import HashAlgorithm, HashType, Property
+    from cyclonedx.model.bom import Bom
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.output.json import JsonV1Dot6
+    from packageurl import PackageURL
+
+    licences = LicenseFactory()
+
+    def component(package: dict[str, str]) -> Component:
+        name, version, filename = package["name"], package["version"], package["filename"]
+        more: dict[str, Any] = {}
+        if filename:
+            more["purl"] = PackageURL("pypi", None, name, version or None)
+            more["properties"] = [Property(name="lbdart:file", value=filename)]
+        if package["license"]:
+            more["licenses"] = [licences.make_from_string(package["license"])]
+        return Component(
+            name=name,
+            version=version or None,
+            type=ComponentType.LIBRARY,
+            bom_ref=name,
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=package["sha256"])],
+            **more,
+        )
+
+    root = Component(name=layer, type=ComponentType.LIBRARY, bom_ref=f"layer:{build_key}", version=build_key)
+    bom = Bom(serial_number=uuid5(NAMESPACE_URL, f"lbdart:{build_key}"))
+    bom.metadata.component = root
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in the format, not for the library
+    components = [component(package) for package in packages]
+    bom.components.update(components)
+    bom.register_dependency(root, components)
+    return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"

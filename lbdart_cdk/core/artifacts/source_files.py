@@ -1,0 +1,49 @@
+"""Which files of a project go into its source artifact, when nobody builds it or more files are included."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ..archive.entry import Entry, stored
+from ..archive.names import own_name
+from ..project.patterns import is_match
+from ..project.tree import files_below
+
+
+def included_files(root: Path, include: Collection[str]) -> Iterator[Path]:
+    """Yield the project's files that a pattern includes explicitly."""
+    if include:
+        yield from (path for path in files_below(root) if is_match(path.relative_to(root).parts, include, ()))
+
+
+def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the importable files of a project that is not built, with their paths in the zip.
+
+    These are the contents of ``src`` where there is one; else the modules beside ``pyproject.toml`` and
+    the packages there (folders with ``__init__.py``), except for tests.
+    """
+    source = root / "src"
+    if source.is_dir():
+        yield from ((path, path.relative_to(source)) for path in files_below(source))
+        return
+    for path in files_below(root):
+        relative = path.relative_to(root)
+        top = relative.parts[0]
+        module = len(relative.parts) == 1 and path.suffix == ".py"
+        package = (
+            len(relative.parts) > 1
+            and top not in ("test", "tests")
+            and (root / top / "__init__.py").is_file()
+        )
+        if module or package:
+            yield path, relative
+
+
+def stored_file(path: Path, name: str) -> Entry:
+    """Return a file as an entry that is not compressed: another zlib would compress it to other bytes.
+
+    Raises :class:`LbdartError` for a name that a zip cannot carry.
+    """
+    own_name(name)
+    return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))

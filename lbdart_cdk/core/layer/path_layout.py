@@ -1,0 +1,91 @@
+"""Where a layer is built in the user's project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..arguments import refuse_unless_path
+from ..errors import LbdartError
+from ..wheels.container import CONTAINER_ROOT
+from .tools import _MANIFEST_NAMES, _WITH_WORKSPACES, LayerBuildToolEnum
+
+
+@dataclass(frozen=True)
+class LayerPathLayout:
+    """Paths of a layer build; nothing is created.
+
+    :param path_pyproject_toml: the project's ``pyproject.toml``; its folder is the project root.
+    """
+
+    path_pyproject_toml: Path
+
+    def __post_init__(self) -> None:
+        refuse_unless_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
+
+    @property
+    def dir_project_root(self) -> Path:
+        """Folder of the project."""
+        return self.path_pyproject_toml.parent
+
+    @property
+    def dir_build_lambda_layer(self) -> Path:
+        """``{root}/build/lambda/layer``."""
+        return self.dir_project_root / "build" / "lambda" / "layer"
+
+    @property
+    def dir_repo(self) -> Path:
+        """``{layer}/repo``, the copy of the project that a builder works in."""
+        return self.dir_build_lambda_layer / "repo"
+
+    @property
+    def dir_artifacts(self) -> Path:
+        """``{layer}/artifacts``, the tree that becomes the root of the zip."""
+        return self.dir_build_lambda_layer / "artifacts"
+
+    @property
+    def dir_python(self) -> Path:
+        """``{layer}/artifacts/python``; Lambda has it on ``sys.path`` (AWS: Packaging your layer content)."""
+        return self.dir_artifacts / "python"
+
+    @property
+    def dir_wheels(self) -> Path:
+        """``{layer}/wheels``, wheels that are packed without being unpacked."""
+        return self.dir_build_lambda_layer / "wheels"
+
+    def get_path_manifest(self, tool: LayerBuildToolEnum) -> Path:
+        """Where the tool's manifest is: ``{root}/uv.lock`` and the like; above it for a workspace's member.
+
+        :raises LbdartError: if there is no such tool.
+        """
+        if tool not in _MANIFEST_NAMES:
+            raise LbdartError(f"There is no tool {tool!r}.", f"Choose one of {', '.join(_MANIFEST_NAMES)}.")
+        root, name = self.dir_project_root, _MANIFEST_NAMES[tool]
+        above = root.absolute().parents if tool in _WITH_WORKSPACES else ()
+        return next((place / name for place in (root, *above) if (place / name).is_file()), root / name)
+
+    @property
+    def path_build_lambda_layer_zip(self) -> Path:
+        """``{layer}/layer.zip``."""
+        return self.dir_build_lambda_layer / "layer.zip"
+
+    @property
+    def path_private_repository_credentials_in_local(self) -> Path:
+        """``{root}/build/lambda/private-repository-credentials.json``."""
+        return self.dir_project_root / "build" / "lambda" / "private-repository-credentials.json"
+
+    def get_path_in_container(self, path: Path) -> str:
+        """Where a file of the project is in the build container: ``/var/task/...``.
+
+        :raises LbdartError: if the path is outside the project root, which is all the container sees.
+        """
+        root = self.dir_project_root.resolve()
+        try:
+            relative = path.resolve().relative_to(root)
+        except ValueError:
+            raise LbdartError(
+                f"{path} is outside the project root {self.dir_project_root}, "
+                "the only folder that the build container sees.",
+                "Move or copy it below the project root.",
+            ) from None
+        return "/".join([CONTAINER_ROOT, *relative.parts])

@@ -1,0 +1,51 @@
+"""A manifest file and its identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import LbdartError
+from ..publishing.manifest import LayerManifest, md5_of
+
+
+@dataclass(frozen=True)
+class LayerManifestManager:
+    """A manifest (uv.lock, poetry.lock, requirements.txt, pylock.toml) and its identity.
+
+    The file is read once, so that MD5 and content agree.
+
+    :param path_manifest: path of the manifest.
+    """
+
+    path_manifest: Path
+
+    @property
+    def name(self) -> str:
+        """File name, which is also its name in S3."""
+        return self.path_manifest.name
+
+    @cached_property
+    def content(self) -> bytes:
+        """Bytes of the manifest.
+
+        :raises LbdartError: if it cannot be read.
+        """
+        try:
+            return self.path_manifest.read_bytes()
+        except OSError as error:
+            raise LbdartError(
+                f"The manifest {self.path_manifest} cannot be read: {error.strerror or error}.",
+                "Create it with your packaging tool (for uv: `uv lock`), or correct the path.",
+            ) from error
+
+    @cached_property
+    def md5(self) -> str:
+        """MD5 of the content, 32 hex digits; an identity, not a protection."""
+        return md5_of(self.content)
+
+    @property
+    def manifest(self) -> LayerManifest:
+        """Name, MD5 and content in one value."""
+        return LayerManifest(self.name, self.md5, self.content)

@@ -1,0 +1,33 @@
+"""Glob patterns that include and exclude files."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Collection, Sequence
+from pathlib import PurePosixPath
+
+
+def is_match(relpath_parts: Sequence[str], include: Collection[str], exclude: Collection[str]) -> bool:
+    """Tell whether a file is wanted: explicit exclude > explicit include > implicit include.
+
+    Patterns are globs, matched from the right as ``PurePath.match`` does: ``*.json`` is any JSON file,
+    ``conf/*.json`` one in any folder ``conf``, ``**`` any folders; a leading ``/`` anchors at the root.
+    A pattern that matches a folder matches what is below it. Without ``include`` all files are included.
+    """
+    path = PurePosixPath(*relpath_parts)
+    if any(_matches(path, pattern) for pattern in exclude):
+        return False
+    return not include or any(_matches(path, pattern) for pattern in include)
+
+
+def _matches(path: PurePosixPath, pattern: str) -> bool:
+    globs = [*([] if pattern.startswith("/") else ["**"]), *pattern.strip("/").split("/")]
+    return any(_match_parts(part.parts, globs) for part in (path, *path.parents[:-1]))
+
+
+def _match_parts(parts: Sequence[str], globs: Sequence[str]) -> bool:
+    if not globs:
+        return not parts
+    if globs[0] == "**":
+        return any(_match_parts(parts[start:], globs[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], globs[0]) and _match_parts(parts[1:], globs[1:])

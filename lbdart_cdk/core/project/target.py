@@ -1,0 +1,146 @@
+"""Where the code will run: the one value that decides markers, tags and glibc.
+
+Sources: *Lambda runtimes* (AWS Lambda Developer Guide) for the operating systems, PEP 600 for
+manylinux, PEP 425 for tags, PEP 508 for markers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+
+from ..errors import LbdartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from packaging.markers import Environment
+    from packaging.specifiers import SpecifierSet
+
+#: glibc of each Python runtime's operating system: Amazon Linux 2 up to 3.11, Amazon Linux 2023 since.
+_GLIBC: Final = {
+    (3, 9): (2, 26),
+    (3, 10): (2, 26),
+    (3, 11): (2, 26),
+    (3, 12): (2, 34),
+    (3, 13): (2, 34),
+    (3, 14): (2, 34),
+}
+#: Lambda's architecture name -> the machine name that wheels and markers use.
+_MACHINE: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
+#: The oldest glibc that a manylinux wheel of the machine can name (PEP 600).
+_OLDEST_GLIBC: Final = {"x86_64": (2, 5), "aarch64": (2, 17)}
+#: manylinux names from before PEP 600 and the glibc each stands for.
+_LEGACY_MANYLINUX: Final = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
+
+SUPPORTED_PYTHONS: Final = tuple(sorted(_GLIBC))
+SUPPORTED_RUNTIMES: Final = tuple(f"python{major}.{minor}" for major, minor in SUPPORTED_PYTHONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A Lambda runtime on an architecture, say ``Target((3, 13), "arm64")``.
+
+    Raises :class:`LbdartError` for a Python or an architecture that Lambda does not have.
+    """
+
+    python: tuple[int, int]
+    architecture: str = "x86_64"
+
+    def __post_init__(self) -> None:
+        if self.python not in _GLIBC:
+            raise LbdartError(
+                f"Lambda has no runtime {self.runtime} that this library knows.",
+                f"Choose one of {', '.join(SUPPORTED_RUNTIMES)}.",
+            )
+        if self.architecture not in _MACHINE:
+            raise LbdartError(f"Lambda has no architecture {self.architecture!r}.", "Choose x86_64 or arm64.")
+
+    @classmethod
+    def from_runtime(cls, runtime: str, architecture: str = "x86_64") -> Target:
+        """Read the name of a Lambda runtime, ``python3.13``."""
+        match = re.fullmatch(r"python(\d+)\.(\d+)", runtime)
+        if match is None:
+            raise LbdartError(
+                f"The runtime {runtime!r} is not a Python runtime of Lambda.",
+                f"Choose one of {', '.join(SUPPORTED_RUNTIMES)}.",
+            )
+        return cls((int(match[1]), int(match[2])), architecture)
+
+    @property
+    def runtime(self) -> str:
+        """The runtime's name in Lambda's API: ``python3.13``."""
+        return f"python{self.python_version}"
+
+    @property
+    def python_version(self) -> str:
+        """``3.13``, as the marker of the same name."""
+        return f"{self.python[0]}.{self.python[1]}"
+
+    @property
+    def machine(self) -> str:
+        """``x86_64`` or ``aarch64``, as ``platform.machine()`` says it there."""
+        return _MACHINE[self.architecture]
+
+    @property
+    def glibc(self) -> tuple[int, int]:
+        """The version of the C library in the runtime's image."""
+        return _GLIBC[self.python]
+
+    def __str__(self) -> str:
+        """What a message shows."""
+        return f"{self.runtime} on {self.architecture} (glibc {self.glibc[0]}.{self.glibc[1]})"
+
+    def platforms(self) -> Iterator[str]:
+        """Yield the platform tags that load there, best first."""
+        for minor in range(self.glibc[1], _OLDEST_GLIBC[self.machine][1] - 1, -1):
+            yield f"manylinux_2_{minor}_{self.machine}"
+            if (2, minor) in _LEGACY_MANYLINUX:
+                yield f"{_LEGACY_MANYLINUX[2, minor]}_{self.machine}"
+        yield f"linux_{self.machine}"
+
+    def tags(self) -> tuple[Tag, ...]:
+        """Return the wheel tags that load there, best first (PEP 425)."""
+        interpreter = f"cp{self.python[0]}{self.python[1]}"
+        platforms = tuple(self.platforms())
+        return (
+            *cpython_tags(self.python, abis=[interpreter], platforms=platforms),
+            *compatible_tags(self.python, interpreter=interpreter, platforms=platforms),
+        )
+
+    def environment(self) -> Environment:
+        """Return the marker environment there (PEP 508).
+
+        Lambda patches its runtimes to the newest micro release, which this machine cannot know;
+        markers that compare one ask "older than a fix?", so the answer is a micro above all of them.
+        """
+        full = f"{self.python_version}.99"
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": full,
+            "os_name": "posix",
+            "platform_machine": self.machine,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": full,
+            "python_version": self.python_version,
+            "sys_platform": "linux",
+        }
+
+
+def oldest_admitted(requires_python: SpecifierSet) -> tuple[int, int] | None:
+    """Return the oldest Python of Lambda that ``requires-python`` admits, or None."""
+    return next(
+        (python for python in SUPPORTED_PYTHONS if requires_python.contains(f"{python[0]}.{python[1]}.99")),
+        None,
+    )
+
+
+#: *Lambda quotas* (AWS Lambda Developer Guide): a function's code and all its layers, unzipped, in bytes.
+MAX_UNZIPPED: Final = 262_144_000

@@ -1,0 +1,78 @@
+"""A layer's zip and manifest on their way to S3."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .aws_errors import explained
+from .identity import LayerIdentity, marked
+from .layouts import LayerS3Layout, S3MetadataKeyEnum
+from .ownership import owner_metadata
+from .records import SBOM_NAME, S3Member
+from .s3 import S3Path, write_object
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mypy_boto3_s3 import S3Client
+
+    from .manifest import LayerManifest
+
+__all__ = ["UploadedLayer", "upload_layer_zip_to_s3"]
+
+
+@dataclass(frozen=True)
+class UploadedLayer:
+    """A zip and its manifest in S3, each pinned to the version that was written.
+
+    :param zip_version_id: None in a bucket without versioning; so is the manifest's.
+    """
+
+    zip: S3Path
+    zip_version_id: str | None
+    manifest: S3Path
+    manifest_version_id: str | None
+
+
+def upload_layer_zip_to_s3(
+    s3_client: S3Client,
+    s3dir_lambda: S3Path | str,
+    layer_zip: Path | S3Path,
+    manifest: LayerManifest,
+    build_key: str,
+    *,
+    owner: str = "",
+    sbom: bytes | S3Member | None = None,
+) -> UploadedLayer:
+    """Bring zip and manifest to ``{s3dir}/layer/``, with manifest MD5 and build key in their metadata.
+
+    :param layer_zip: a file, which boto3's managed transfer uploads whole, or an object, which S3 copies by
+        itself (at most 5 GB: S3 API reference, CopyObject). A file that does not name its build
+        (:mod:`lbdart_cdk.core.layer.identity`) is uploaded as one that does.
+    :param owner: see :mod:`lbdart_cdk.core.publishing.ownership`.
+    :param sbom: the bill of materials, which goes along if there is one.
+    :raises LbdartError: if S3 refuses, the object to copy is not there, or the file was built for another key
+        or manifest.
+    """
+    layout = LayerS3Layout(s3dir_lambda)
+    metadata = {
+        S3MetadataKeyEnum.manifest_md5: manifest.md5,
+        S3MetadataKeyEnum.build_key: build_key,
+        **owner_metadata(owner),
+    }
+    s3path_zip = layout.s3path_temp_layer_zip
+    identity = LayerIdentity(build_key, manifest.md5)
+    ready = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
+    with explained(f"put {layer_zip} at {s3path_zip}"), ready as content:
+        zip_version_id = write_object(s3_client, s3path_zip, content, metadata)
+    if sbom is not None:
+        s3path_sbom = layout.s3dir_layer / SBOM_NAME
+        with explained(f"put the bill of materials at {s3path_sbom}"):
+            bill = sbom.read(s3_client) if isinstance(sbom, S3Member) else sbom
+            write_object(s3_client, s3path_sbom, bill, metadata)
+    s3path_manifest = layout.get_s3path_temp_manifest(manifest.name)
+    with explained(f"put the manifest {manifest} at {s3path_manifest}"):
+        manifest_version_id = write_object(s3_client, s3path_manifest, manifest.checked(s3_client), metadata)
+    return UploadedLayer(s3path_zip, zip_version_id, s3path_manifest, manifest_version_id)

@@ -1,0 +1,417 @@
+"""How an uploaded zip becomes a layer version, once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..archive.end_record import comment_of
+from ..arguments import several
+from ..errors import LbdartError
+from .aws_errors import explained, is_transient
+from .claim import PublishClaim
+from .identity import LayerIdentity, read_tail
+from .layouts import LayerS3Layout, S3MetadataKeyEnum
+from .limits import (
+    describe,
+    described_build_key,
+    validate_architectures,
+    validate_build_key,
+    validate_description,
+    validate_keep_versions,
+    validate_layer_name,
+    validate_license,
+    validate_runtimes,
+)
+from .logger import BaseLogger
+from .ownership import find_owned, joint_owner, owner_metadata
+from .prune import RETURNED_TO, find_superseded, may_go
+from .records import S3Member
+from .s3 import S3Path, delete_object_versions, head_object, write_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
+    from mypy_boto3_lambda.type_defs import LayerVersionContentInputTypeDef, LayerVersionsListItemTypeDef
+    from mypy_boto3_s3 import S3Client
+
+    from .layer_upload import UploadedLayer
+    from .manifest import LayerManifest
+    from .s3 import S3Object
+
+__all__ = ["LEASE_SECONDS", "LambdaLayerVersionPublisher", "LayerDeployment", "remove_layer_versions"]
+
+LEASE_SECONDS: Final = 75
+"""Longer than botocore waits for the answer to one request, 60 seconds unless configured."""
+
+_PAUSES: Final = (1, 2, 4, 8, 16)
+"""Seconds between attempts to publish."""
+
+
+@dataclass(frozen=True)
+class LayerDeployment:
+    """A layer version and the manifest that it was built from."""
+
+    layer_name: str
+    layer_version: int
+    layer_version_arn: str
+    s3path_manifest: S3Path
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A version in Lambda's list; ``build_key`` is None if it is not one of ours."""
+
+    arn: str
+    build_key: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LambdaLayerVersionPublisher(BaseLogger):
+    """Publishes a layer version for a build key, or finds the one that is there.
+
+    :param layer_name: at most 140 of ``[a-zA-Z0-9-_]``.
+    :param s3dir_lambda: where the layer's objects are (:class:`LayerS3Layout`); in the Region of the layer.
+    :param build_key: sha256 over every input of the build, 64 hex digits.
+    :param manifest: what the layer was built from; its content is stored beside each version.
+    :param sbom: the bill of materials (CycloneDX JSON); stored there too, if there is one.
+    :param description: at most :data:`.limits.MAX_DESCRIPTION` characters. Description, licence, runtimes and
+        architectures are taken when a version is published, and stay with that version.
+    :param license: at most 512 characters.
+    :param compatible_runtimes: one or several, at most 15, as Lambda names them.
+    :param compatible_architectures: one or several, as Lambda names them.
+    :param owner: see :mod:`.ownership`.
+    :param lease_seconds: see :mod:`.claim`; more than ``lambda_client``'s read timeout.
+    :param keep_versions: how many versions to keep when :meth:`run` is done; all of them, if None. See
+        :mod:`.prune`.
+    :param needed_build_key: a build whose version stays, and with it all later ones: the one that a rollback
+        would go back to. While it is not published nothing is pruned.
+    :raises LbdartError: if a value is one that Lambda would not take.
+    """
+
+    s3_client: S3Client
+    lambda_client: LambdaClient
+    layer_name: str
+    s3dir_lambda: S3Path | str
+    build_key: str
+    manifest: LayerManifest
+    sbom: bytes | S3Member | None = None
+    description: str = ""
+    license: str = ""
+    compatible_runtimes: str | Collection[str] = ()
+    compatible_architectures: str | Collection[str] = ()
+    owner: str = ""
+    lease_seconds: int = LEASE_SECONDS
+    keep_versions: int | None = None
+    needed_build_key: str = ""
+
+    def __post_init__(self) -> None:
+        validate_layer_name(self.layer_name)
+        validate_build_key(self.build_key)
+        validate_description(self.description)
+        validate_license(self.license)
+        validate_runtimes(several(self.compatible_runtimes))
+        validate_architectures(several(self.compatible_architectures))
+        validate_keep_versions(self.keep_versions)
+
+    @property
+    def layout(self) -> LayerS3Layout:
+        """Where the layer's objects are."""
+        return LayerS3Layout(self.s3dir_lambda)
+
+    def run(self, upload: Callable[[], UploadedLayer] | None = None) -> LayerDeployment:
+        """Publish the build key, unless it is published, and see that its manifest is stored.
+
+        It may be interrupted anywhere, run again, and run by several processes at once: a build key gets one
+        version.
+
+        :param upload: brings zip and manifest to S3 (:func:`upload_layer_zip_to_s3`); called only when there
+            is a version to publish, while no other publisher writes there. Without it the zip is taken as it
+            lies there.
+        :raises LbdartError: if the preflight fails, AWS refuses, or another deployment takes over.
+        """
+        deployment = self.find_published()
+        if deployment is None or not self._has_records(deployment):
+            deployment = self._publish_once(upload)
+        self._prune(deployment)
+        return deployment
+
+    def find_published(self) -> LayerDeployment | None:
+        """Preflight, stage 3: has anything changed? If not, the version that has the build key.
+
+        Of several versions, which only a publisher from outside could make, the lowest: all but the first are
+        repetitions.
+
+        :raises LbdartError: if AWS refuses to list the versions.
+        """
+        having = {n: one for n, one in self._versions().items() if one.build_key == self.build_key}
+        if not having:
+            return None
+        first = min(having)
+        self.log(f"Version {first} of layer {self.layer_name} has this build.")
+        return self._deployment(first, having[first].arn)
+
+    def check_zip_exists(self, zip_version_id: str | None = None) -> S3Object:
+        """Preflight, stage 1: the zip is there.
+
+        :param zip_version_id: the object version to publish; the newest, if None.
+        :raises LbdartError: if it is not, or may not be read.
+        """
+        path = self.layout.s3path_temp_layer_zip
+        with explained(f"look at {path}"):
+            stored = head_object(self.s3_client, path, zip_version_id)
+        if stored is None:
+            raise LbdartError(
+                f"There is no zip to publish at {path}, or it may not be read.",
+                "Upload the layer first, and allow s3:GetObject and s3:GetObjectVersion there.",
+            )
+        return stored
+
+    def check_zip_agrees(self, stored: S3Object) -> None:
+        """Preflight, stage 2: the zip was built from the manifest, and for the build key.
+
+        Both its metadata and its own last bytes say so (:mod:`lbdart_cdk.core.layer.identity`); of the zip no
+        more than these are read.
+
+        :raises LbdartError: if either names another manifest MD5 or build key.
+        """
+        with explained(f"read the end of {stored.path}"):
+            comment = comment_of(read_tail(self.s3_client, stored))
+        if comment is None:
+            raise LbdartError(
+                f"{stored.path} does not end as a zip does, so it is none, or not whole.",
+                "Build and upload the layer again, then publish.",
+            )
+        identity = LayerIdentity.parse(comment)
+        if identity is None:
+            raise LbdartError(
+                f"The zip at {stored.path} does not say what it was built for.",
+                "Upload it with upload_layer_zip_to_s3, which writes that into its archive comment.",
+            )
+        self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata)
+        self._check_agrees(f"The zip at {stored.path}", "in its archive comment", asdict(identity))
+
+    def _check_agrees(self, what: str, where: str, noted: Mapping[str, str]) -> None:
+        expected = {
+            S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
+            S3MetadataKeyEnum.build_key: self.build_key,
+        }
+        for key, value in expected.items():
+            if noted.get(key) != value:
+                raise LbdartError(
+                    f"{what} was built from something else: {where} its {key} is {noted.get(key, 'none')}, "
+                    f"that of {self.manifest.name} is {value}.",
+                    "Build and upload the layer again, then publish.",
+                )
+
+    def store_records(self, deployment: LayerDeployment) -> None:
+        """See that manifest and SBOM lie beside their version, whole and with its identity in the metadata.
+
+        :raises LbdartError: if S3 refuses.
+        """
+        for path, read in self._records(deployment).items():
+            with explained(f"store {path}"):
+                stored = head_object(self.s3_client, path)
+                if not self._is_record_of(deployment, stored):
+                    self.log(f"Storing {path}.")
+                    write_object(self.s3_client, path, read(), self._noted_on(deployment, stored))
+                elif stored and stored.metadata != self._noted_on(deployment, stored):
+                    # It is right, its owner is to be noted.
+                    write_object(self.s3_client, path, path, self._noted_on(deployment, stored))
+
+    def _records(self, deployment: LayerDeployment) -> dict[S3Path, Callable[[], bytes | S3Path]]:
+        """Where the records of a version are, and how to come by them when one is missing."""
+        records: dict[S3Path, Callable[[], bytes | S3Path]] = {
+            deployment.s3path_manifest: lambda: self.manifest.checked(self.s3_client)
+        }
+        if (sbom := self.sbom) is not None:
+            path = self.layout.get_s3path_layer_sbom(deployment.layer_version)
+            records[path] = lambda: sbom.read(self.s3_client) if isinstance(sbom, S3Member) else sbom
+        return records
+
+    def _has_records(self, deployment: LayerDeployment) -> bool:
+        """Whether all records are there, noted for the owner too: nothing is left to write."""
+        for path in self._records(deployment):
+            with explained(f"look at {path}"):
+                stored = head_object(self.s3_client, path)
+            if stored is None or stored.metadata != self._noted_on(deployment, stored):
+                return False
+        return True
+
+    def _is_record_of(self, deployment: LayerDeployment, stored: S3Object | None) -> bool:
+        return stored is not None and self._identity(deployment).items() <= stored.metadata.items()
+
+    def _identity(self, deployment: LayerDeployment) -> dict[str, str]:
+        return {
+            S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
+            S3MetadataKeyEnum.build_key: self.build_key,
+            S3MetadataKeyEnum.layer_version_arn: deployment.layer_version_arn,
+        }
+
+    def _noted_on(self, deployment: LayerDeployment, stored: S3Object | None) -> dict[str, str]:
+        """The metadata that a record is to have, given what is there."""
+        kept = stored.metadata.items() if stored else ()
+        return {
+            **self._identity(deployment),
+            **{key: value for key, value in kept if key == RETURNED_TO},
+            **owner_metadata(joint_owner(stored, self.owner)),
+        }
+
+    def _prune(self, deployment: LayerDeployment) -> None:
+        """Remove the versions that are too many; the deployment is done, and does not fail for that."""
+        if self.keep_versions is None:
+            return
+        try:
+            with explained(f"prune layer {self.layer_name}"):
+                self._prune_to(deployment, self.keep_versions)
+        except LbdartError as error:
+            self.log(f"Older versions stay until the next deployment. {error}")
+
+    def _prune_to(self, deployment: LayerDeployment, keep: int) -> None:
+        versions = self._versions()
+        needed = {deployment.layer_version}
+        if self.needed_build_key:
+            having = [n for n, one in versions.items() if one.build_key == self.needed_build_key]
+            if not having:
+                return
+            needed.add(min(having))
+        ours = {number: one.build_key is not None for number, one in versions.items()}
+        if any(is_ours and number > deployment.layer_version for number, is_ours in ours.items()):
+            self._note_return(deployment)
+        found = find_superseded(self.s3_client, self.layout, ours, needed=needed, keep=keep)
+        if not found:
+            return
+        with PublishClaim(
+            self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner, waits=False
+        ) as claim:
+            for number, objects in found.items():
+                if not may_go(self.s3_client, objects, self.owner):
+                    continue
+                claim.renew()
+                if number in versions:
+                    self.lambda_client.delete_layer_version(LayerName=self.layer_name, VersionNumber=number)
+                for path, version_ids in objects.items():
+                    delete_object_versions(self.s3_client, path, version_ids)
+                self.log(f"Version {number} of layer {self.layer_name} is pruned.")
+
+    def _note_return(self, deployment: LayerDeployment) -> None:
+        path = deployment.s3path_manifest
+        stored = head_object(self.s3_client, path)
+        metadata = {**self._noted_on(deployment, stored), RETURNED_TO: "yes"}
+        write_object(self.s3_client, path, path, metadata)
+
+    def _publish_once(self, upload: Callable[[], UploadedLayer] | None) -> LayerDeployment:
+        with (
+            explained(f"claim {self.layout.s3path_publish_claim}"),
+            PublishClaim(
+                self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner
+            ) as claim,
+        ):
+            # Whoever had the claim before may have published the very same.
+            deployment = self.find_published()
+            if deployment is None:
+                zip_version_id = upload().zip_version_id if upload else None
+                stored = self.check_zip_exists(zip_version_id)
+                self.check_zip_agrees(stored)
+                deployment = self._publish(claim, stored)
+            self.store_records(deployment)
+            return deployment
+
+    def _publish(self, claim: PublishClaim, stored: S3Object) -> LayerDeployment:
+        """Publish, and after an error that may pass look whether it took effect before trying again."""
+        for pause in (*_PAUSES, None):
+            claim.renew()
+            try:
+                return self._send(stored)
+            except (BotoCoreError, ClientError) as error:
+                if pause is None or not is_transient(error):
+                    with explained(f"publish {stored.path} as layer {self.layer_name}"):
+                        raise
+                self.log(f"Layer {self.layer_name} is tried again in {pause} s: {error}")
+            sleep(pause)
+            published = self.find_published()
+            if published:
+                return published
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send(self, stored: S3Object) -> LayerDeployment:
+        events = self.lambda_client.meta.events
+        events.register(
+            "needs-retry.lambda.PublishLayerVersion", _never_repeat, unique_id="lbdart-never-repeat"
+        )
+        content: LayerVersionContentInputTypeDef = {"S3Bucket": stored.path.bucket, "S3Key": stored.path.key}
+        if stored.version_id:
+            content["S3ObjectVersion"] = stored.version_id
+        answer = self.lambda_client.publish_layer_version(
+            LayerName=self.layer_name,
+            Content=content,
+            Description=describe(self.description, self.build_key),
+            LicenseInfo=self.license,
+            CompatibleRuntimes=cast("list[RuntimeType]", list(several(self.compatible_runtimes))),
+            CompatibleArchitectures=cast(
+                "list[ArchitectureType]", list(several(self.compatible_architectures))
+            ),
+        )
+        self.log(f"Published version {answer['Version']} of layer {self.layer_name}.")
+        return self._deployment(answer["Version"], answer["LayerVersionArn"])
+
+    def _versions(self) -> dict[int, _Version]:
+        with explained(f"look for layer {self.layer_name} among the published"):
+            return {
+                row["Version"]: _Version(
+                    row["LayerVersionArn"], described_build_key(row.get("Description", ""))
+                )
+                for row in _list_versions(self.lambda_client, self.layer_name)
+            }
+
+    def _deployment(self, version: int, arn: str) -> LayerDeployment:
+        s3path_manifest = self.layout.get_s3path_layer_manifest(version, self.manifest.name)
+        return LayerDeployment(self.layer_name, version, arn, s3path_manifest)
+
+
+def remove_layer_versions(
+    s3_client: S3Client, lambda_client: LambdaClient, layer_name: str, s3dir_lambda: S3Path | str, owner: str
+) -> None:
+    """Delete the versions that belong to ``owner`` alone, and their history below ``{s3dir}/layer/``.
+
+    Versions published by anybody else stay. A version goes before the manifest that says whose it is, so that
+    an interrupted removal can be run again.
+
+    :raises LbdartError: if AWS refuses.
+    """
+    folder = LayerS3Layout(s3dir_lambda).s3dir_layer
+    with explained(f"remove layer {layer_name} and its history below {folder}"):
+        owned = find_owned(s3_client, folder, owner)
+        for version in list(_list_versions(lambda_client, layer_name)):
+            history = LayerS3Layout(s3dir_lambda).get_s3dir_layer_version(version["Version"])
+            if described_build_key(version.get("Description", "")) and any(
+                path.key.startswith(history.key) for path in owned
+            ):
+                lambda_client.delete_layer_version(LayerName=layer_name, VersionNumber=version["Version"])
+        for path, version_ids in owned.items():
+            delete_object_versions(s3_client, path, version_ids)
+
+
+def _list_versions(lambda_client: LambdaClient, layer_name: str) -> Iterator[LayerVersionsListItemTypeDef]:
+    try:
+        for page in lambda_client.get_paginator("list_layer_versions").paginate(LayerName=layer_name):
+            yield from page["LayerVersions"]
+    except lambda_client.exceptions.ResourceNotFoundException:
+        return
+
+
+def _never_repeat(*, response: Any, operation: Any, caught_exception: Exception | None, **_: object) -> None:
+    """Keep botocore from sending PublishLayerVersion again by itself.
+
+    An answer that got lost may stand for a version that was published, and to publish again makes another.
+    The retry handlers of botocore are registered for the whole service and therefore called after this one.
+    """
+    if caught_exception:
+        raise caught_exception
+    if response[0].status_code >= 300:
+        raise ClientError(response[1], operation.name)

@@ -1,0 +1,50 @@
+"""Copies further files into a source directory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from ..arguments import several
+from ..errors import LbdartError
+from ..project.patterns import is_match
+from ..project.walk import tree_files
+
+_NEVER: Final = ("__pycache__", "*.pyc", "*.pyo")
+
+
+def copy_source_for_lambda_deployment(
+    source_dir: str | Path,
+    target_dir: str | Path,
+    include: str | Collection[str] | None = None,
+    exclude: str | Collection[str] | None = None,
+) -> None:
+    """Copy the files of a directory that :func:`is_match` wants; bytecode is never copied.
+
+    Files that are in ``target_dir`` already are kept, unless they have the name of a copied one. Links are
+    followed. Raises :class:`LbdartError` when there is no such directory, when a link leads nowhere, and when
+    a file cannot be read or written.
+    """
+    root, target = Path(source_dir), Path(target_dir)
+    if not root.is_dir():
+        raise LbdartError(
+            f"There is no directory {root} to copy from.", "Pass the directory that the files are in."
+        )
+    included, excluded = several(include), (*several(exclude), *_NEVER)
+
+    def is_wanted(name: str) -> bool:
+        return is_match(name.split("/"), included, excluded)
+
+    # Listed before anything is copied: the target may be in it.
+    for path in list(tree_files(root, is_wanted)):
+        copied = target / path.relative_to(root)
+        try:
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copied)
+        except OSError as error:
+            raise LbdartError(
+                f"{path} cannot be copied to {copied}: {error.strerror or error}.",
+                "Check that the one may be read and the other written.",
+            ) from error

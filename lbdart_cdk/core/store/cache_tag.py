@@ -1,0 +1,9 @@
+"""The tag that marks a directory as a cache (Cache Directory Tagging Specification)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: What a cache begins its ``CACHEDIR.TAG`` with (Cache Directory Tagging Specification).
+CACHE_SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
+CACHE_TAG: Final = "CACHEDIR.TAG"

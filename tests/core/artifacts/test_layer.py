@@ -1,0 +1,310 @@
+"""From a lock to a layer's zip: only what is asked for, only when an input changed, always the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+import site
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdart_cdk.core.artifacts.layer import LayerArtifact
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import MAX_UNZIPPED, Target
+from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels.container import BuildContainer
+from tests.support import build_artifacts
+from tests.support.docker import GIVES, FakeDocker
+from tests.support.fakes import FakeTool
+from tests.support.index import Index
+from tests.support.interpreters import other_interpreter
+from tests.support.locks import SDIST, lock_of, locked, locked_file
+from tests.support.projects import files_in, make_project, make_sdist
+from tests.support.wheels import make_wheel, make_zip, names_in, sha256
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = make_project(tmp_path / "orders", built=False)
+    (root / "uv.lock").write_text("version = 1\n")
+    return root
+
+
+def layer(root: Path, store: Store, *packages: str, **lock: object) -> LayerArtifact:
+    project = Project(root, root / "uv.lock")
+    tool = FakeTool(lock_of(*packages, base=root, **lock))  # type: ignore[arg-type]
+    return LayerArtifact(project, tool, Target((3, 13)), Options(), (), store)
+
+
+def test_the_wheels_files_are_below_python(tmp_path: Path, root: Path, store: Store) -> None:
+    alpha = make_wheel(tmp_path, files={"alpha/__init__.py": "x = 1\n", "alpha/_c.so": b"\0" * 9})
+    built = layer(root, store, locked_file(alpha)).build()
+    assert names_in(built) == [
+        "python/alpha-1.0.dist-info/METADATA",
+        "python/alpha-1.0.dist-info/RECORD",
+        "python/alpha-1.0.dist-info/WHEEL",
+        "python/alpha/__init__.py",
+        "python/alpha/_c.so",
+    ]
+    with zipfile.ZipFile(built) as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert archive.testzip() is None
+
+
+def test_what_is_left_out_is_said(
+    tmp_path: Path, root: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheels = [make_wheel(tmp_path, name) for name in ("alpha", "boto3", "native")]
+    artifact = replace(layer(root, store, *map(locked_file, wheels)), exclude=("Native",))
+    assert {name.split("/")[1] for name in names_in(artifact.build())} == {"alpha", "alpha-1.0.dist-info"}
+    assert capsys.readouterr() == ("", "Left out of the layer of orders: boto3, native\n")
+
+
+def test_a_local_package_is_built_and_packed(tmp_path: Path, root: Path, store: Store) -> None:
+    make_project(root / "lib", "lib", built=False)
+    table = locked("lib", source='directory = { path = "lib" }\n')
+    artifact = layer(root, store, table, local={"lib": "lib"})
+    assert "python/lib/app.py" in names_in(artifact.build())
+
+
+def test_what_compiles_is_built_in_the_container(
+    tmp_path: Path, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sdist = make_sdist(tmp_path, "native", tag="cp311-cp311-linux_x86_64")
+    make_wheel(
+        tmp_path / "given", "native", tag="cp313-cp313-linux_x86_64", files={"native.so": "for Lambda"}
+    )
+    docker = FakeDocker(tmp_path / "bin", monkeypatch).answers(run=GIVES.format(tmp_path / "given"))
+    source = f'sdist = {{ path = "{sdist}", hashes = {{ sha256 = "{sha256(sdist)}" }} }}\n'
+    # Its wheels are for other machines; alpha's is for all.
+    table = locked("native", wheels=["native-1.0-cp313-cp313-win_amd64.whl"], source=source)
+    artifact = layer(root, store, locked_file(make_wheel(tmp_path)), table)
+    with pytest.raises(LbdartError, match="build_in_container=True"):
+        artifact.build()
+    assert docker.runs == 0
+    assert "python/native.so" in names_in(replace(artifact, container=BuildContainer()).build())
+    assert docker.runs == 1
+
+
+class TestBuildKey:
+    """Every input counts, and nothing else does."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda one: replace(one, target=Target((3, 12))),
+            lambda one: replace(one, target=Target((3, 13), "arm64")),
+            lambda one: replace(one, options=Options(extras=("fast",))),
+            lambda one: replace(one, options=Options(groups=("fast",))),
+            lambda one: replace(one, exclude=("alpha",)),
+            lambda one: replace(one, tool=replace(one.tool, name="other")),
+        ],
+    )
+    def test_every_option_is_an_input(
+        self, root: Path, store: Store, change: Callable[[LayerArtifact], LayerArtifact]
+    ) -> None:
+        one = layer(root, store)
+        assert change(one).build_key != one.build_key
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"exclude": ("My_Lib", "x")}, {"exclude": ("x", "my-lib", "my.lib")}),
+            ({"options": Options(extras=("a", "b"))}, {"options": Options(extras=("b", "a"))}),
+            ({"options": Options(groups=("a", "b"))}, {"options": Options(groups=("b", "a"))}),
+        ],
+    )
+    def test_another_spelling_or_order_of_the_same_is_the_same(
+        self, root: Path, store: Store, one: dict[str, object], other: dict[str, object]
+    ) -> None:
+        artifact = layer(root, store)
+        assert replace(artifact, **one).build_key == replace(artifact, **other).build_key  # type: ignore[arg-type]
+
+    def test_the_build_image_is_one_where_something_is_built(self, root: Path, store: Store) -> None:
+        containers = (None, BuildContainer(), BuildContainer(network="host"), BuildContainer("image:1"))
+        wheels = [locked("alpha", wheels=["alpha-1.0-py3-none-any.whl"])]
+        built = [locked("alpha", source=SDIST)]
+        for packages, different in ((wheels, 1), (built, 2)):
+            artifact = layer(root, store, *packages)
+            assert len({replace(artifact, container=one).build_key for one in containers}) == different
+
+    def test_the_manifest_is_an_input(self, root: Path, store: Store) -> None:
+        before = layer(root, store).build_key
+        (root / "uv.lock").write_text("version = 2\n")
+        assert layer(root, store).build_key != before
+
+    def test_the_files_of_a_local_package_are_inputs(self, root: Path, store: Store) -> None:
+        lib = make_project(root / "lib", "lib", built=False)
+        before = layer(root, store, local={"lib": "lib"}).build_key
+        (lib / "src/lib/app.py").write_text("changed = True\n")
+        assert layer(root, store, local={"lib": "lib"}).build_key != before
+
+    def test_the_files_that_the_manifest_includes_are_inputs(self, root: Path, store: Store) -> None:
+        included = root / "more.txt"
+        keys = set()
+        for content in ("one", "two"):
+            included.write_text(content)
+            keys.add(self.key_of(root, store, inputs=(included,)))
+        moved = Path(shutil.copy(included, root / "moved.txt"))
+        keys.add(self.key_of(root, store, inputs=(moved,)))
+        assert len(keys) == 2
+
+    def test_what_was_chosen_is_an_input_when_the_manifest_leaves_it_open(
+        self, tmp_path: Path, root: Path, store: Store
+    ) -> None:
+        versions = [locked_file(make_wheel(tmp_path, version=version)) for version in ("1.0", "2.0")]
+        pinned = {self.key_of(root, store, table) for table in versions}
+        chosen = {self.key_of(root, store, table, pinned=False) for table in versions}
+        assert len(pinned) == 1
+        assert len(chosen) == 2
+
+    def key_of(self, root: Path, store: Store, *packages: str, **lock: Any) -> str:
+        made = replace(lock_of(*packages, base=root), **lock)
+        return replace(layer(root, store), tool=FakeTool(made)).build_key
+
+    def test_the_directory_and_the_functions_own_code_are_none(
+        self, tmp_path: Path, root: Path, store: Store
+    ) -> None:
+        moved = Path(shutil.copytree(root, tmp_path / "moved"))
+        (moved / "src/orders/app.py").write_text("changed = True\n")
+        assert layer(moved, store).build_key == layer(root, store).build_key
+
+
+class TestBuiltOnce:
+    """An unchanged input costs hashing, not building; whatever was damaged is made again."""
+
+    def test_nothing_is_fetched_for_a_layer_that_is_there(
+        self, root: Path, store: Store, index: Index
+    ) -> None:
+        wheel = make_wheel(index.folder)
+        artifact = layer(root, store, locked_file(wheel, index.file_url(wheel)))
+        first = artifact.build()
+        index.requested.clear()
+        store.wheel(sha256(wheel)).unlink()
+        before = files_in(store.root)
+        assert replace(artifact).build() == first
+        assert index.requested == []
+        assert files_in(store.root) == before
+
+    def test_a_damaged_layer_is_made_again(self, tmp_path: Path, root: Path, store: Store) -> None:
+        artifact = layer(root, store, locked_file(make_wheel(tmp_path)))
+        content = artifact.build().read_bytes()
+        artifact.build().write_bytes(content[:-1])
+        assert artifact.build().read_bytes() == content
+
+    def test_a_damaged_wheel_is_fetched_again(self, root: Path, store: Store, index: Index) -> None:
+        wheel = make_wheel(index.folder)
+        artifact = layer(root, store, locked_file(wheel, index.file_url(wheel)))
+        content = artifact.build().read_bytes()
+        artifact.build().unlink()
+        store.wheel(sha256(wheel)).write_bytes(b"PK damaged")
+        assert artifact.build().read_bytes() == content
+
+    def test_two_targets_of_one_project_are_each_right(
+        self, tmp_path: Path, root: Path, store: Store
+    ) -> None:
+        machines = {"x86_64": "x86_64", "aarch64": "arm64"}
+        tags = [f"cp{python}-cp{python}-manylinux_2_17_{one}" for python in (312, 313) for one in machines]
+        table = '[[packages]]\nname = "native"\nversion = "1.0"\nwheels = ['
+        for tag in tags:
+            path = make_wheel(tmp_path, "native", tag=tag, files={"native.so": tag})
+            table += f'{{ path = "{path}", hashes = {{ sha256 = "{sha256(path)}" }} }},'
+        one = layer(root, store, table + "]\n")
+        for python in ((3, 12), (3, 13)):
+            for machine, architecture in machines.items():
+                built = replace(one, target=Target(python, architecture)).build()
+                with zipfile.ZipFile(built) as archive:
+                    content = archive.read("python/native.so").decode()
+                assert (
+                    content == f"cp{python[0]}{python[1]}-cp{python[0]}{python[1]}-manylinux_2_17_{machine}"
+                )
+
+
+class TestRefused:
+    """A mistake is told in two sentences, and the store has no archive that a later build would trust."""
+
+    def refused(self, artifact: LayerArtifact) -> LbdartError:
+        with pytest.raises(LbdartError) as error:
+            artifact.build()
+        left = files_in(artifact.store.root)
+        assert not [name for name in left if "archives/" in name or name.startswith("tmp/")]
+        return error.value
+
+    def test_an_empty_layer(self, root: Path, store: Store) -> None:
+        error = self.refused(layer(root, store))
+        assert error.problem.startswith("The layer of orders would be empty")
+
+    def test_a_layer_of_which_everything_is_left_out(self, tmp_path: Path, root: Path, store: Store) -> None:
+        error = self.refused(layer(root, store, locked_file(make_wheel(tmp_path, "boto3"))))
+        assert "would be empty" in error.problem
+
+    def test_a_wheel_with_other_bytes(self, tmp_path: Path, root: Path, store: Store) -> None:
+        error = self.refused(layer(root, store, locked_file(make_wheel(tmp_path), sha="f" * 64)))
+        assert f"the lock says {'f' * 64}" in error.problem
+
+    def test_a_wheel_that_could_write_outside_of_the_layer(
+        self, tmp_path: Path, root: Path, store: Store
+    ) -> None:
+        evil = make_zip(tmp_path / "evil-1.0-py3-none-any.whl", [("../../etc/x", b"")])
+        error = self.refused(layer(root, store, locked_file(evil)))
+        assert "unsafe name '../../etc/x'" in error.problem
+
+    def test_a_wheel_that_is_no_zip(self, tmp_path: Path, root: Path, store: Store) -> None:
+        broken = tmp_path / "alpha-1.0-py3-none-any.whl"
+        broken.write_bytes(b"<html>")
+        assert "not a usable zip" in self.refused(layer(root, store, locked_file(broken))).problem
+
+    def test_a_layer_that_is_too_large(self, tmp_path: Path, root: Path, store: Store) -> None:
+        large = make_wheel(tmp_path, "large", files={"large.bin": bytes(MAX_UNZIPPED + 1)})
+        error = self.refused(layer(root, store, locked_file(large), locked_file(make_wheel(tmp_path))))
+        assert "the largest packages are large 262.1 MB, alpha" in error.problem
+
+
+class TestSameBytes:
+    """Same inputs, same bytes: on any interpreter, in any directory, for any user."""
+
+    @pytest.fixture
+    def inputs(self, tmp_path: Path, root: Path) -> tuple[Path, Path]:
+        make_wheel(
+            tmp_path / "wheels", "alpha", files={"alpha/tool": "#!/bin/sh\n"}, executable=["alpha/tool"]
+        )
+        make_wheel(tmp_path / "wheels", "beta", method=zipfile.ZIP_STORED)
+        make_project(root / "lib", "lib", built=False)
+        (root / "conf.json").write_text("{}")
+        return tmp_path / "wheels", root
+
+    def build(self, python: str | Path, wheels: Path, root: Path, store: Path, umask: str) -> str:
+        """Build in another process, with a store of its own; return the hashes."""
+        packages = [*site.getsitepackages(), str(Path(build_artifacts.__file__).parents[2])]
+        return subprocess.run(
+            [python, "-m", build_artifacts.__name__, wheels, root, store, umask],
+            env={"PYTHONPATH": ":".join(packages), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    def test_in_two_directories_with_two_umasks(self, tmp_path: Path, inputs: tuple[Path, Path]) -> None:
+        wheels, root = inputs
+        one = self.build(sys.executable, wheels, root, tmp_path / "one", "022")
+        moved = Path(shutil.copytree(root, tmp_path / "elsewhere" / "orders"))
+        for path in moved.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        other = self.build(sys.executable, wheels, moved, tmp_path / "other", "077")
+        assert one == other
+        assert len(one.split()) == 3
+
+    def test_on_two_versions_of_python(self, tmp_path: Path, inputs: tuple[Path, Path]) -> None:
+        python = other_interpreter()
+        if python is None:
+            pytest.skip("this machine has no other Python that the library runs on")
+        one = self.build(sys.executable, *inputs, tmp_path / "one", "022")
+        assert self.build(python, *inputs, tmp_path / "other", "022") == one

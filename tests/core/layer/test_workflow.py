@@ -1,0 +1,242 @@
+"""The four steps in one run, with anybody's builder: an object with ``run()`` and ``path_layout``."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from lbdart_cdk.core.api import LayerBuildToolEnum, LayerDeploymentWorkflow, LayerPathLayout
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.publishing.layouts import LayerS3Layout
+from tests.core.conftest import FakeAws
+from tests.support.wheels import make_wheel
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:layer:orders-deps"
+
+
+class Builder:
+    """As a team that has its own way writes it: it knows nothing of this library but the layout."""
+
+    def __init__(self, path_pyproject_toml: Path, fill: Callable[[LayerPathLayout], object]) -> None:
+        self.path_layout = LayerPathLayout(path_pyproject_toml)
+        self.fill = fill
+
+    def run(self) -> None:
+        self.fill(self.path_layout)
+
+
+def a_module(content: str = "VERSION = 1\n") -> Callable[[LayerPathLayout], object]:
+    def fill(layout: LayerPathLayout) -> None:
+        package = layout.dir_python / "vendored"
+        (package / "__pycache__").mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").write_text(content)
+        (package / "__pycache__/__init__.cpython-313.pyc").write_bytes(b"compiled")
+
+    return fill
+
+
+def a_wheel(layout: LayerPathLayout) -> None:
+    make_wheel(layout.dir_wheels, "alpha")
+
+
+def nothing(layout: LayerPathLayout) -> None:
+    """As a script that had nothing to install."""
+
+
+def empty_directories(layout: LayerPathLayout) -> None:
+    layout.dir_python.mkdir(parents=True)
+    layout.dir_wheels.mkdir()
+
+
+@dataclass
+class Team:
+    """Deploys as a script in a project does, and sees what it prints."""
+
+    root: Path
+    aws: FakeAws
+    lines: list[str]
+
+    def workflow(self, fill: Callable[[LayerPathLayout], object]) -> LayerDeploymentWorkflow:
+        return LayerDeploymentWorkflow(
+            builder=Builder(self.root / "pyproject.toml", fill),
+            layer_name="orders-deps",
+            layer_build_tool=LayerBuildToolEnum.pip,
+            s3dir_lambda="s3://artifacts/lambda/orders",
+            s3_client=self.aws.s3,
+            lambda_client=self.aws.lambda_,
+            printer=self.lines.append,
+        )
+
+    def published(self) -> zipfile.ZipFile:
+        layout = LayerS3Layout("s3://artifacts/lambda/orders")
+        return zipfile.ZipFile(io.BytesIO(self.aws.read(layout.s3path_temp_layer_zip)))
+
+    def versions(self) -> list[int]:
+        return sorted(self.aws.descriptions("orders-deps"))
+
+
+@pytest.fixture
+def team(tmp_path: Path, aws: FakeAws) -> Team:
+    root = tmp_path / "orders"
+    root.mkdir()
+    (root / "requirements.txt").write_text("vendored==1\n")
+    return Team(root, aws, [])
+
+
+def test_a_builder_that_only_fills_python_goes_through_unchanged(team: Team) -> None:
+    deployment = team.workflow(a_module()).run()
+    assert deployment.layer_name == "orders-deps"
+    assert deployment.layer_version == 1
+    assert deployment.layer_version_arn == f"{ARN}:1"
+    assert deployment.s3path_manifest.uri == "s3://artifacts/lambda/orders/layer/000001/requirements.txt"
+    assert team.aws.read(deployment.s3path_manifest) == b"vendored==1\n"
+    with team.published() as archive:
+        assert archive.namelist() == ["python/vendored/__init__.py"]
+        assert archive.read("python/vendored/__init__.py") == b"VERSION = 1\n"
+
+
+def test_an_unchanged_layer_is_a_success_that_returns_the_current_deployment(team: Team) -> None:
+    first = team.workflow(a_module()).run()
+    team.aws.calls.clear()
+    team.lines.clear()
+    assert team.workflow(a_module()).run() == first
+    assert team.versions() == [1]
+    assert {"PublishLayerVersion", "PutObject", "CopyObject"}.isdisjoint(team.aws.operations)
+    path_zip = team.root / "build/lambda/layer/layer.zip"
+    assert team.lines == [
+        "--- Package the layer",
+        f"{path_zip} ({path_zip.stat().st_size:,} bytes)",
+        "--- Publish the layer",
+        "Version 1 of layer orders-deps has this build.",
+    ]
+
+
+def test_a_change_publishes_the_next_version_and_keeps_the_one_before(team: Team) -> None:
+    first = team.workflow(a_module()).run()
+    second = team.workflow(a_module("VERSION = 2\n")).run()
+    assert second.layer_version_arn == f"{ARN}:2"
+    assert team.versions() == [1, 2]
+    assert team.aws.read(first.s3path_manifest) == team.aws.read(second.s3path_manifest)
+    with team.published() as archive:
+        assert archive.read("python/vendored/__init__.py") == b"VERSION = 2\n"
+
+
+def test_another_manifest_is_another_version_and_no_history_is_rewritten(team: Team) -> None:
+    first = team.workflow(a_module()).run()
+    (team.root / "requirements.txt").write_text("vendored==1  # reviewed\n")
+    second = team.workflow(a_module()).run()
+    assert team.versions() == [1, 2]
+    assert team.aws.read(first.s3path_manifest) == b"vendored==1\n"
+    assert team.aws.read(second.s3path_manifest) == b"vendored==1  # reviewed\n"
+
+
+def test_going_back_finds_the_version_of_before(team: Team) -> None:
+    deployments = [team.workflow(a_module(f"VERSION = {number}\n")).run() for number in (1, 2, 1)]
+    assert [one.layer_version for one in deployments] == [1, 2, 1]
+    assert team.versions() == [1, 2]
+
+
+def test_wheels_and_files_are_packed_together(team: Team) -> None:
+    def both(layout: LayerPathLayout) -> None:
+        a_wheel(layout)
+        a_module()(layout)
+
+    team.workflow(both).run()
+    with team.published() as archive:
+        assert {"python/alpha/__init__.py", "python/vendored/__init__.py"} <= set(archive.namelist())
+
+
+def test_wheels_that_another_builder_left_are_not_packed(team: Team) -> None:
+    team.workflow(a_wheel).run()
+    team.workflow(a_module()).run()
+    with team.published() as archive:
+        assert archive.namelist() == ["python/vendored/__init__.py"]
+
+
+def test_wheels_alone_are_packed_too(team: Team) -> None:
+    team.workflow(a_wheel).run()
+    with team.published() as archive:
+        assert "python/alpha/__init__.py" in archive.namelist()
+
+
+@pytest.mark.parametrize("fill", [nothing, empty_directories])
+def test_a_builder_that_fills_nothing_is_told(team: Team, fill: Callable[[LayerPathLayout], object]) -> None:
+    with pytest.raises(LbdartError, match=r"There is nothing to pack in .*/artifacts.*\n") as caught:
+        team.workflow(fill).run()
+    assert str(team.root / "build/lambda/layer/artifacts") in caught.value.problem
+    assert team.aws.operations == []
+    assert [path for path in team.root.rglob("*") if path.is_file()] == [team.root / "requirements.txt"]
+
+
+def test_what_a_builder_raises_comes_out_and_nothing_is_uploaded(team: Team) -> None:
+    def fail(layout: LayerPathLayout) -> None:
+        a_module()(layout)
+        raise RuntimeError("the team's own mirror is down")
+
+    with pytest.raises(RuntimeError, match="the team's own mirror is down"):
+        team.workflow(fail).run()
+    assert team.aws.operations == []
+    assert not (team.root / "build/lambda/layer/layer.zip").exists()
+
+
+def test_every_step_is_logged(team: Team) -> None:
+    team.workflow(a_module()).run()
+    path_zip = team.root / "build/lambda/layer/layer.zip"
+    assert team.lines == [
+        "--- Package the layer",
+        f"{path_zip} ({path_zip.stat().st_size:,} bytes)",
+        "--- Publish the layer",
+        "--- Upload the layer",
+        "Published version 1 of layer orders-deps.",
+        "Storing s3://artifacts/lambda/orders/layer/000001/requirements.txt.",
+    ]
+
+
+def test_a_builder_may_name_its_own_build_key(team: Team) -> None:
+    """Then neither the bytes nor the manifest count: it is the builder that knows its inputs."""
+    for content in ("VERSION = 1\n", "VERSION = 2\n"):
+        workflow = team.workflow(a_module(content))
+        workflow.builder.build_key = "ab" * 32  # type: ignore[attr-defined]
+        assert workflow.run().layer_version == 1
+
+
+def test_a_second_build_at_the_same_time_is_refused_and_the_first_one_is_whole(team: Team) -> None:
+    """Both would pack what either has built."""
+    refused = []
+
+    def meanwhile(layout: LayerPathLayout) -> None:
+        with ThreadPoolExecutor(1) as elsewhere:
+            refused.append(elsewhere.submit(team.workflow(a_wheel).run).exception())
+        a_module()(layout)
+
+    team.workflow(meanwhile).run()
+    (error,) = refused
+    assert isinstance(error, LbdartError)
+    assert error.problem == f"The build directory {team.root}/build/lambda/layer is in use by another build."
+    with team.published() as archive:
+        assert archive.namelist() == ["python/vendored/__init__.py"]
+    assert [path.name for path in (team.root / "build/lambda").iterdir()] == ["layer"]
+
+
+def test_a_project_that_is_not_there_is_not_made(team: Team) -> None:
+    workflow = team.workflow(nothing)
+    workflow.builder.path_layout = LayerPathLayout(team.root / "nowhere/pyproject.toml")  # type: ignore[misc]
+    with pytest.raises(LbdartError, match=r"There is no .*/nowhere\.\n"):
+        workflow.run()
+    assert not (team.root / "nowhere").exists()
+
+
+def test_one_runtime_and_one_architecture_are_as_good_as_lists_of_them(team: Team) -> None:
+    one = replace(
+        team.workflow(a_module()), compatible_runtimes="python3.13", compatible_architectures="arm64"
+    )
+    one.run()
+    (sent,) = team.aws.sent("PublishLayerVersion")
+    assert sent["CompatibleRuntimes"] == ["python3.13"]
+    assert sent["CompatibleArchitectures"] == ["arm64"]

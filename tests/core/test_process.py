@@ -1,0 +1,90 @@
+"""A packaging tool is a program that is run to its end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lbdart_cdk.core import process as tool
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.process import run, said, telling
+
+
+def python(code: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, "-c", code], cwd=cwd, environment=environment)
+
+
+def test_what_it_prints_is_kept_and_its_exit_code_is_the_callers_to_judge(tmp_path: Path) -> None:
+    result = python("import os; print(os.getcwd(), os.environ['X']); raise SystemExit(3)", tmp_path, X="1")
+    assert (result.stdout, result.returncode) == (f"{tmp_path} 1\n", 3)
+
+
+def test_it_has_nothing_to_read_from_and_no_other_environment(tmp_path: Path) -> None:
+    assert python("import sys; print(repr(sys.stdin.read()))", tmp_path).stdout == "''\n"
+    assert python("import os; print('HOME' in os.environ)", tmp_path).stdout == "False\n"
+
+
+def test_output_that_is_no_text_is_no_failure(tmp_path: Path) -> None:
+    assert python("import os; os.write(1, b'\\xff')", tmp_path).stdout == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_tool_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LbdartError, match=r"^poem cannot be started: No such file.*\nInstall poem"):
+        run([tmp_path / "poem"], cwd=tmp_path, environment={})
+
+
+def test_a_tool_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "_TIMEOUT", 0.2)
+    with pytest.raises(LbdartError, match=r"did not end within .*\nRun it by hand in "):
+        python("import time; time.sleep(30)", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "shown"),
+    [
+        ("warning: old\nerror: No lock.\n", "No lock"),
+        (
+            "error: No lock\n  caused by: no file\n\nhint: make one\n",
+            "No lock caused by: no file hint: make one",
+        ),
+        ("Traceback\nValueError: x\n", "Traceback ValueError: x"),
+        ("", "exit code 2"),
+    ],
+)
+def test_a_message_shows_what_it_said(stderr: str, shown: str) -> None:
+    assert said(subprocess.CompletedProcess([], 2, "", stderr)) == shown
+
+
+TRACEBACK = """\
+Building wheel...
+looking
+Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+{}
+error: Failed to build `.`
+  cause: The build backend returned an error
+  cause: Call to `backend.build_wheel` failed (exit status: 1)
+
+hint: Build failures usually indicate an error with the package
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("a.c:1:2: fatal error: x.h: none\n    subprocess.run() error: 1\nerror: gcc failed\nerror: more",
+         "a.c:1:2: fatal error: x.h: none error: gcc failed"),
+        (TRACEBACK.format("Exception: No library.\nSpecify X."), "Exception: No library. Specify X"),
+        (TRACEBACK.format("KeyError: 1\n\nDuring handling:\n\nhatchling.Error: 2"), "hatchling.Error: 2"),
+        (TRACEBACK.format("SystemExit"), "SystemExit"),
+        ("error: Failed to build `.`\n  cause: No Python >=3.99", "No Python >=3.99"),
+        ("  \N{MULTIPLICATION SIGN} Failed to build `.`\n  \u2570\u2500\u25b6 No Python", "No Python"),
+        ("1\n2\n3\n4", "2 3 4"),
+        ("", "it said nothing"),
+    ],
+)  # fmt: skip
+def test_of_a_failed_build_the_lines_that_tell_most_are_shown(lines: str, told: str) -> None:
+    assert telling(lines.splitlines()) == told

@@ -1,0 +1,281 @@
+"""A commit's files come whole, the same on every machine, and nothing of the repository's runs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+import threading
+from collections.abc import Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking.commit import Commit
+from lbdart_cdk.core.process import run
+from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels import git as git_module
+from lbdart_cdk.core.wheels.git import tree_of
+from tests.support.git import commit_all, git, make_repository
+from tests.support.projects import files_in, kept_in, make_project
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = make_project(tmp_path / "lib", "lib")
+    make_repository(root)
+    return root
+
+
+def at(repository: Path, commit: str | None = None) -> Commit:
+    return Commit("lib", repository.as_uri(), commit or git(repository, "rev-parse", "HEAD"))
+
+
+def members(tree: Path) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(tree.read_bytes())) as tar:
+        return {one.name: tar.extractfile(one).read() for one in tar if one.isfile()}  # type: ignore[union-attr]
+
+
+def refused(commit: Commit, store: Store) -> LbdartError:
+    with pytest.raises(LbdartError) as error:
+        tree_of(commit, store)
+    return error.value
+
+
+class TestTree:
+    """What was committed, byte for byte."""
+
+    def test_it_holds_the_files_of_the_commit(self, repository: Path, store: Store) -> None:
+        before = at(repository)
+        expected = {
+            name: content for name, content in files_in(repository).items() if not name.startswith(".git/")
+        }
+        (repository / "later.py").write_text("")
+        commit_all(repository)
+        assert members(tree_of(before, store)) == expected
+
+    def test_a_commit_that_no_branch_leads_to_any_more(self, repository: Path, store: Store) -> None:
+        before = at(repository)
+        git(repository, "commit", "--quiet", "--amend", "--message", "other")
+        assert "pyproject.toml" in members(tree_of(before, store))
+
+    def test_a_server_that_gives_only_branches(self, repository: Path, store: Store) -> None:
+        first = at(repository)
+        commit_all(repository)
+        with Served(repository) as url:
+            assert "pyproject.toml" in members(tree_of(Commit("lib", url, first.commit), store))
+
+    def test_it_is_fetched_once(
+        self, repository: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commit = at(repository)
+        tree = tree_of(commit, store)
+        monkeypatch.setattr(git_module, "_git", lambda *_: pytest.fail("fetched again"))
+        assert tree_of(commit, store) == tree
+
+    def test_a_damaged_one_is_fetched_again(self, repository: Path, store: Store) -> None:
+        tree = tree_of(at(repository), store)
+        content = tree.read_bytes()
+        tree.write_bytes(content[:-100])
+        assert tree_of(at(repository), store).read_bytes() == content
+
+    def test_settings_and_attributes_change_no_byte(
+        self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (repository / "text.py").write_bytes(b"one\n$Id$ $Format:%H$\n")
+        (repository / ".gitattributes").write_text(
+            "*.py text eol=crlf ident export-subst filter=shout\nsrc export-ignore\n"
+        )
+        commit = at(repository, commit_all(repository))
+        plain = tree_of(commit, Store(tmp_path / "one")).read_bytes()
+        config = tmp_path / "gitconfig"
+        config.write_text(
+            '[core]\nautocrlf = true\n[tar]\numask = 0077\n[filter "shout"]\nsmudge = tr a-z A-Z\nrequired\n'
+        )
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        tree = tree_of(commit, Store(tmp_path / "two"))
+        assert tree.read_bytes() == plain
+        assert members(tree)["text.py"] == b"one\n$Id$ $Format:%H$\n"
+        assert "src/lib/app.py" in members(tree)
+
+
+class TestLogin:
+    """User and password of an address open it, and are seen nowhere."""
+
+    def test_they_are_in_no_argument_and_no_file(
+        self, repository: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arguments: list[str] = []
+
+        def noted(command: Sequence[str | Path], **options: Any) -> CompletedProcess[str]:
+            arguments.extend(map(str, command))
+            return run(command, **options)
+
+        monkeypatch.setattr(git_module, "run", noted)
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+        monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.quotepath")
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
+        with Served(repository, "ci:hunter2") as url:
+            commit = Commit("lib", url.replace("//", "//ci:hunter2@"), at(repository).commit)
+            assert "pyproject.toml" in members(tree_of(commit, store))
+        assert not [one for one in arguments if "hunter2" in one]
+        assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
+    @pytest.mark.parametrize("login", ["", "t0k:wrong@", "t0k@"])
+    def test_nobody_is_asked_for_them(self, repository: Path, store: Store, login: str) -> None:
+        with Served(repository, "ci:hunter2") as url:
+            error = refused(Commit("lib", url.replace("//", f"//{login}"), at(repository).commit), store)
+        assert error.problem.startswith("lib cannot be fetched from http://127.0.0.1:")
+        assert "wrong" not in error.problem
+        assert "t0k" not in error.problem
+        assert error.remedy.startswith("Check the address, the network, and that git may read it without")
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("git+https://host.invalid/lib.git", "https://host.invalid/lib.git"),
+        ("https://token@host.invalid/lib", "https://host.invalid/lib"),
+        ("ssh://git@host.invalid:22/lib", "ssh://git@host.invalid:22/lib"),
+        ("git@host.invalid:team/lib.git", "ssh://git@host.invalid/team/lib.git"),
+        ("ssh://git:hunter2@host.invalid/lib", "ssh://host.invalid/lib"),
+    ],
+)
+def test_addresses(url: str, address: str) -> None:
+    assert Commit("lib", url, "a" * 40).address == address
+
+
+class TestNothingOfTheRepositorysRuns:
+    """Neither hooks nor commands, and no address is one."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "ext::sh -c touch% {mark}",
+            "git+ext::touch {mark}",
+            "--upload-pack=touch {mark}",
+            "http://host.invalid/lib",
+            "ssh://-oProxyCommand=touch/lib",
+            "ssh://-oProxyCommand=touch@host.invalid/lib",
+            "https:///lib",
+            "https://host.invalid/lib\nhost=other",
+            "C:/lib",
+            "/lib",
+            "",
+        ],
+    )
+    def test_addresses_that_are_none(self, url: str, tmp_path: Path) -> None:
+        with pytest.raises(LbdartError, match=r"^lib comes from .*which is no address that git is asked"):
+            Commit("lib", url.format(mark=tmp_path / "mark"), "a" * 40)
+
+    def test_an_address_that_cannot_be_read(self) -> None:
+        with pytest.raises(LbdartError, match="The address of the repository of lib is none"):
+            Commit("lib", "ssh://[host/lib", "a" * 40)
+
+    @pytest.mark.parametrize("commit", ["main", "a" * 39, "A" * 40, "--upload-pack=touch", "HEAD", ""])
+    def test_commits_that_are_none(self, repository: Path, commit: str) -> None:
+        with pytest.raises(LbdartError, match=r"^The lock names .* for lib, which is no commit"):
+            Commit("lib", repository.as_uri(), commit)
+
+    def test_hooks_and_settings_of_the_repository(
+        self, repository: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hook = f"#!/bin/sh\ntouch {tmp_path}/mark\n"
+        for name in ("post-checkout", "reference-transaction", "post-upload-pack", "pre-auto-gc"):
+            path = repository / ".git" / "hooks" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(hook)
+            path.chmod(0o755)
+        git(repository, "config", "uploadpack.packObjectsHook", str(repository / ".git/hooks/post-checkout"))
+        git(repository, "config", "core.fsmonitor", str(repository / ".git/hooks/post-checkout"))
+        template = tmp_path / "template"
+        (template / "hooks").mkdir(parents=True)
+        (template / "hooks" / "reference-transaction").write_text(hook)
+        (template / "hooks" / "reference-transaction").chmod(0o755)
+        monkeypatch.setenv("GIT_TEMPLATE_DIR", str(template))
+        tree_of(at(repository), store)
+        assert not (tmp_path / "mark").exists()
+
+    def test_a_synth_inside_of_a_hook_of_another_repository(
+        self, repository: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = tmp_path / "other"
+        make_repository(other)
+        monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+        monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+        before = files_in(other)
+        assert "pyproject.toml" in members(tree_of(at(repository), store))
+        assert files_in(other) == before
+
+
+class TestRefused:
+    """One sentence of what is wrong, one of what to do, nothing kept."""
+
+    def test_a_commit_that_is_not_there(self, repository: Path, store: Store) -> None:
+        error = refused(at(repository, "a" * 40), store)
+        assert error.problem.startswith(f"lib is locked to the commit {'a' * 40}, which file://")
+        assert kept_in(store) == set()
+
+    def test_a_tree_in_place_of_a_commit(self, repository: Path, store: Store) -> None:
+        tree = git(repository, "rev-parse", "HEAD^{tree}")
+        assert "lib is locked to the commit" in refused(at(repository, tree), store).problem
+
+    def test_a_repository_that_is_not_there(self, tmp_path: Path, store: Store) -> None:
+        error = refused(Commit("lib", (tmp_path / "nowhere").as_uri(), "a" * 40), store)
+        assert "lib cannot be fetched from file://" in error.problem
+        assert "does not appear to be a git repository" in error.problem
+        assert error.remedy.startswith("Check the address")
+
+    def test_submodules(self, repository: Path, tmp_path: Path, store: Store) -> None:
+        commit = make_repository(tmp_path / "other")
+        git(repository, "update-index", "--add", "--cacheinfo", f"160000,{commit},vendor/other")
+        git(repository, "commit", "--quiet", "--message", "module")
+        assert (
+            "which has submodules (vendor/other), and these are not" in refused(at(repository), store).problem
+        )
+
+    def test_git_that_is_not_installed(
+        self, repository: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commit = at(repository)
+        monkeypatch.setenv("PATH", "")
+        assert refused(commit, store).problem.startswith("git is not installed, and lib comes from file://")
+
+
+class Served:
+    """A repository over http, as plain files, for those who bring the password (if there is one)."""
+
+    def __init__(self, repository: Path, login: str | None = None) -> None:
+        git(repository, "update-server-info")
+
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                token = base64.b64encode((login or "").encode()).decode()
+                if login is not None and self.headers.get("Authorization") != f"Basic {token}":
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="git"')
+                    self.end_headers()
+                    return
+                super().do_GET()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), partial(Handler, directory=str(repository / ".git"))
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.server_port}/"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
