@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools import find_project
 
 
 def main(project: str, runtime: str) -> None:

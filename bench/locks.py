@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import run
+from lbdart_cdk.core.locking.manifest import tools
 from lbdart_cdk.core.project.toml import read_toml
-from lbdart_cdk.tools import pdm, poetry, tools
+from lbdart_cdk.tools import pdm, poetry
 
 
 def locked_by_each_tool(folder: Path, project: Path) -> dict[str, Path]:

@@ -1,32 +1,43 @@
 """Ship Python code to AWS Lambda with AWS CDK: dependencies as a layer from the lock, code as a hashed zip.
 
-The constructs are imported when they are first used: ``import lbdart_cdk.core`` starts no Node.
+Each name is imported when it is first used: ``import lbdart_cdk.core`` starts no Node, and
+``from lbdart_cdk import Credentials`` imports neither CDK nor boto3.
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .constructs.layer_artifact import LambdaLayerArtifact
     from .constructs.publisher import ArtifactPublisher
     from .constructs.source_artifact import LambdaSourceArtifact
+    from .core.credentials.value import Credentials
+    from .core.errors import LbdartError
+    from .core.wheels.build_image import BuildContainer
 
-__all__ = ["ArtifactPublisher", "LambdaLayerArtifact", "LambdaSourceArtifact"]
+__all__ = [
+    "ArtifactPublisher",
+    "BuildContainer",
+    "Credentials",
+    "LambdaLayerArtifact",
+    "LambdaSourceArtifact",
+    "LbdartError",
+]
+
+_MODULES: Final = {
+    "ArtifactPublisher": "constructs.publisher",
+    "BuildContainer": "core.wheels.build_image",
+    "Credentials": "core.credentials.value",
+    "LambdaLayerArtifact": "constructs.layer_artifact",
+    "LambdaSourceArtifact": "constructs.source_artifact",
+    "LbdartError": "core.errors",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name == "ArtifactPublisher":
-        from .constructs.publisher import ArtifactPublisher
-
-        return ArtifactPublisher
-    if name == "LambdaLayerArtifact":
-        from .constructs.layer_artifact import LambdaLayerArtifact
-
-        return LambdaLayerArtifact
-    if name == "LambdaSourceArtifact":
-        from .constructs.source_artifact import LambdaSourceArtifact
-
-        return LambdaSourceArtifact
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

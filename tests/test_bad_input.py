@@ -21,7 +21,7 @@ from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.packing import merge
 from lbdart_cdk.core.store.store import CACHE_VARIABLE
-from lbdart_cdk.core.wheels.container import BuildContainer
+from lbdart_cdk.core.wheels.build_image import BuildContainer
 from tests.support import pdm
 from tests.support.apps import asset_hash, make_app
 from tests.support.docker import FakeDocker
@@ -31,6 +31,7 @@ from tests.support.locks import lock_of, locked, locked_file
 from tests.support.poetry import package, poetry_lock
 from tests.support.projects import Workbench, files_in, index_table, make_project, make_sdist, uv_lock
 from tests.support.raw_zip import File, raw_zip
+from tests.support.toml import dumps
 from tests.support.wheels import make_wheel
 
 Construct = type[LambdaLayerArtifact] | type[LambdaSourceArtifact]
@@ -175,7 +176,7 @@ def require_compiled(**elf: Any) -> Callable[[Scene], None]:
         folder = scene.root / "wheels"
         wheel = make_wheel(folder, "liar", tag="cp311-abi3-manylinux_2_17_x86_64", files=files)
         rename_lock("pylock.toml")(scene)
-        scene.edit("pylock.toml", lambda _: lock_of(locked_file(wheel)).content)
+        scene.edit("pylock.toml", lambda _: dumps(lock_of(locked_file(wheel)).content))
 
     return made
 

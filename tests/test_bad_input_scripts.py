@@ -23,7 +23,7 @@ from lbdart_cdk.core.api import (
     build_source_dir_using_uv,
     create_source_zip,
 )
-from lbdart_cdk.tools.uv import UvLambdaLayerLocalBuilder
+from lbdart_cdk.tools import UvLambdaLayerLocalBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,10 +18,10 @@ from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.credentials.environment import Given
 from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking.manifest import find_project, tools
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools import find_project, tools
 from tests.support.apps import PYTHON_3_13, make_app, template_of
 from tests.support.index import Index, redirect
 from tests.support.private_index import PASSWORD, SECRETS, USER, PrivateIndex, serving

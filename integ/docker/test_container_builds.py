@@ -31,10 +31,12 @@ from lbdart_cdk.core.api import (
 from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.container import Container
-from lbdart_cdk.tools.pip import PipLambdaLayerContainerBuilder
-from lbdart_cdk.tools.poetry import PoetryLambdaLayerContainerBuilder
-from lbdart_cdk.tools.pylock import PylockLambdaLayerContainerBuilder
-from lbdart_cdk.tools.uv import UvLambdaLayerContainerBuilder
+from lbdart_cdk.tools import (
+    PipLambdaLayerContainerBuilder,
+    PoetryLambdaLayerContainerBuilder,
+    PylockLambdaLayerContainerBuilder,
+    UvLambdaLayerContainerBuilder,
+)
 from tests.support.index import Index, after
 from tests.support.poetry import package, poetry_lock
 from tests.support.projects import files_in, index_table, kept_in, make_project, uv_lock

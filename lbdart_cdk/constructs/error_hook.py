@@ -13,7 +13,7 @@ from ..core.errors import LbdartError
 
 
 @contextmanager
-def explained(construct: IConstruct, *ids: str) -> Iterator[None]:
+def errors_at(construct: IConstruct, *ids: str) -> Iterator[None]:
     """Let an :class:`LbdartError` end the app without a traceback; it says where.
 
     ``ids`` lead from ``construct`` to one below it that is not made yet.

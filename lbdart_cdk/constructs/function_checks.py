@@ -20,7 +20,7 @@ from constructs import IConstruct, IValidation
 
 from ..core.artifacts.report import Verdict
 from ..core.artifacts.source import SourceZip
-from ..core.errors import LbdartError, Warned
+from ..core.errors import BuildWarning, LbdartError
 from ..core.native.scan import Facts
 from ..core.packing.merge import is_too_large, refuse_too_large
 from ..core.project.target import Target
@@ -51,7 +51,7 @@ class KnownSource:
     target: Target | None
 
 
-def warn(scope: IConstruct, warnings: Sequence[Warned]) -> None:
+def warn(scope: IConstruct, warnings: Sequence[BuildWarning]) -> None:
     """Add warnings to a construct, each to be acknowledged by its id."""
     for warned in warnings:
         Annotations.of(scope).add_warning_v2(warned.id, warned.text)
@@ -163,7 +163,7 @@ def _check_architecture(function: lambda_.CfnFunction, layer: KnownLayer, archit
         Annotations.of(function).add_error(text)
     else:
         text += " The layer has nothing compiled, so it may work."
-        warn(function, [Warned(f"lbdart_cdk:architecture:{path}", text)])
+        warn(function, [BuildWarning(f"lbdart_cdk:architecture:{path}", text)])
 
 
 def _check_regions(function: lambda_.CfnFunction, stack: Stack, layers: Sequence[KnownLayer]) -> None:
@@ -204,7 +204,7 @@ def _check_source(function: lambda_.CfnFunction, source: KnownSource, architectu
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
 
 
-def judged(native: Facts, target: Target) -> tuple[Warned, ...]:
+def judged(native: Facts, target: Target) -> tuple[BuildWarning, ...]:
     """Return the warnings about a function's own code; raises :class:`LbdartError` for what cannot load."""
     if not native.files:
         return ()

@@ -16,6 +16,7 @@ from ..core.artifacts.layer import LayerArtifact
 from ..core.artifacts.records import pack_records
 from ..core.credentials.environment import Given
 from ..core.keys import key_of
+from ..core.locking.manifest import find_project
 from ..core.locking.tool import Options
 from ..core.publishing.limits import (
     validate_description,
@@ -25,9 +26,8 @@ from ..core.publishing.limits import (
 )
 from ..core.publishing.records import SBOM_NAME
 from ..core.store.store import Store
-from ..core.wheels.container import BuildContainer
-from ..tools import find_project
-from .error_hook import explained
+from ..core.wheels.build_image import BuildContainer
+from .error_hook import errors_at
 from .function_checks import KnownLayer, warn
 from .native_construct import Later, attribute, stand_for
 from .props import checked_prefix, target_of, validate_sharing
@@ -102,7 +102,7 @@ class LambdaLayerArtifact(Resource):
         Raises :class:`LbdartError` for what the user can put right.
         """
         publisher = ArtifactPublisher.of(scope)
-        with explained(scope, id):
+        with errors_at(scope, id):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture)
         # The user's own, if given: CDK compares more of it than the name.
@@ -120,7 +120,7 @@ class LambdaLayerArtifact(Resource):
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
         place = publisher.place(bucket)
-        with explained(self):
+        with errors_at(self):
             folder = checked_prefix(prefix, default=name)
             publisher.reserve("layer_name", name, self)
             publisher.reserve("bucket and prefix", f"{place.name}/{folder}", self)
@@ -267,7 +267,7 @@ class LambdaLayerArtifact(Resource):
 
         Raises :class:`LbdartError` for what Lambda would refuse.
         """
-        with explained(self):
+        with errors_at(self):
             validate_sharing(account_id, organization_id)
         self._version.add_permission(id, account_id=account_id, organization_id=organization_id)
         # CloudFormation replaces the permission when the version changes, and would remove the old one.

@@ -20,7 +20,7 @@ from constructs import Construct, IConstruct
 
 from ..core.errors import LbdartError
 from .cdk_nag import WildcardsArgued, argue
-from .error_hook import explained
+from .error_hook import errors_at
 from .function_checks import FunctionChecks
 from .grants import Grants, statement
 from .handler_zip import handler_zip
@@ -89,7 +89,7 @@ class ArtifactPublisher(Construct):
         Raises :class:`LbdartError` when the stack has its publisher already.
         """
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
-        with explained(stack):
+        with errors_at(stack):
             if stack.node.try_find_child(_ID) is not None:
                 raise LbdartError(
                     f"The stack {stack.node.path} has its ArtifactPublisher already.",
@@ -136,7 +136,7 @@ class ArtifactPublisher(Construct):
         """
         if removal_policy not in (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY):
             named = getattr(removal_policy, "name", repr(removal_policy))
-            with explained(scope):
+            with errors_at(scope):
                 raise LbdartError(
                     f"The removal policy {named} means nothing for published artifacts.",
                     "Use RemovalPolicy.RETAIN or RemovalPolicy.DESTROY.",

@@ -12,11 +12,11 @@ from constructs import Construct
 from ..core.arguments import several
 from ..core.artifacts.source import SourceArtifact
 from ..core.credentials.environment import Given
+from ..core.locking.manifest import find_project
 from ..core.publishing.layouts import SourceS3Layout
 from ..core.publishing.s3 import S3Path
 from ..core.store.store import Store
-from ..tools import find_project
-from .error_hook import explained
+from .error_hook import errors_at
 from .function_checks import KnownSource, judged, warn
 from .native_construct import attribute
 from .props import checked_prefix, target_of
@@ -73,7 +73,7 @@ class LambdaSourceArtifact(Resource):
         """
         super().__init__(scope, id)
         publisher = ArtifactPublisher.of(scope)
-        with explained(self):
+        with errors_at(self):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture) if runtime is not None else None
             artifact = SourceArtifact(found, chosen, several(include), several(exclude), Store(), credentials)

@@ -8,8 +8,7 @@ from .layer.builder import T_BUILDER, BaseLambdaLayerLocalBuilder
 from .layer.container_builder import BaseLambdaLayerContainerBuilder
 from .layer.package import create_layer_zip_file, default_ignore_package_list, move_to_dir_python
 from .layer.path_layout import LayerPathLayout
-from .layer.tools import LayerBuildToolEnum
-from .layer.workflow import LayerDeploymentWorkflow
+from .layer.workflow import LayerBuildToolEnum, LayerDeploymentWorkflow
 from .locking.tool import Options, Tool
 from .process import temp_cwd
 from .project.manifest import LayerManifestManager
@@ -34,7 +33,7 @@ from .source.steps import (
     create_source_zip,
 )
 from .store.store import Store
-from .wheels.container import BuildContainer
+from .wheels.build_image import BuildContainer
 
 __all__ = [
     "T_BUILDER",

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from lbdart_cdk.core.process import run
 from lbdart_cdk.core.project.toml import read_toml
-from lbdart_cdk.core.project.tree import files_below
+from lbdart_cdk.core.project.tree import input_files
 from lbdart_cdk.core.store.store import Store
 
 #: What a build backend may be left to say, and uv needs to know.
@@ -65,7 +65,7 @@ def mirrored(
     with store.scratch() as folder:
         # Resolved: uv says where it found a directory without links in the path.
         mirror = Mirror(folder.resolve())
-        with store.explained(folder):
+        with store.guarded(folder):
             for archive in archives:
                 for path in archive.iterdir() if archive.is_dir() else (archive,):
                     _copy(path, mirror.copy(path))
@@ -89,7 +89,7 @@ def _settings(directory: Path) -> list[Path]:
 
 
 def _inputs(directory: Path) -> Iterator[Path]:
-    return iter(()) if is_static(directory) else files_below(directory)
+    return iter(()) if is_static(directory) else input_files(directory)
 
 
 def _clone_repository(directory: Path, mirror: Mirror, store: Store) -> None:

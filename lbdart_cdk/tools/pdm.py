@@ -24,9 +24,7 @@ from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.locking.lock import Lock, requirements
+from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
@@ -34,7 +32,6 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
 
-from . import _toml
 from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes
 from ._logins import expanded, logins
@@ -83,7 +80,7 @@ class Pdm:
                 ],
             }
         )
-        read = store.memo("pdm-locks", key, lambda: _read(project))
+        read = store.memo("pdm-tables", key, lambda: _read(project))
         return Lock(
             content=read["content"],
             origin=project.manifest,
@@ -174,7 +171,7 @@ def _read(project: Project) -> dict[str, Any]:
             "packages": [_package(package, there, optional) for package in packages],
         }
         return {
-            "content": _toml.dumps(content),
+            "content": without_dates(content),
             "local": {
                 canonicalize_name(package["name"]): package["path"]
                 for package in packages
@@ -317,15 +314,3 @@ def _requires(packages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str 
             marker = str(required.marker) if required.marker is not None else None
             edges[canonicalize_name(package["name"])].append((required.name, marker))
     return {name: requirements(required) for name, required in edges.items()}
-
-
-class PdmLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
-    """Builds the layer of a project that PDM locks, on this machine, for any target."""
-
-    tool = TOOL
-
-
-class PdmLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
-    """Builds the layer of a project that PDM locks; what has no wheel is built in a container."""
-
-    tool = TOOL

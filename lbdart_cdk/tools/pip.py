@@ -21,9 +21,7 @@ from lbdart_cdk.core.credentials.environment import known
 from lbdart_cdk.core.credentials.lookup import refused, with_login, without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of, sha256_of
-from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.lock import Lock, without_dates
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.process import run, said
 from lbdart_cdk.core.progress import announced
@@ -33,7 +31,6 @@ from lbdart_cdk.core.project.toml import UTF_16, decoded
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
 
-from . import _toml
 from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
 from ._logins import expanded, logins
@@ -114,12 +111,12 @@ class Pip:
                 "choosing": [os.environ.get(name, "") for name in _CHOOSING],
             }
         )
-        made = store.recall("pip-locks", key)
+        made = store.recall("pip-tables", key)
         if made is None:
             made = _locked(project, requirements, target, store)
             if made["lasts"]:
                 # The address of a direct reference is there with the user that it was written with.
-                store.note("pip-locks", key, made | {"content": without_login(made["content"])})
+                store.note("pip-tables", key, made | {"content": _without_logins(made["content"])})
         _warn(project, made["unpinned"])
         return Lock(
             content=made["content"],
@@ -271,7 +268,7 @@ def _locked(project: Project, requirements: _Requirements, target: Target, store
             "Drop the option, and set SSL_CERT_FILE to the certificates of your network.",
         )
     with _readable(project, requirements, store) as (path, mirror):
-        content = tomllib.loads(_compiled(project, requirements, target, path, mirror))
+        content = without_dates(tomllib.loads(_compiled(project, requirements, target, path, mirror)))
         for package in content.get("packages", []):
             if "directory" in package:
                 place = os.path.normpath(project.root / package["directory"]["path"])
@@ -294,12 +291,21 @@ def _locked(project: Project, requirements: _Requirements, target: Target, store
             _HOW_TO_PIN.format(project.manifest.name),
         )
     return {
-        "content": _toml.dumps(content),
+        "content": content,
         "local": local,
         "unpinned": unpinned,
         "lasts": lasts,
         "pinned": pinned,
     }
+
+
+def _without_logins(tables: Any) -> Any:
+    """Return the tables of a lock in which no address has a user."""
+    if isinstance(tables, dict):
+        return {key: _without_logins(value) for key, value in tables.items()}
+    if isinstance(tables, list):
+        return [_without_logins(value) for value in tables]
+    return without_login(tables) if isinstance(tables, str) else tables
 
 
 @contextmanager
@@ -316,7 +322,7 @@ def _readable(project: Project, requirements: _Requirements, store: Store) -> It
             for path, lines in requirements.files.items():
                 copy = folder / requirements.copy_name(path)
                 said_there = "\n".join(_with_copy(line, requirements, mirror) for line in lines)
-                with store.explained(copy):
+                with store.guarded(copy):
                     copy.write_text(said_there, "utf-8")
             yield folder / requirements.copy_name(project.manifest), mirror
 
@@ -484,15 +490,3 @@ def _warn(project: Project, unpinned: list[str]) -> None:
             f"hash (or commit). {_HOW_TO_PIN.format(project.manifest.name)}",
             file=sys.stderr,
         )
-
-
-class PipLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
-    """Builds the layer of a requirements file, on this machine, for any target."""
-
-    tool = TOOL
-
-
-class PipLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
-    """Builds the layer of a requirements file; what has no wheel is built in a container."""
-
-    tool = TOOL

@@ -23,9 +23,7 @@ from lbdart_cdk.core.credentials.environment import known
 from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.locking.lock import Lock, requirements
+from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
@@ -33,7 +31,6 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
 
-from . import _toml
 from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
 from ._logins import logins
@@ -79,7 +76,7 @@ class Poetry:
                 ],
             }
         )
-        read = store.memo("poetry-locks", key, lambda: _read(project, groups))
+        read = store.memo("poetry-tables", key, lambda: _read(project, groups))
         return Lock(
             content=read["content"],
             origin=project.manifest,
@@ -206,7 +203,7 @@ def _read(project: Project, groups: list[str]) -> dict[str, Any]:
             "packages": [_package(package, addresses) for package in packages],
         }
         return {
-            "content": _toml.dumps(content),
+            "content": without_dates(content),
             "indexes": indexes,
             "local": {
                 canonicalize_name(package["name"]): package["source"]["url"]
@@ -298,15 +295,3 @@ def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]
                 used = _EXTRA.sub(r"extra != \2", marker) if marker is not None else None
                 edges[canonicalize_name(package["name"])].append((name, used))
     return {name: requirements(required) for name, required in edges.items()}
-
-
-class PoetryLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
-    """Builds the layer of a project that Poetry locks, on this machine, for any target."""
-
-    tool = TOOL
-
-
-class PoetryLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
-    """Builds the layer of a project that Poetry locks; what has no wheel is built in a container."""
-
-    tool = TOOL

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.locking.lock import Lock, requirements
+from packaging.utils import canonicalize_name
+
+from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
@@ -18,9 +18,6 @@ from lbdart_cdk.core.store.store import Store
 
 from ._build import build_wheel
 from ._logins import logins
-
-if TYPE_CHECKING:
-    from packaging.pylock import Pylock as Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,9 @@ class Pylock:
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Read the lock; extras and groups are selected by the markers in it."""
-        known = store.memo("pylocks", project.manifest_sha256, lambda: _known(project))
+        known = store.memo("pylock-tables", project.manifest_sha256, lambda: _read(project))
         return Lock(
-            content=project.manifest_content.decode("utf-8-sig"),
+            content=known["content"],
             origin=project.manifest,
             base=project.manifest.parent,
             local=known["local"],
@@ -57,34 +54,22 @@ class Pylock:
 TOOL: Final = Pylock()
 
 
-def _known(project: Project) -> dict[str, Any]:
-    """Read which packages are directories, and who requires whom."""
-    from lbdart_cdk.core.locking.selection import parsed
-
-    content = parsed(parse_toml(project.manifest_content, project.manifest), project.manifest)
+def _read(project: Project) -> dict[str, Any]:
+    """Read the tables, which packages are directories, and who requires whom."""
+    content = without_dates(parse_toml(project.manifest_content, project.manifest))
+    packages = content.get("packages", [])
+    directories = {package["name"]: package["directory"] for package in packages if "directory" in package}
     local = {
-        package.name: str(Path(package.directory.path, package.directory.subdirectory or ""))
-        for package in content.packages
-        if package.directory is not None
+        name: str(Path(directory["path"], directory.get("subdirectory", "")))
+        for name, directory in directories.items()
     }
-    return {"local": local, "requires": _requires(content)}
+    return {"content": content, "local": local, "requires": _requires(packages)}
 
 
-def _requires(content: Content) -> dict[str, dict[str, str | None]] | None:
+def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]] | None:
     """Return who requires whom, or None when the lock does not say it for any package."""
     edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
-    for package in content.packages:
-        edges[package.name] += [(one["name"], None) for one in package.dependencies or () if "name" in one]
+    for package in packages:
+        named = [(edge["name"], None) for edge in package.get("dependencies", ()) if "name" in edge]
+        edges[canonicalize_name(package["name"])] += named
     return {name: requirements(required) for name, required in edges.items()} if any(edges.values()) else None
-
-
-class PylockLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
-    """Builds the layer of a PEP 751 lock, on this machine, for any target."""
-
-    tool = TOOL
-
-
-class PylockLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
-    """Builds the layer of a PEP 751 lock; what has no wheel is built in a container."""
-
-    tool = TOOL

@@ -17,9 +17,7 @@ from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.core.layer.builder import ToolLambdaLayerLocalBuilder
-from lbdart_cdk.core.layer.container_builder import ToolLambdaLayerContainerBuilder
-from lbdart_cdk.core.locking.lock import Lock, requirements
+from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.process import said
 from lbdart_cdk.core.progress import announced
@@ -78,7 +76,7 @@ class Uv:
             }
         )
         exported = store.memo(
-            "uv-exports", key, lambda: _export(project, directories, archives, options, store)
+            "uv-tables", key, lambda: _export(project, directories, archives, options, store)
         )
         return Lock(
             content=exported["content"],
@@ -157,8 +155,8 @@ def _export(
         )  # fmt: skip
         if result.returncode:
             raise _export_error(project, mirror.in_place(said(result)))
-    content = mirror.in_place(result.stdout)
-    packages = tomllib.loads(content).get("packages", [])
+    content = without_dates(tomllib.loads(mirror.in_place(result.stdout)))
+    packages = content.get("packages", [])
     local = {package["name"]: package["directory"]["path"] for package in packages if "directory" in package}
     return {"content": content, "local": local}
 
@@ -201,15 +199,3 @@ def _required_python(project: Project) -> str:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"
-
-
-class UvLambdaLayerLocalBuilder(ToolLambdaLayerLocalBuilder):
-    """Builds the layer of a project that uv locks, on this machine, for any target."""
-
-    tool = TOOL
-
-
-class UvLambdaLayerContainerBuilder(ToolLambdaLayerContainerBuilder):
-    """Builds the layer of a project that uv locks; what has no wheel is built in a container."""
-
-    tool = TOOL

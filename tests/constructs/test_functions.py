@@ -16,6 +16,7 @@ from tests.support.apps import PYTHON_3_13, function, make_app
 from tests.support.elf import AARCH64, make_elf
 from tests.support.locks import lock_of, locked_file
 from tests.support.projects import make_project
+from tests.support.toml import dumps
 from tests.support.wheels import make_wheel
 
 ARM = lambda_.Architecture.ARM_64
@@ -53,12 +54,12 @@ class Projects:
         ]
         head, _, one = tables[0].partition("wheels = [")
         wheels = ", ".join([one.strip().removesuffix("]"), tables[1].partition("wheels = [")[2].strip()])
-        (root / "pylock.toml").write_text(lock_of(f"{head}wheels = [{wheels}\n").content)
+        (root / "pylock.toml").write_text(dumps(lock_of(f"{head}wheels = [{wheels}\n").content))
         return str(root)
 
     def pure(self, name: str = "pure") -> str:
         root = make_project(self.folder / name, name, built=False)
-        (root / "pylock.toml").write_text(lock_of(locked_file(make_wheel(root, "alpha"))).content)
+        (root / "pylock.toml").write_text(dumps(lock_of(locked_file(make_wheel(root, "alpha"))).content))
         return str(root)
 
 

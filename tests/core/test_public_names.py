@@ -22,7 +22,7 @@ from lbdart_cdk.core.api import (
     SourcePathLayout,
     SourceS3Layout,
 )
-from lbdart_cdk.tools import tools
+from lbdart_cdk.core.locking.manifest import tool_named, tools
 
 #: Names with the parameters that may be passed by position, in this order, and those passed by name.
 CALLABLES: dict[str, tuple[str, str]] = {
@@ -78,8 +78,7 @@ MEMBERS = {
     "SourcePathLayout": "dir_project_root dir_build_lambda_source path_build_lambda_source_zip",
     "SourceS3Layout": "get_s3path_source_zip",
     "LayerPathLayout": "dir_project_root dir_build_lambda_layer dir_repo dir_python dir_wheels "
-    "path_build_lambda_layer_zip path_private_repository_credentials_in_local get_path_in_container "
-    "get_path_manifest",
+    "path_build_lambda_layer_zip path_private_repository_credentials_in_local get_path_in_container",
     "LayerS3Layout": "s3path_temp_layer_zip get_s3dir_layer_version get_s3path_layer_manifest",
     "BaseLogger": "log log_header",
     "LayerManifestManager": "md5",
@@ -124,13 +123,12 @@ def test_the_constructs_are_the_packages_names() -> None:
 @pytest.mark.parametrize("name", ["uv", "poetry", "pdm", "pip", "pylock"])
 def test_each_tool_has_its_builders(name: str) -> None:
     assert name in tools()
-    module = __import__(f"lbdart_cdk.tools.{name}", fromlist=["*"])
-    builder = getattr(module, f"{name.capitalize()}LambdaLayerLocalBuilder")
+    builder = getattr(lbdart_cdk.tools, f"{name.capitalize()}LambdaLayerLocalBuilder")
     assert issubclass(builder, BaseLambdaLayerLocalBuilder)
     made = builder(path_pyproject_toml=Path("pyproject.toml"), skip_prompt=True)
     assert made.tool is tools()[name]
     assert made.path_layout == LayerPathLayout(Path("pyproject.toml"))
-    contained = getattr(module, f"{name.capitalize()}LambdaLayerContainerBuilder")
+    contained = getattr(lbdart_cdk.tools, f"{name.capitalize()}LambdaLayerContainerBuilder")
     assert issubclass(contained, BaseLambdaLayerContainerBuilder)
     made = contained(path_pyproject_toml=Path("pyproject.toml"), py_ver_major=3, py_ver_minor=13, is_arm=True)
     assert made.tool is tools()[name]
@@ -167,7 +165,10 @@ def test_places_of_a_layer_on_disk() -> None:
         root / "build/lambda/private-repository-credentials.json"
     )
     assert layout.get_path_in_container(layer / "layer.zip") == "/var/task/build/lambda/layer/layer.zip"
-    manifests = {tool: layout.get_path_manifest(tool).name for tool in LayerBuildToolEnum}
+
+
+def test_tools_by_name() -> None:
+    manifests = {name: tool_named(name).manifest for name in LayerBuildToolEnum}
     assert manifests == {
         "uv": "uv.lock",
         "poetry": "poetry.lock",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.lock import Lock, without_dates
 
 from .wheels import sha256
 
@@ -55,7 +56,8 @@ def lock_of(
     content = f'lock-version = "1.0"\ncreated-by = "tests"\n{head}\n' + (
         "\n".join(packages) or "packages = []"
     )
-    return Lock(content, base / "uv.lock", base, local or {}, requires or {})
+    tables = without_dates(tomllib.loads(content))
+    return Lock(tables, base / "uv.lock", base, local or {}, requires or {})
 
 
 SDIST = f'sdist = {{ url = "https://host.invalid/alpha-1.0.tar.gz", hashes = {{ sha256 = "{"0" * 64}" }} }}\n'

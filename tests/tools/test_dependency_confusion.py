@@ -10,10 +10,11 @@ import pytest
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking.manifest import find_project, tools
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools import _index, find_project, tools
+from lbdart_cdk.tools import _index
 from tests.support import pdm, poetry
 from tests.support.index import Index
 from tests.support.locks import locked_file

@@ -17,14 +17,16 @@ from hypothesis import strategies as st
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools import _index, _toml, find_project
+from lbdart_cdk.tools import _index
 from tests.support.index import Index
 from tests.support.locks import locked_file
 from tests.support.poetry import directory, package, poetry_lock
 from tests.support.projects import Workbench, make_project
+from tests.support.toml import dumps
 from tests.support.wheels import make_wheel
 
 HOSTILE: list[Any] = [
@@ -132,7 +134,7 @@ def hostile(root: Path, name: str, change: Callable[[dict[str, Any]], dict[str, 
     manifest = root / name
     original = manifest.read_text()
     try:
-        manifest.write_text(_toml.dumps(change(tomllib.loads(original))))
+        manifest.write_text(dumps(change(tomllib.loads(original))))
         read(root, cache)
     finally:
         manifest.write_text(original)

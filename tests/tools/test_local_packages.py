@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
+from lbdart_cdk.core.locking.manifest import find_project, tools
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools import find_project, tools
 from tests.support import pdm, poetry
 from tests.support.git import git, make_repository
 from tests.support.index import Index

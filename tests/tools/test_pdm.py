@@ -11,11 +11,12 @@ import pytest
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools import find_project, pdm
+from lbdart_cdk.tools import pdm
 from tests.support.git import make_repository
 from tests.support.index import Index
 from tests.support.pdm import package, pdm_lock, source_package

@@ -13,12 +13,13 @@ import pytest
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import Selection, select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
-from lbdart_cdk.tools import _index, find_project, pip
+from lbdart_cdk.tools import _index, pip
 from tests.support.git import commit_all, git, make_repository
 from tests.support.index import Index
 from tests.support.projects import BACKEND, files_in, make_project, make_sdist
@@ -351,7 +352,7 @@ class TestWhatAFileCanSay:
     ) -> None:
         private = index.url.replace("//", "//user:hunter2@")
         write(root, f"-i {private}/simple/", hashed(packages["beta"]))
-        assert "hunter2" not in lock(root, store).content
+        assert "hunter2" not in str(lock(root, store).content)
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
 
 

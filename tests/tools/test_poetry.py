@@ -11,12 +11,13 @@ import pytest
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
-from lbdart_cdk.tools import _index, find_project
+from lbdart_cdk.tools import _index
 from tests.support.git import make_repository
 from tests.support.index import Index
 from tests.support.poetry import directory, package, poetry_lock, sourced
@@ -240,7 +241,7 @@ class TestWhereFilesAre:
     ) -> None:
         index.demanded = ("user", "hunter2")
         monkeypatch.setenv("PIP_INDEX_URL", f"{index.url.replace('//', '//user:hunter2@')}/simple/")
-        assert "hunter2" not in lock(orders, store).content
+        assert "hunter2" not in str(lock(orders, store).content)
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
 
     @pytest.mark.parametrize(

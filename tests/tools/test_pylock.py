@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import pytest
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
-from lbdart_cdk.tools import find_project, pylock
+from lbdart_cdk.tools import pylock
 from tests.support.git import make_repository
 from tests.support.locks import locked, locked_file
 from tests.support.projects import files_in, make_project
@@ -51,7 +53,7 @@ def packed(path: Path, store: Store) -> set[str]:
 def test_a_lock_is_taken_as_it_stands(tmp_path: Path, store: Store, name: str) -> None:
     path = write(tmp_path, locked_file(make_wheel(tmp_path)), name=name)
     found = lock(path, store)
-    assert found.content == path.read_text()
+    assert found.content == tomllib.loads(path.read_text())
     assert packed(path, store) == {"alpha"}
 
 
@@ -80,7 +82,7 @@ def test_the_project_is_left_as_it_is_and_the_lock_is_understood_once(
     before = files_in(root)
     first = lock(root, store)
     assert files_in(root) == before
-    monkeypatch.setattr(pylock, "_known", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr(pylock, "_read", lambda _: pytest.fail("read again"))
     assert lock(root, store) == first
 
 
@@ -236,5 +238,5 @@ def test_what_is_no_lock(tmp_path: Path, store: Store, change: Callable[[str], s
     path = write(tmp_path, locked("alpha", wheels=["alpha-1.0-py3-none-any.whl"]))
     path.write_text(change(path.read_text()))
     with pytest.raises(LbdartError) as error:
-        lock(path, store)
+        _ = lock(path, store).pylock
     assert error.value.problem.startswith(f"{path} {problem}")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk import tools as tools_package
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking import manifest as manifest_module
+from lbdart_cdk.core.locking.manifest import find_project, tools
 from lbdart_cdk.core.project.project import Project
-from lbdart_cdk.tools import find_project, tools
 from tests.support.fakes import FakeTool
 from tests.support.projects import make_project
 
@@ -27,7 +27,7 @@ def other_tool(monkeypatch: pytest.MonkeyPatch) -> FakeTool:
     """A second tool, with a manifest of its own."""
     other = FakeTool()
     both = {**tools(), other.name: other}
-    monkeypatch.setattr(tools_package, "tools", lambda: both)
+    monkeypatch.setattr(manifest_module, "tools", lambda: both)
     return other
 
 

@@ -11,12 +11,13 @@ import pytest
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.lock import Lock
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import LocalPackage, select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
-from lbdart_cdk.tools import find_project, uv
+from lbdart_cdk.tools import uv
 from tests.support.git import commit_all, make_repository
 from tests.support.projects import (
     Workbench,
@@ -362,5 +363,5 @@ def test_a_password_in_the_address_of_an_index_is_kept_nowhere(
     root = make_project(tmp_path / "app", dependencies=["alpha"], tail=index_table(private))
     uv_lock(root)
     found = lock(root, store)
-    assert "hunter2" not in found.content
+    assert "hunter2" not in str(found.content)
     assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]

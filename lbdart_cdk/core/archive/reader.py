@@ -8,15 +8,14 @@ Source: *APPNOTE.TXT, .ZIP File Format Specification* (PKWARE).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import struct
 import zipfile
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING, Final
 
-from ..errors import LbdartError
+from ..errors import LbdartError, explained
 from . import end_record
 from .entry import Entry, Stream
 from .headers import LOCAL_HEADER, LOCAL_SIGNATURE, UTF8_NAME
@@ -32,17 +31,16 @@ _UNICODE_PATH: Final = 0x7075  # an extra field with a second name (Info-ZIP)
 _MAX_RATIO: Final = 1032  # of deflate: a bit for 258 bytes, the longest match, and a bit for its distance
 
 
-@contextlib.contextmanager
-def usable(what: str) -> Iterator[None]:
-    """Turn what is wrong with the zip called ``what`` into a message."""
-    try:
-        yield
-    # Not only BadZipFile: zipfile lets through what its decoders and struct raise at hostile bytes.
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error) as error:
-        raise LbdartError(
+def usable(what: str) -> AbstractContextManager[None]:
+    """Explain what is wrong with the zip called ``what``."""
+    return explained(
+        lambda error: LbdartError(
             f"{what} is not a usable zip archive: {error}.",
             "Delete it and build again; if the error stays, the file was published like this.",
-        ) from error
+        ),
+        # Not only BadZipFile: zipfile lets through what its decoders and struct raise at hostile bytes.
+        *(zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error),
+    )
 
 
 def read_entries(path: Path, what: str | None = None) -> list[Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,8 @@ from ..project.target import Target
 from ..project.tree import tree_hash
 from ..publishing.identity import LayerIdentity
 from ..store.store import Store
-from ..wheels.container import BuildContainer, WheelContainer
+from ..wheels.build_image import BuildContainer
+from ..wheels.container import WheelContainer
 from .report import NOTED, Verdict, kept_verdict
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class LayerArtifact:
         Raises :class:`LbdartError`; then nothing half-written is left.
         """
         if kept_verdict(self.store.kept_archive(self.build_key)) is None:
-            with self.store.explained(self.store.archive(self.build_key)):
+            with self.store.guarded(self.store.archive(self.build_key)):
                 self._make()
         return self.store.archive(self.build_key)
 
@@ -182,9 +183,14 @@ class LayerArtifact:
         """Return the files that the layer is made of; ``requires`` is for a lock that does not say it."""
         from ..locking.selection import select
 
-        lock = self.lock if requires is None else replace(self.lock, requires=requires)
         with read_as_lock(self.lock.origin):
-            return select(lock, self.target, self.exclude, may_compile=self.container is not None)
+            return select(
+                self.lock,
+                self.target,
+                self.exclude,
+                requires=requires,
+                may_compile=self.container is not None,
+            )
 
     def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
         if not (selection.local or selection.sdists or selection.commits):
@@ -227,7 +233,7 @@ class LayerArtifact:
         identity = LayerIdentity(self.build_key, self.project.manifest_md5)
         with self.store.scratch() as folder:
             made = folder / "layer.zip"
-            with self.store.explained(made), made.open("wb") as file:
+            with self.store.guarded(made), made.open("wb") as file:
                 write_zip(file, entries, identity.comment)
             self.store.keep_archive(self.build_key, made, packages=packages, **{NOTED: verdict.to_json()})
 

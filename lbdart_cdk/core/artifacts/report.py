@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from ..errors import Warned
+from ..errors import BuildWarning
 
 #: Changes when the same files would be judged otherwise; what was kept before is then not believed.
 _FORMAT: Final = 1
@@ -24,7 +24,7 @@ class Verdict:
     size: int
     sizes: Mapping[str, int]
     compiled: bool
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[BuildWarning, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept."""
@@ -37,7 +37,7 @@ def kept_verdict(noted: Mapping[str, Any] | None) -> Verdict | None:
     if not isinstance(kept, dict) or kept.get("format") != _FORMAT:
         return None
     try:
-        warnings = tuple(Warned(**warned) for warned in kept["warnings"])
+        warnings = tuple(BuildWarning(**warned) for warned in kept["warnings"])
         return Verdict(kept["size"], kept["sizes"], kept["compiled"], warnings)
     except (KeyError, TypeError):
         return None

@@ -89,7 +89,7 @@ class SourceArtifact:
         """
         kept = self._kept()
         if kept is None:
-            with self.store.explained(self.store.archive(self.build_key)):
+            with self.store.guarded(self.store.archive(self.build_key)):
                 self._make()
             kept = self._kept()
         if kept is None:
@@ -126,7 +126,7 @@ class SourceArtifact:
         contents = self.contents()
         with self.store.scratch() as folder:
             made = folder / "source.zip"
-            with self.store.explained(made), made.open("wb") as file:
+            with self.store.guarded(made), made.open("wb") as file:
                 write_zip(file, contents.entries)
             native = read_facts(self.project.name, contents.entries, folder)
             self.store.keep_archive(

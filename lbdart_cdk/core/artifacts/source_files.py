@@ -8,13 +8,13 @@ from pathlib import Path
 from ..archive.entry import Entry, stored
 from ..archive.names import own_name
 from ..project.patterns import is_match
-from ..project.tree import files_below
+from ..project.tree import input_files
 
 
 def included_files(root: Path, include: Collection[str]) -> Iterator[Path]:
     """Yield the project's files that a pattern includes explicitly."""
     if include:
-        yield from (path for path in files_below(root) if is_match(path.relative_to(root).parts, include, ()))
+        yield from (path for path in input_files(root) if is_match(path.relative_to(root).parts, include, ()))
 
 
 def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
@@ -25,9 +25,9 @@ def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
     """
     source = root / "src"
     if source.is_dir():
-        yield from ((path, path.relative_to(source)) for path in files_below(source))
+        yield from ((path, path.relative_to(source)) for path in input_files(source))
         return
-    for path in files_below(root):
+    for path in input_files(root):
         relative = path.relative_to(root)
         top = relative.parts[0]
         module = len(relative.parts) == 1 and path.suffix == ".py"

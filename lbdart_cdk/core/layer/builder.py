@@ -14,14 +14,14 @@ from ..arguments import several
 from ..artifacts.layer import LayerArtifact
 from ..credentials.environment import Given
 from ..errors import LbdartError
-from ..locking.manifest import manifest_of
+from ..locking.manifest import find_manifest
 from ..locking.tool import Options, Tool
-from ..project.build_directory import claimed, explained
+from ..project.build_directory import claimed, usable_directory
 from ..project.project import Project, checked_pyproject
 from ..project.target import Target
 from ..publishing.logger import BaseLogger
 from ..store.store import Store
-from ..wheels.container import BuildContainer
+from ..wheels.build_image import BuildContainer
 from .path_layout import LayerPathLayout
 
 
@@ -84,7 +84,7 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
                     "Pass skip_prompt=True to have it cleared.",
                 )
         shutil.rmtree(directory, ignore_errors=True)
-        with explained(directory):
+        with usable_directory(directory):
             self.path_layout.dir_wheels.mkdir(parents=True)
             self.path_layout.dir_python.mkdir(parents=True)
 
@@ -134,14 +134,23 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
         """What compiles is built there; without one it is an error."""
 
     @cached_property
+    def project(self) -> Project:
+        """The project, with the tool's manifest of it."""
+        root = self.path_layout.dir_project_root.resolve()
+        return Project(root, find_manifest(self.tool, root) or root / self.tool.manifest)
+
+    @property
+    def path_manifest(self) -> Path:
+        """The manifest that the layer is built from."""
+        return self.project.manifest
+
+    @cached_property
     def artifact(self) -> LayerArtifact:
         """The layer's inputs."""
-        root = self.path_layout.dir_project_root.resolve()
-        project = Project(root, manifest_of(self.tool, root) or root / self.tool.manifest)
         return LayerArtifact(
-            project,
+            self.project,
             self.tool,
-            self.target_of(project),
+            self.target_of(self.project),
             Options(several(self.extras), several(self.groups)),
             several(self.exclude),
             self.store,

@@ -10,7 +10,8 @@ from ..credentials.environment import listed
 from ..errors import LbdartError
 from ..project.project import Project
 from ..project.target import Target
-from ..wheels.container import CONTAINER_ROOT, BuildContainer, Container, platform_of
+from ..wheels.build_image import CONTAINER_ROOT, BuildContainer, platform_of
+from ..wheels.container import Container
 from .builder import BaseLambdaLayerBuilder, ToolLambdaLayerBuilder
 
 _TIME_LIMIT = 3600.0  # seconds

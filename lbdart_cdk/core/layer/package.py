@@ -11,7 +11,7 @@ from ..errors import LbdartError
 from ..locking.exclusion import DEFAULT_EXCLUDE
 from ..packing.directory import directory_bundle
 from ..packing.merge import Bundle, merge
-from ..project.build_directory import claimed, explained, scratch
+from ..project.build_directory import claimed, scratch, usable_directory
 from ..wheels.contents import wheel_entries
 from ..wheels.integrity import inflate
 from .path_layout import LayerPathLayout
@@ -31,7 +31,7 @@ def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
             "Pass the directory that they were installed into.",
         )
     source, python = dir_site_packages.resolve(), dir_python.resolve()
-    with explained(dir_python):
+    with usable_directory(dir_python):
         moved = {path: python / path.name for path in sorted(source.iterdir())}
         if python.is_relative_to(source) or any(source.is_relative_to(path) for path in moved.values()):
             raise LbdartError(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ..arguments import refuse_unless_path
 from ..errors import LbdartError
-from ..wheels.container import CONTAINER_ROOT
-from .tools import _MANIFEST_NAMES, _WITH_WORKSPACES, LayerBuildToolEnum
+from ..wheels.build_image import CONTAINER_ROOT
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,6 @@ class LayerPathLayout:
     def dir_wheels(self) -> Path:
         """``{layer}/wheels``, wheels that are packed without being unpacked."""
         return self.dir_build_lambda_layer / "wheels"
-
-    def get_path_manifest(self, tool: LayerBuildToolEnum) -> Path:
-        """Where the tool's manifest is: ``{root}/uv.lock`` and the like; above it for a workspace's member.
-
-        :raises LbdartError: if there is no such tool.
-        """
-        if tool not in _MANIFEST_NAMES:
-            raise LbdartError(f"There is no tool {tool!r}.", f"Choose one of {', '.join(_MANIFEST_NAMES)}.")
-        root, name = self.dir_project_root, _MANIFEST_NAMES[tool]
-        above = root.absolute().parents if tool in _WITH_WORKSPACES else ()
-        return next((place / name for place in (root, *above) if (place / name).is_file()), root / name)
 
     @property
     def path_build_lambda_layer_zip(self) -> Path:

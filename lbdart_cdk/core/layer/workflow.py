@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LbdartError
 from ..keys import key_of, sha256_of
+from ..locking.manifest import find_manifest, tool_named
+from ..locking.tool import Tool
 from ..project.build_directory import claimed
 from ..project.manifest import LayerManifestManager
 from ..publishing.aws_errors import checked_client
@@ -20,7 +23,6 @@ from ..publishing.publish import LambdaLayerVersionPublisher, LayerDeployment
 from ..publishing.s3 import S3Path
 from .builder import T_BUILDER
 from .package import create_layer_zip_file
-from .tools import LayerBuildToolEnum
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,19 +31,32 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+class LayerBuildToolEnum(StrEnum):
+    """The packaging tools whose manifests are understood."""
+
+    uv = "uv"
+    poetry = "poetry"
+    pdm = "pdm"
+    pip = "pip"
+    pylock = "pylock"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerDeploymentWorkflow(BaseLogger):
     """The four steps in one :meth:`run`.
 
-    ``builder`` is any object with ``run()`` and ``path_layout``. If it has a ``build_key``, that
-    identifies the layer; else the manifest and the bytes of the zip do. If it has an ``sbom`` (bytes), that
-    is stored beside the manifest. ``s3dir_lambda`` is ``s3://bucket/prefix``. ``keep_versions`` is the number
-    of versions to keep, the one returned among them; None keeps all.
+    :param builder: any object with ``run()`` and ``path_layout``. It may have more: a ``build_key`` that
+        identifies the layer (else manifest and zip do); an ``sbom`` (bytes) to be stored beside the manifest;
+        ``path_manifest`` is the manifest that it builds from, and ``tool`` the tool that reads it.
+    :param layer_build_tool: the tool that locks the project; the builder's own, if it has one.
+    :param s3dir_lambda: ``s3://bucket/prefix``.
+    :param keep_versions: how many versions to keep, the one returned among them; None keeps all.
+    :raises LbdartError: for a value that cannot be used.
     """
 
     builder: T_BUILDER
     layer_name: str
-    layer_build_tool: LayerBuildToolEnum
+    layer_build_tool: LayerBuildToolEnum | str
     s3dir_lambda: str
     s3_client: S3Client
     lambda_client: LambdaClient
@@ -62,11 +77,24 @@ class LayerDeploymentWorkflow(BaseLogger):
         checked_client(self.lambda_client, "lambda")
         S3Path.parse(self.s3dir_lambda)
         validate_layer_name(self.layer_name)
-        _ = self._path_manifest
+        self._refuse_tool_of_another_builder(tool_named(self.layer_build_tool))
+
+    def _refuse_tool_of_another_builder(self, tool: Tool) -> None:
+        own = getattr(getattr(self.builder, "tool", None), "name", tool.name)
+        if own != tool.name:
+            raise LbdartError(
+                f"layer_build_tool is {tool.name!r}, but {type(self.builder).__name__} reads locks of {own}.",
+                f"Pass layer_build_tool={own!r}, or the builder of {tool.name}.",
+            )
 
     @property
-    def _path_manifest(self) -> Path:
-        return self.builder.path_layout.get_path_manifest(self.layer_build_tool)
+    def path_manifest(self) -> Path:
+        """The manifest that the layer is built from: the builder's own, else the one that its tool finds."""
+        own: Path | None = getattr(self.builder, "path_manifest", None)
+        if own is not None:
+            return own
+        root, tool = self.builder.path_layout.dir_project_root.resolve(), tool_named(self.layer_build_tool)
+        return find_manifest(tool, root) or root / tool.manifest
 
     def run(self) -> LayerDeployment:
         """Deploy the layer; an unchanged one is a success and returns the version that it has.
@@ -94,7 +122,7 @@ class LayerDeploymentWorkflow(BaseLogger):
     def publish(self, path_zip: Path) -> LayerDeployment:
         """Upload the zip and publish a version of it, unless that build is published already."""
         self.log_header("Publish the layer")
-        manager = LayerManifestManager(self._path_manifest)
+        manager = LayerManifestManager(self.path_manifest)
         manifest = manager.manifest
         build_key = getattr(self.builder, "build_key", None) or key_of(
             {"manifest": hashlib.sha256(manager.content).hexdigest(), "zip": sha256_of(path_zip)}

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import date, time
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Final
 
+from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
 from packaging.utils import NormalizedName, canonicalize_name
 
 from ..credentials.value import Credentials
-from ..errors import LbdartError, in_one_line
+from ..errors import LbdartError, explained, in_one_line
+
+_DATES: Final = (date, time)
 
 Requirements = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A tool's lock, as a tool gives it: cheap to have, read only when something is built from it.
+    """A tool's lock as data, in the standard's form.
 
-    ``content`` is a PEP 751 lock, ``origin`` the file it came from, for messages, and ``base`` the
-    directory that relative paths in it start from. ``local`` are the packages that are directories of
-    the user's, with their paths. ``requires`` says who requires whom, as ``{package: {required
-    package: marker or None}}``; it is None when the tool does not know, and then the wheels tell.
-    ``extras`` and ``groups`` are those still to be selected: a tool that has applied them already
-    leaves them empty.
-
-    ``inputs`` are the files that the manifest includes. A lock that is not ``pinned`` is the tool's choice
-    of today: the inputs do not tell which files it names.
-
-    ``logins`` tells what the tool's own settings and the environment say about its indexes. It is asked
-    when something is downloaded; nothing keeps its answer.
+    :param content: the tables of a PEP 751 lock, as JSON can hold them (:func:`without_dates`).
+    :param origin: the file that it came from, for messages.
+    :param base: the directory that relative paths in it start from.
+    :param local: the directories of the packages that are directories of the user's, by package.
+    :param requires: who requires whom, as ``{package: {required package: marker or None}}``; None when the
+        tool does not know it, and then the wheels tell.
+    :param extras: the extras still to be selected, empty when the tool has applied them already.
+    :param groups: the dependency groups still to be selected, likewise.
+    :param inputs: the files that the manifest includes.
+    :param pinned: False when the tool has chosen the files today, and the inputs do not tell which.
+    :param logins: tells what the tool's own settings and the environment say about its indexes. It is called
+        when something is downloaded; nothing keeps its answer.
     """
 
-    content: str
+    content: Mapping[str, Any]
     origin: Path
     base: Path
     local: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +50,20 @@ class Lock:
     pinned: bool = True
     logins: Callable[[], tuple[Credentials, ...]] = field(default=tuple, compare=False)
 
+    @cached_property
+    def pylock(self) -> Pylock:
+        """The lock, validated.
+
+        :raises LbdartError: when its tables are not those of a lock.
+        """
+        try:
+            return Pylock.from_dict(self.content)
+        except (PylockValidationError, PylockUnsupportedVersionError) as error:
+            raise LbdartError(
+                f"{self.origin} is not a valid lock: {in_one_line(error)}.",
+                "Make it again with the tool it comes from.",
+            ) from error
+
     def local_directories(self) -> dict[NormalizedName, Path]:
         """Return the directories of the local packages, by name."""
         with read_as_lock(self.origin):
@@ -52,16 +72,24 @@ class Lock:
             }
 
 
-@contextlib.contextmanager
-def read_as_lock(origin: Path) -> Iterator[None]:
-    """Turn what tables of another shape, or names that are none, raise into a message about the lock."""
-    try:
-        yield
-    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise LbdartError(
+def without_dates(tables: Any) -> Any:
+    """Return the tables of a lock without their dates: JSON has none, and nothing here asks for them."""
+    if isinstance(tables, Mapping):
+        return {key: without_dates(value) for key, value in tables.items() if not isinstance(value, _DATES)}
+    if isinstance(tables, list):
+        return [without_dates(value) for value in tables if not isinstance(value, _DATES)]
+    return tables
+
+
+def read_as_lock(origin: Path) -> AbstractContextManager[None]:
+    """Explain what reading ``origin`` as a lock raises when its tables or the names in them are invalid."""
+    return explained(
+        lambda error: LbdartError(
             f"{origin} is not a valid lock: {type(error).__name__}: {in_one_line(error)}.",
             "Make it again with the tool it comes from.",
-        ) from error
+        ),
+        *(AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError),
+    )
 
 
 def requirements(edges: Iterable[tuple[str, str | None]]) -> dict[str, str | None]:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Environment
@@ -18,20 +17,16 @@ from packaging.pylock import (
     PackageSdist,
     PackageVcs,
     PackageWheel,
-    Pylock,
     PylockSelectError,
-    PylockUnsupportedVersionError,
-    PylockValidationError,
 )
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from ..errors import LbdartError, in_one_line
 from ..project.target import Target
-from ..project.toml import parse_toml
 from .commit import Commit
-from .exclusion import _without_excluded
-from .lock import Lock
+from .exclusion import without_excluded
+from .lock import Lock, Requirements
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 #: What an archive of a project is packed with, as installers take it.
@@ -95,24 +90,32 @@ class Selection:
 
 
 def select(
-    lock: Lock, target: Target, exclude: Collection[str] = (), *, may_compile: bool = False
+    lock: Lock,
+    target: Target,
+    exclude: Collection[str] = (),
+    *,
+    requires: Mapping[str, Requirements] | None = None,
+    may_compile: bool = False,
 ) -> Selection:
     """Choose the one file of each package that loads on the target.
 
-    ``exclude`` adds to :data:`DEFAULT_EXCLUDE`. What has a source distribution, and wheels for other
-    machines only, is chosen if it ``may_compile``. Raises :class:`LbdartError` for packages that have no
-    wheel for the target (all of them in one message), for a lock that does not cover the target, and for
-    extras and groups that it does not have.
+    :param exclude: names of packages, in addition to :data:`~.exclusion.DEFAULT_EXCLUDE`.
+    :param requires: who requires whom, for a lock that does not know it.
+    :param may_compile: whether to choose the source distribution of a package that has wheels for other
+        machines only.
+    :raises LbdartError: for packages that have no wheel for the target (all of them in one message), for a
+        lock that does not cover the target, and for extras and groups that it does not have.
     """
     environment = target.environment()
-    pylock = parsed(parse_toml(lock.content.encode(), lock.origin), lock.origin)
+    pylock = lock.pylock
     extras = _those_there(lock, "extras", lock.extras, pylock.extras or ())
     # The default groups are what a lock calls the project's own dependencies.
     groups = [
         *(pylock.default_groups or ()),
         *_those_there(lock, "groups", lock.groups, pylock.dependency_groups or ()),
     ]
-    kept, left_out = _without_excluded(lock, pylock.packages, target, exclude)
+    known = lock.requires if requires is None else requires
+    kept, left_out = without_excluded(pylock.packages, known, target, exclude)
     try:
         chosen = list(
             replace(pylock, packages=kept).select(
@@ -180,17 +183,6 @@ def _applies(
     return package.marker.evaluate(
         dict[str, str | AbstractSet[str]](**environment) | chosen, context="lock_file"
     )
-
-
-def parsed(content: Mapping[str, Any], origin: Path) -> Pylock:
-    """Read the tables of a PEP 751 lock; raises :class:`LbdartError` when they are none."""
-    try:
-        return Pylock.from_dict(content)
-    except (PylockValidationError, PylockUnsupportedVersionError) as error:
-        raise LbdartError(
-            f"{origin} is not a valid lock: {in_one_line(error)}.",
-            "Make it again with the tool it comes from.",
-        ) from error
 
 
 def _refuse_packages_without_wheel(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from ..errors import LbdartError, Warned
+from ..errors import BuildWarning, LbdartError
 from ..project.target import Target
 from .elf import Elf
 from .image import LIBRARY_PATH, Image, image_of
@@ -44,7 +44,7 @@ class Findings:
     """What is wrong for sure, as parts of one sentence, and what may be."""
 
     errors: tuple[str, ...] = ()
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[BuildWarning, ...] = ()
 
     def raise_errors(self, target: Target) -> None:
         """Raise :class:`LbdartError` with all errors, when there are any."""
@@ -70,7 +70,7 @@ def findings(packages: Iterable[Facts], target: Target, root: str = LAYER_ROOT) 
     kept = [package for package in packages if package.files]
     layout = _Layout(kept, target, root)
     errors: list[str] = []
-    warnings: list[Warned] = []
+    warnings: list[BuildWarning] = []
     for package in kept:
         refused, doubted = _Group(), _Group()
         for file in package.files:
@@ -98,13 +98,13 @@ class _Group:
             yield kind, f"{sentence.format(_listed(list(names)))} ({_listed(list(paths))})"
 
 
-def _warnings(package: Facts, doubted: _Group, target: Target) -> Iterator[Warned]:
+def _warnings(package: Facts, doubted: _Group, target: Target) -> Iterator[BuildWarning]:
     """Yield one warning for each kind of doubt about a package."""
     by_kind: dict[str, list[str]] = {}
     for kind, said in doubted.sentences():
         by_kind.setdefault(kind, []).append(f"it {said}")
     for kind, doubts in by_kind.items():
-        yield Warned(
+        yield BuildWarning(
             f"lbdart_cdk:{kind}:{package.package}",
             f"{_named(package)} may not work on {target}: {'; '.join(doubts)}.{_WAYS_OUT.get(kind, '')}",
         )

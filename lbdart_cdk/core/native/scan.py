@@ -74,7 +74,7 @@ def facts_of_wheel(package: str, path: Path, store: Store) -> Facts:
             return facts_from_json(noted)
         except (KeyError, TypeError, ValueError):
             pass  # a note that cannot be understood was never made
-    with store.scratch() as folder, store.explained(path):
+    with store.scratch() as folder, store.guarded(path):
         facts = read_facts(package, wheel_entries(path), folder)
     store.note(_KIND, key, asdict(facts))
     return facts

@@ -7,8 +7,7 @@ from typing import IO, Final
 
 from ..archive.entry import deflated
 from ..archive.names import own_name
-from ..project.tree import is_bytecode
-from ..project.walk import tree_files
+from ..project.tree import is_bytecode, wanted_files
 from .merge import Bundle
 
 #: What installers write beside a package's metadata (*Recording installed projects*, PyPA; uv).
@@ -21,9 +20,9 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     """Return the files below a directory of packages, compressed into ``spool``.
 
     Left out is what tells one machine from another: bytecode, an installer's records, and the scripts that it
-    made for an interpreter of its own. Raises as :func:`tree_files` does.
+    made for an interpreter of its own. Raises as :func:`wanted_files` does.
     """
-    files = {path.relative_to(root).as_posix(): path for path in tree_files(root, _is_lasting)}
+    files = {path.relative_to(root).as_posix(): path for path in wanted_files(root, _is_lasting)}
     return Bundle(
         root.name,
         tuple(

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from ..errors import LbdartError
+from ..errors import LbdartError, explained
 from ..store.scratch import held
 
 
-@contextmanager
-def explained(directory: Path) -> Iterator[None]:
-    """Turn the system's refusal to write or read in a build directory into a message for the user."""
-    try:
-        yield
-    except OSError as error:
-        raise LbdartError(
+def usable_directory(directory: Path) -> AbstractContextManager[None]:
+    """Explain why a build directory cannot be read or written."""
+    return explained(
+        lambda error: LbdartError(
             f"The build directory {directory} cannot be used: {error.strerror or error}.",
-            "Make room or give permission there, and see that no file is in its way.",
-        ) from error
+            "Make room or give permission there, and check that no file is in its way.",
+        ),
+        OSError,
+    )
 
 
 #: The build directories that this code runs in a claim of.
@@ -43,7 +42,7 @@ def claimed(directory: Path) -> Iterator[None]:
     if not project.is_dir():
         raise LbdartError(f"There is no {project}.", "Pass the path of the project's pyproject.toml.")
     with ExitStack() as stack:
-        with explained(directory):
+        with usable_directory(directory):
             path.parent.mkdir(parents=True, exist_ok=True)
             is_ours = stack.enter_context(held(path.with_name(f".{path.name}.lock")))
         if not is_ours:
@@ -58,10 +57,10 @@ def claimed(directory: Path) -> Iterator[None]:
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
     """Give a private folder in a build directory, which is made if need be; it is gone after the block."""
-    with explained(directory):
+    with usable_directory(directory):
         directory.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=directory, prefix=".", ignore_cleanup_errors=True)
-    with folder as name, explained(directory):
+    with folder as name, usable_directory(directory):
         yield Path(name)
 
 

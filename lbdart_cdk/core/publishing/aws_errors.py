@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from ..errors import LbdartError
+from ..errors import LbdartError, explained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Any
 
-__all__ = ["checked_client", "error_code", "explained", "is_transient"]
 
 _THROTTLED = frozenset(
     {
@@ -46,18 +44,14 @@ def is_transient(error: BotoCoreError | ClientError) -> bool:
     return isinstance(error, (HTTPClientError, BotoConnectionError))
 
 
-@contextmanager
-def explained(doing: str) -> Iterator[None]:
-    """Turn botocore's exceptions into a :class:`LbdartError`.
+def calling_aws(doing: str) -> AbstractContextManager[None]:
+    """Explain what botocore raises in a block.
 
     :param doing: what the calls inside are for, as "copy s3://... to s3://...".
     """
-    try:
-        yield
-    except (BotoCoreError, ClientError, S3UploadFailedError) as error:
-        # The managed transfer hides what S3 answered behind an exception of its own.
-        answered = error.__context__ if isinstance(error, S3UploadFailedError) else error
-        raise _explanation(answered or error, doing) from error
+    return explained(
+        lambda error: _explanation(error, doing), *(BotoCoreError, ClientError, S3UploadFailedError)
+    )
 
 
 def checked_client(client: Any, service: str) -> None:
@@ -71,7 +65,10 @@ def checked_client(client: Any, service: str) -> None:
         )
 
 
-def _explanation(error: BaseException, doing: str) -> LbdartError:
+def _explanation(raised: Exception, doing: str) -> LbdartError:
+    # The managed transfer hides what S3 answered behind an exception of its own.
+    hidden = raised.__context__ if isinstance(raised, S3UploadFailedError) else None
+    error = hidden or raised
     if isinstance(error, ClientError):
         code = error_code(error)
         message = error.response.get("Error", {}).get("Message", "").strip().rstrip(".")

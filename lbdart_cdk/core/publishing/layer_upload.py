@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .aws_errors import explained
+from .aws_errors import calling_aws
 from .identity import LayerIdentity, marked
 from .layouts import LayerS3Layout, S3MetadataKeyEnum
 from .ownership import owner_metadata
@@ -65,14 +65,14 @@ def upload_layer_zip_to_s3(
     s3path_zip = layout.s3path_temp_layer_zip
     identity = LayerIdentity(build_key, manifest.md5)
     ready = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
-    with explained(f"put {layer_zip} at {s3path_zip}"), ready as content:
+    with calling_aws(f"put {layer_zip} at {s3path_zip}"), ready as content:
         zip_version_id = write_object(s3_client, s3path_zip, content, metadata)
     if sbom is not None:
         s3path_sbom = layout.s3dir_layer / SBOM_NAME
-        with explained(f"put the bill of materials at {s3path_sbom}"):
+        with calling_aws(f"put the bill of materials at {s3path_sbom}"):
             bill = sbom.read(s3_client) if isinstance(sbom, S3Member) else sbom
             write_object(s3_client, s3path_sbom, bill, metadata)
     s3path_manifest = layout.get_s3path_temp_manifest(manifest.name)
-    with explained(f"put the manifest {manifest} at {s3path_manifest}"):
+    with calling_aws(f"put the manifest {manifest} at {s3path_manifest}"):
         manifest_version_id = write_object(s3_client, s3path_manifest, manifest.checked(s3_client), metadata)
     return UploadedLayer(s3path_zip, zip_version_id, s3path_manifest, manifest_version_id)

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..archive.end_record import comment_of
 from ..arguments import several
 from ..errors import LbdartError
-from .aws_errors import explained, is_transient
+from .aws_errors import calling_aws, is_transient
 from .claim import PublishClaim
 from .identity import LayerIdentity, read_tail
 from .layouts import LayerS3Layout, S3MetadataKeyEnum
@@ -163,7 +163,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
         :raises LbdartError: if it is not, or may not be read.
         """
         path = self.layout.s3path_temp_layer_zip
-        with explained(f"look at {path}"):
+        with calling_aws(f"look at {path}"):
             stored = head_object(self.s3_client, path, zip_version_id)
         if stored is None:
             raise LbdartError(
@@ -180,7 +180,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
 
         :raises LbdartError: if either names another manifest MD5 or build key.
         """
-        with explained(f"read the end of {stored.path}"):
+        with calling_aws(f"read the end of {stored.path}"):
             comment = comment_of(read_tail(self.s3_client, stored))
         if comment is None:
             raise LbdartError(
@@ -215,7 +215,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
         :raises LbdartError: if S3 refuses.
         """
         for path, read in self._records(deployment).items():
-            with explained(f"store {path}"):
+            with calling_aws(f"store {path}"):
                 stored = head_object(self.s3_client, path)
                 if not self._is_record_of(deployment, stored):
                     self.log(f"Storing {path}.")
@@ -237,7 +237,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
     def _has_records(self, deployment: LayerDeployment) -> bool:
         """Whether all records are there, noted for the owner too: nothing is left to write."""
         for path in self._records(deployment):
-            with explained(f"look at {path}"):
+            with calling_aws(f"look at {path}"):
                 stored = head_object(self.s3_client, path)
             if stored is None or stored.metadata != self._noted_on(deployment, stored):
                 return False
@@ -267,7 +267,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
         if self.keep_versions is None:
             return
         try:
-            with explained(f"prune layer {self.layer_name}"):
+            with calling_aws(f"prune layer {self.layer_name}"):
                 self._prune_to(deployment, self.keep_versions)
         except LbdartError as error:
             self.log(f"Older versions stay until the next deployment. {error}")
@@ -307,7 +307,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
 
     def _publish_once(self, upload: Callable[[], UploadedLayer] | None) -> LayerDeployment:
         with (
-            explained(f"claim {self.layout.s3path_publish_claim}"),
+            calling_aws(f"claim {self.layout.s3path_publish_claim}"),
             PublishClaim(
                 self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner
             ) as claim,
@@ -330,7 +330,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
                 return self._send(stored)
             except (BotoCoreError, ClientError) as error:
                 if pause is None or not is_transient(error):
-                    with explained(f"publish {stored.path} as layer {self.layer_name}"):
+                    with calling_aws(f"publish {stored.path} as layer {self.layer_name}"):
                         raise
                 self.log(f"Layer {self.layer_name} is tried again in {pause} s: {error}")
             sleep(pause)
@@ -361,7 +361,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
         return self._deployment(answer["Version"], answer["LayerVersionArn"])
 
     def _versions(self) -> dict[int, _Version]:
-        with explained(f"look for layer {self.layer_name} among the published"):
+        with calling_aws(f"look for layer {self.layer_name} among the published"):
             return {
                 row["Version"]: _Version(
                     row["LayerVersionArn"], described_build_key(row.get("Description", ""))
@@ -385,7 +385,7 @@ def remove_layer_versions(
     :raises LbdartError: if AWS refuses.
     """
     folder = LayerS3Layout(s3dir_lambda).s3dir_layer
-    with explained(f"remove layer {layer_name} and its history below {folder}"):
+    with calling_aws(f"remove layer {layer_name} and its history below {folder}"):
         owned = find_owned(s3_client, folder, owner)
         for version in list(_list_versions(lambda_client, layer_name)):
             history = LayerS3Layout(s3dir_lambda).get_s3dir_layer_version(version["Version"])

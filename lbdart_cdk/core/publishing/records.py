@@ -38,10 +38,10 @@ class S3SmallZip:
 
         :raises LbdartError: if S3 refuses, or the zip is too large, is none, or lacks the file.
         """
-        from .aws_errors import explained  # boto3: not for who only packs
+        from .aws_errors import calling_aws  # boto3: not for who only packs
 
         if self._content is None:
-            with explained(f"read {name} in {self.path}"):
+            with calling_aws(f"read {name} in {self.path}"):
                 answer = s3_client.get_object(Bucket=self.path.bucket, Key=self.path.key)
                 with answer["Body"] as body:
                     self._content = body.read(MAX_RECORDS + 1)

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from ..errors import LbdartError
-from .aws_errors import explained
+from .aws_errors import calling_aws
 from .layouts import S3MetadataKeyEnum, SourceS3Layout
 from .logger import BaseLogger
 from .ownership import find_owned, joint_owner, owner_metadata
@@ -45,7 +45,7 @@ def upload_source_zip(
     target = SourceS3Layout(s3dir_lambda).get_s3path_source_zip(version, sha256)
     if not isinstance(source_zip, S3Path):
         _refuse_unless_named(source_zip, sha256)
-    with explained(f"put {source_zip} at {target}"):
+    with calling_aws(f"put {source_zip} at {target}"):
         stored = head_object(s3_client, target)
         identity: dict[str, str] = {S3MetadataKeyEnum.source_sha256: sha256}
         metadata = {**identity, **owner_metadata(joint_owner(stored, owner))}
@@ -81,6 +81,6 @@ def remove_source_zips(s3_client: S3Client, s3dir_lambda: S3Path | str, owner: s
     :raises LbdartError: if S3 refuses.
     """
     folder = SourceS3Layout(s3dir_lambda).s3dir_source
-    with explained(f"remove the source zips below {folder}"):
+    with calling_aws(f"remove the source zips below {folder}"):
         for path, version_ids in find_owned(s3_client, folder, owner).items():
             delete_object_versions(s3_client, path, version_ids)

@@ -10,7 +10,7 @@ from typing import Final
 from ..arguments import several
 from ..errors import LbdartError
 from ..project.patterns import is_match
-from ..project.walk import tree_files
+from ..project.tree import wanted_files
 
 _NEVER: Final = ("__pycache__", "*.pyc", "*.pyo")
 
@@ -38,7 +38,7 @@ def copy_source_for_lambda_deployment(
         return is_match(name.split("/"), included, excluded)
 
     # Listed before anything is copied: the target may be in it.
-    for path in list(tree_files(root, is_wanted)):
+    for path in list(wanted_files(root, is_wanted)):
         copied = target / path.relative_to(root)
         try:
             copied.parent.mkdir(parents=True, exist_ok=True)

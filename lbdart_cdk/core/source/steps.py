@@ -18,8 +18,7 @@ from ..native.scan import read_facts
 from ..packing.merge import Bundle, merge
 from ..project.build_directory import claimed, replaced_directory, scratch
 from ..project.project import Project, checked_pyproject
-from ..project.tree import is_bytecode
-from ..project.walk import tree_files
+from ..project.tree import is_bytecode, wanted_files
 from ..publishing.aws_errors import checked_client
 from ..publishing.logger import BaseLogger
 from ..publishing.s3 import S3Path
@@ -133,7 +132,7 @@ def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) 
 
 def _packed(source_dir: SourceDir) -> SourceZip:
     root, target = source_dir.path, source_dir.path_layout.path_build_lambda_source_zip
-    files = tree_files(root, lambda name: not is_bytecode(name))
+    files = wanted_files(root, lambda name: not is_bytecode(name))
     bundle = Bundle(root.name, tuple(stored_file(path, path.relative_to(root).as_posix()) for path in files))
     entries = merge([bundle])
     refuse_without_code(entries, f"The source in {root}")

@@ -19,7 +19,7 @@ from typing import IO, Any, Final
 
 import platformdirs
 
-from ..errors import LbdartError
+from ..errors import LbdartError, explained
 from ..keys import sha256_of
 from .cache_tag import CACHE_SIGNATURE, CACHE_TAG
 from .scratch import scratch_folder
@@ -99,7 +99,7 @@ class Store:
         """Move a finished zip (a path from :meth:`scratch`) to its place and note its hash."""
         self.note("archives", key, {**notes, "sha256": sha256_of(made), "stamp": _stamp(made)})
         path = self.archive(key)
-        with self.explained(path):
+        with self.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             made.replace(path)
         self._forget_unused()
@@ -133,7 +133,7 @@ class Store:
         """Open a file that appears at ``path`` when the block ends well, and never otherwise."""
         with self.scratch() as folder:
             temporary = folder / path.name
-            with self.explained(path):
+            with self.guarded(path):
                 with temporary.open("wb") as file:
                     yield file
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ class Store:
         """Give a private folder on the store's own file system; it is gone after the block."""
         base = self.root / "tmp"
         with contextlib.ExitStack() as stack:
-            with self.explained(base):
+            with self.guarded(base):
                 folder = stack.enter_context(scratch_folder(base))
                 self._tag(folder)
             yield folder
@@ -159,24 +159,23 @@ class Store:
     def _path(self, kind: str, key: str, suffix: str) -> Path:
         return self.root / _FORMAT / kind / key[:2] / f"{key[2:]}{suffix}"
 
-    @contextlib.contextmanager
-    def explained(self, path: Path) -> Iterator[None]:
-        """Turn the system's refusal to write below the store into a message for the user.
+    def guarded(self, path: Path) -> contextlib.AbstractContextManager[None]:
+        """Explain why a block cannot write ``path`` in the store, and that files vanished while it ran.
 
-        So too when files of the store are gone while they are used; errors elsewhere are not ours.
+        Errors at paths elsewhere pass through.
         """
-        try:
-            yield
-        except OSError as error:
-            ours = self._is_ours(error.filename)
-            if error.errno == errno.ENOENT and ours:
-                raise self.vanished() from error
-            if error.errno not in _CANNOT_WRITE or ours is False:
-                raise
-            raise LbdartError(
-                f"The cache directory {self.root} cannot be written ({path.name}): {error.strerror}.",
-                f"Make room or give write permission there, or set {CACHE_VARIABLE} to another directory.",
-            ) from error
+        return explained(lambda error: self._explanation(error, path), OSError)
+
+    def _explanation(self, error: OSError, path: Path) -> LbdartError | None:
+        ours = self._is_ours(error.filename)
+        if error.errno == errno.ENOENT and ours:
+            return self.vanished()
+        if error.errno not in _CANNOT_WRITE or ours is False:
+            return None
+        return LbdartError(
+            f"The cache directory {self.root} cannot be written ({path.name}): {error.strerror}.",
+            f"Make room or give write permission there, or set {CACHE_VARIABLE} to another directory.",
+        )
 
     def _is_ours(self, path: object) -> bool | None:
         """Tell whether a path is in the store or above it; None when an error does not name any."""

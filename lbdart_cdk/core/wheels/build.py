@@ -181,7 +181,7 @@ def _build(source: Source, places: Sequence[_Place], store: Store) -> BuiltWheel
             built = _only_wheel(output, source.what)
             if place.takes(parse_wheel_filename(built.name)[-1]):
                 made = folder / "made.whl"
-                with store.explained(made), usable(built.name), made.open("wb") as file:
+                with store.guarded(made), usable(built.name), made.open("wb") as file:
                     write_zip(file, rebuilt(wheel_entries(built)))
                 requires = required_by(built)
                 return BuiltWheel(store.keep_archive(place.key, made, requires=requires), requires)

@@ -59,7 +59,7 @@ def tree_of(commit: Commit, store: Store) -> Path:
     with store.scratch() as folder:
         made = _fetched(commit, folder)
         store.note("trees", commit.commit, {"sha256": sha256_of(made)})
-        with store.explained(path):
+        with store.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             made.replace(path)
     return path

@@ -20,7 +20,7 @@ from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import MAX_UNZIPPED, Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.core.wheels.container import BuildContainer
+from lbdart_cdk.core.wheels.build_image import BuildContainer
 from tests.support import build_artifacts
 from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool

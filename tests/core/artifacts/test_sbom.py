@@ -15,13 +15,13 @@ import pytest
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.artifacts.sbom import Part, described
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.contents import wheel_entries
-from lbdart_cdk.tools import find_project
 from tests.support.fakes import FakeTool
 from tests.support.index import Index
 from tests.support.locks import lock_of, locked_file
@@ -132,7 +132,7 @@ def test_an_unchanged_layer_costs_no_library(workbench: Workbench, tmp_path: Pat
     program = (
         "import sys\n"
         "from lbdart_cdk.core.artifacts.layer import *\n"
-        "from lbdart_cdk.tools import find_project\n"
+        "from lbdart_cdk.core.locking.manifest import find_project\n"
         f"found, tool = find_project({str(root)!r})\n"
         f"store = Store(Path({str(tmp_path)!r}))\n"
         "layer = LayerArtifact(found, tool, Target((3, 13)), Options(), (), store)\n"

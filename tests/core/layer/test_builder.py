@@ -12,16 +12,15 @@ import pytest
 
 from lbdart_cdk.core.api import (
     BaseLambdaLayerLocalBuilder,
-    LayerBuildToolEnum,
     LayerPathLayout,
     LbdartError,
     Store,
     Target,
     create_layer_zip_file,
 )
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.tool import Options
-from lbdart_cdk.tools import find_project
-from lbdart_cdk.tools.uv import UvLambdaLayerContainerBuilder, UvLambdaLayerLocalBuilder
+from lbdart_cdk.tools import UvLambdaLayerContainerBuilder, UvLambdaLayerLocalBuilder
 from tests.support.index import Index
 from tests.support.projects import index_table, make_project, uv_lock
 from tests.support.wheels import make_wheel, names_in
@@ -119,9 +118,9 @@ class TestWorkspace:
         builder.run()
         names = names_in(create_layer_zip_file(builder.path_layout))
         assert {"python/alpha/__init__.py", "python/lib/__init__.py"} <= set(names)
-        assert builder.path_layout.get_path_manifest(LayerBuildToolEnum.uv) == member.parent / "uv.lock"
         project, tool = find_project(member)
-        assert builder.artifact.project.manifest == project.manifest
+        assert builder.path_manifest == builder.artifact.project.manifest == project.manifest
+        assert builder.path_manifest == member.parent / "uv.lock"
         assert builder.artifact.tool is tool
 
     def test_in_a_container_too(self, member: Path, store: Store) -> None:
@@ -129,11 +128,6 @@ class TestWorkspace:
             member / "pyproject.toml", py_ver_major=3, py_ver_minor=13, store=store
         )
         assert builder.artifact.project.manifest == member.parent / "uv.lock"
-
-    def test_other_tools_have_none(self, member: Path) -> None:
-        (member.parent / "poetry.lock").touch()
-        layout = LayerPathLayout(member / "pyproject.toml")
-        assert layout.get_path_manifest(LayerBuildToolEnum.poetry) == member / "poetry.lock"
 
     def test_a_manifest_that_is_not_there_is_missed_beside_the_project(self, tmp_path: Path) -> None:
         root = make_project(tmp_path / "orders")

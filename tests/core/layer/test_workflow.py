@@ -14,7 +14,9 @@ import pytest
 from lbdart_cdk.core.api import LayerBuildToolEnum, LayerDeploymentWorkflow, LayerPathLayout
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing.layouts import LayerS3Layout
+from lbdart_cdk.tools import UvLambdaLayerLocalBuilder
 from tests.core.conftest import FakeAws
+from tests.support.projects import make_project
 from tests.support.wheels import make_wheel
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:layer:orders-deps"
@@ -99,6 +101,33 @@ def test_a_builder_that_only_fills_python_goes_through_unchanged(team: Team) -> 
     with team.published() as archive:
         assert archive.namelist() == ["python/vendored/__init__.py"]
         assert archive.read("python/vendored/__init__.py") == b"VERSION = 1\n"
+
+
+def test_a_member_of_a_workspace_has_the_manifest_of_the_workspace(
+    team: Team, tmp_path: Path, aws: FakeAws
+) -> None:
+    """A lock that lies between the member and its workspace is somebody else's."""
+    workspace = make_project(tmp_path / "shop", "shop", tail='[tool.uv.workspace]\nmembers = ["apps/*"]\n')
+    member = make_project(workspace / "apps/orders")
+    (workspace / "uv.lock").write_text("the workspace's")
+    (workspace / "apps/uv.lock").write_text("a stray one")
+    workflow = replace(Team(member, aws, []).workflow(a_module()), layer_build_tool=LayerBuildToolEnum.uv)
+    assert workflow.path_manifest == workspace / "uv.lock"
+    assert team.aws.read(workflow.run().s3path_manifest) == b"the workspace's"
+
+
+def test_the_manifest_is_the_builders_own(team: Team) -> None:
+    workflow = team.workflow(a_module())
+    (team.root / "vendored.txt").write_text("vendored==2\n")
+    workflow.builder.path_manifest = team.root / "vendored.txt"  # type: ignore[attr-defined]
+    assert team.aws.read(workflow.run().s3path_manifest) == b"vendored==2\n"
+
+
+def test_another_tool_than_the_builders_is_refused(team: Team) -> None:
+    builder = UvLambdaLayerLocalBuilder(team.root / "pyproject.toml", skip_prompt=True)
+    with pytest.raises(LbdartError, match=r"layer_build_tool is 'pip', but .* reads locks of uv") as error:
+        replace(team.workflow(nothing), builder=builder)
+    assert error.value.remedy == "Pass layer_build_tool='uv', or the builder of pip."
 
 
 def test_an_unchanged_layer_is_a_success_that_returns_the_current_deployment(team: Team) -> None:

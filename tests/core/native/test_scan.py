@@ -82,7 +82,7 @@ def test_a_note_that_cannot_be_understood_was_never_made(wheel: Path, store: Sto
 def test_a_file_that_no_function_can_hold_is_not_unpacked(
     wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts_module, "_LARGEST", 500)
+    monkeypatch.setattr(facts_module, "MAX_UNZIPPED", 500)
     bomb = make_wheel(tmp_path / "wheels", "bomb", files={"bomb.so": make_elf(padding=1 << 20)})
     (file,) = read_facts("bomb", wheel_entries(bomb), tmp_path).files
     assert file.problem == "it is larger than Lambda takes"

@@ -149,5 +149,5 @@ class TestLinks:
     def test_one_that_leads_nowhere_is_told(self, tmp_path: Path, leads_to: str) -> None:
         root = write(tmp_path / "tree", {"alpha/__init__.py": ""})
         (root / "alpha/link").symlink_to(leads_to)
-        with pytest.raises(LbdartError, match=rf"/alpha/link is a link to {leads_to}, which is not there"):
+        with pytest.raises(LbdartError, match=rf"/alpha/link is a link to {leads_to}, which does not exist"):
             packed(root)

@@ -113,7 +113,7 @@ def test_a_copy_follows_links(tmp_path: Path) -> None:
 def test_a_copy_tells_of_a_link_that_leads_nowhere_unless_nobody_wants_it(tmp_path: Path) -> None:
     (tree(tmp_path / "in") / "conf/c.json").symlink_to("gone.json")
     copy_source_for_lambda_deployment(tmp_path / "in", tmp_path / "out", "*.py")
-    with pytest.raises(LbdartError, match=r"conf/c\.json is a link to gone\.json, which is not there"):
+    with pytest.raises(LbdartError, match=r"conf/c\.json is a link to gone\.json, which does not exist"):
         copy_source_for_lambda_deployment(tmp_path / "in", tmp_path / "out", "*.json")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.core.project.tree import files_below, tree_hash
+from lbdart_cdk.core.project.tree import input_files, tree_hash
 from lbdart_cdk.core.store.store import Store
 
 values = st.recursive(
@@ -134,13 +134,13 @@ def test_a_file_that_only_has_such_a_name_is_an_input_as_all_beside_it(tmp_path:
     tree(tmp_path)
     touch(f"src/alpha/{tag}", "what `cdk deploy` said")(tmp_path)
     assert {"src/alpha/__init__.py", f"src/alpha/{tag}"} < {
-        path.relative_to(tmp_path).as_posix() for path in files_below(tmp_path)
+        path.relative_to(tmp_path).as_posix() for path in input_files(tmp_path)
     }
 
 
 def test_a_project_that_is_a_cache_itself_has_its_files(tmp_path: Path) -> None:
     touch("CACHEDIR.TAG", CACHE_TAG)(tree(tmp_path))
-    assert tmp_path / "src/alpha/__init__.py" in set(files_below(tmp_path))
+    assert tmp_path / "src/alpha/__init__.py" in set(input_files(tmp_path))
 
 
 def test_a_store_in_the_tree_does_not_show(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_linked_folder_is_followed_once(tmp_path: Path) -> None:
     (root / "shared").symlink_to(tmp_path / "shared")
     (root / "src/loop").symlink_to(root)
     (root / "dangling").symlink_to("nowhere")
-    assert [path.relative_to(root).as_posix() for path in files_below(root)] == [
+    assert [path.relative_to(root).as_posix() for path in input_files(root)] == [
         "pyproject.toml",
         "shared/pyproject.toml",
         "shared/src/alpha/__init__.py",

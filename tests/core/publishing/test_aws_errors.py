@@ -10,7 +10,7 @@ from botocore.exceptions import (
 )
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.publishing.aws_errors import explained, is_transient
+from lbdart_cdk.core.publishing.aws_errors import calling_aws, is_transient
 
 
 def client_error(code: str, status: int, message: str = "No.") -> ClientError:
@@ -33,7 +33,7 @@ def client_error(code: str, status: int, message: str = "No.") -> ClientError:
 def test_an_error_of_aws_says_what_was_tried_and_what_to_do(
     error: Exception, problem: str, remedy: str
 ) -> None:
-    with pytest.raises(LbdartError, match=problem) as caught, explained("copy a zip"):
+    with pytest.raises(LbdartError, match=problem) as caught, calling_aws("copy a zip"):
         raise error
     assert "copy a zip" in caught.value.problem
     assert remedy in caught.value.remedy
@@ -41,7 +41,7 @@ def test_an_error_of_aws_says_what_was_tried_and_what_to_do(
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(KeyError), explained("copy a zip"):
+    with pytest.raises(KeyError), calling_aws("copy a zip"):
         raise KeyError
 
 

@@ -12,6 +12,7 @@ import pytest
 from lbdart_cdk.core.artifacts.source import SourceArtifact, SourceZip
 from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.publishing.logger import BaseLogger
 from lbdart_cdk.core.source.copy import copy_source_for_lambda_deployment
@@ -25,7 +26,6 @@ from lbdart_cdk.core.source.steps import (
     create_source_zip,
 )
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools import find_project
 from tests.core.conftest import FakeAws
 from tests.support.index import Index
 from tests.support.projects import BACKEND, files_in, index_table, make_project

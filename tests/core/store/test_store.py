@@ -183,13 +183,13 @@ def raise_key_error(_: int) -> None:
 
 
 def test_files_that_are_deleted_while_they_are_used_are_named(store: Store) -> None:
-    with pytest.raises(LbdartError, match="were deleted while they were used"), store.explained(store.root):
+    with pytest.raises(LbdartError, match="were deleted while they were used"), store.guarded(store.root):
         store.wheel(KEY).read_bytes()
 
 
 def test_errors_of_other_places_are_not_blamed_on_the_cache(store: Store, tmp_path: Path) -> None:
     (elsewhere := tmp_path / "elsewhere").mkdir()
-    with pytest.raises(IsADirectoryError), store.explained(store.root):
+    with pytest.raises(IsADirectoryError), store.guarded(store.root):
         elsewhere.read_bytes()
 
 

@@ -19,7 +19,8 @@ from lbdart_cdk.core.process import BuildError
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.build import build_commit_wheel, build_local_wheel, build_sdist_wheel
-from lbdart_cdk.core.wheels.container import BuildContainer, WheelContainer
+from lbdart_cdk.core.wheels.build_image import BuildContainer
+from lbdart_cdk.core.wheels.container import WheelContainer
 from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
 from tests.support.git import make_repository

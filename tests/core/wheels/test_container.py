@@ -18,7 +18,8 @@ import pytest
 from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.project.target import Target
-from lbdart_cdk.core.wheels.container import BuildContainer, Container, WheelContainer
+from lbdart_cdk.core.wheels.build_image import BuildContainer
+from lbdart_cdk.core.wheels.container import Container, WheelContainer
 from tests.support.docker import HERE, FakeDocker
 
 PASSWORD = "m4rked/p:'s w%rd"
