@@ -18,10 +18,10 @@ from aws_cdk import Annotations, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, IValidation
 
-from ..core.artifacts.report import Verdict
+from ..core.artifacts.report import LayerReport
 from ..core.artifacts.source import SourceZip
 from ..core.errors import BuildWarning, LbdartError
-from ..core.native.scan import Facts
+from ..core.native.scan import NativeScan
 from ..core.packing.merge import is_too_large, refuse_too_large
 from ..core.project.target import Target
 
@@ -38,7 +38,7 @@ class KnownLayer:
     arn: str
     build_key: str
     target: Target
-    verdict: Verdict
+    report: LayerReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class FunctionChecks:
         self, stack: Stack, function: lambda_.CfnFunction, used: Sequence[KnownLayer]
     ) -> KnownSource | None:
         # Reading a function's code costs more than all the rest: it is done where it can matter.
-        if not self._sources_matter_beside(sum(layer.verdict.size for layer in used)):
+        if not self._sources_matter_beside(sum(layer.report.size for layer in used)):
             return None
         code: Any = function.code
         key = code.get("s3Key") if isinstance(code, Mapping) else getattr(code, "s3_key", None)
@@ -159,7 +159,7 @@ def _check_architecture(function: lambda_.CfnFunction, layer: KnownLayer, archit
         f"This function runs on {architecture}, and the layer {path} is built for "
         f"{layer.target.architecture}. Give both the same architecture."
     )
-    if layer.verdict.compiled:
+    if layer.report.compiled:
         Annotations.of(function).add_error(text)
     else:
         text += " The layer has nothing compiled, so it may work."
@@ -181,9 +181,9 @@ def _check_size(
 ) -> None:
     sizes: dict[str, int] = {}
     for layer in layers:
-        for name, size in layer.verdict.sizes.items():
+        for name, size in layer.report.sizes.items():
             sizes[name] = sizes.get(name, 0) + size
-    total = sum(layer.verdict.size for layer in layers)
+    total = sum(layer.report.size for layer in layers)
     if source is not None:
         sizes[source.project] = sizes.get(source.project, 0) + source.zip.size
         total += source.zip.size
@@ -204,13 +204,13 @@ def _check_source(function: lambda_.CfnFunction, source: KnownSource, architectu
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
 
 
-def judged(native: Facts, target: Target) -> tuple[BuildWarning, ...]:
+def judged(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:
     """Return the warnings about a function's own code; raises :class:`LbdartError` for what cannot load."""
     if not native.files:
         return ()
-    from ..core.native.check import CODE_ROOT, findings
+    from ..core.native.check import CODE_ROOT, check
 
-    found = findings([native], target, CODE_ROOT)
+    found = check([native], target, CODE_ROOT)
     found.raise_errors(target)
     return found.warnings
 

@@ -176,11 +176,11 @@ class LambdaLayerArtifact(Resource):
         publisher.grant_publishing(name)
         if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
             publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
-        verdict = artifact.verdict if built is not None else None
-        if verdict is not None:
-            warn(self, verdict.warnings)
+        report = artifact.report if built is not None else None
+        if report is not None:
+            warn(self, report.warnings)
             publisher.checks.add_layer(
-                KnownLayer(self, publisher.stack, self._arn, self._build_key, target, verdict)
+                KnownLayer(self, publisher.stack, self._arn, self._build_key, target, report)
             )
         if parameter_name is not None:
             from aws_cdk import aws_ssm as ssm  # loaded by those who use it

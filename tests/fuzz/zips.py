@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["lbdart_cdk.core.archive", "lbdart_cdk.
     from lbdart_cdk.core.packing.merge import Bundle, merge
     from lbdart_cdk.core.wheels.contents import wheel_entries
     from lbdart_cdk.core.wheels.integrity import inflate
-    from lbdart_cdk.core.wheels.metadata import required_by
+    from lbdart_cdk.core.wheels.metadata import dist_info_of
 
 from tests.support.raw_zip import STORED, UTF8, File, raw_zip, unicode_path
 
@@ -38,7 +38,7 @@ def try_zip(content: bytes) -> None:
     wheel.write_bytes(content)
     try:
         bundle = Bundle("fuzz", tuple(wheel_entries(wheel)))
-        required_by(wheel)
+        _ = dist_info_of(wheel).requires
         entries = merge([bundle], "python/")
         inflate(bundle.entries, "fuzz")
     except LbdartError:

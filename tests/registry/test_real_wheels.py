@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core.native.check import Findings, findings
-from lbdart_cdk.core.native.scan import Facts, read_facts
+from lbdart_cdk.core.native.check import CheckResult, check
+from lbdart_cdk.core.native.scan import NativeScan, scan_entries
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.wheels.contents import wheel_entries
 
@@ -69,12 +69,12 @@ def platforms_of(target: Target) -> list[str]:
     return [platform for platform in target.platforms() if platform.startswith("manylinux")]
 
 
-def facts(wheel: Path, scratch: Path) -> Facts:
-    return read_facts(wheel.name.split("-")[0], wheel_entries(wheel), scratch)
+def facts(wheel: Path, scratch: Path) -> NativeScan:
+    return scan_entries(wheel.name.split("-")[0], wheel_entries(wheel), scratch)
 
 
-def judge(wheel: Path, target: Target, scratch: Path) -> Findings:
-    return findings([facts(wheel, scratch)], target)
+def judge(wheel: Path, target: Target, scratch: Path) -> CheckResult:
+    return check([facts(wheel, scratch)], target)
 
 
 def retagged(wheel: Path, old: str, new: str) -> Path:
@@ -113,14 +113,14 @@ def test_what_is_for_the_runtime_loads(
     found = facts(wheel, tmp_path)
     assert found.files, "there is something to judge"
     assert all(file.elf is not None for file in found.files)
-    assert findings([found], target) == Findings()
+    assert check([found], target) == CheckResult()
 
 
 @pytest.mark.parametrize("requirement", ["pyarrow==22.0.0", "pandas==2.3.3"])
 def test_the_large_ones_load(registry: Registry, requirement: str, tmp_path: Path) -> None:
     target = Target((3, 13))
     wheel = registry.wheel(requirement, target.python_version, *platforms_of(target))
-    assert judge(wheel, target, tmp_path) == Findings()
+    assert judge(wheel, target, tmp_path) == CheckResult()
 
 
 @pytest.mark.parametrize("requirement", ["orjson==3.11.4", "cryptography==44.0.0", "psycopg2-binary==2.9.10"])
@@ -149,12 +149,12 @@ def test_a_wheel_for_another_python_is_refused(registry: Registry, requirement: 
 
 def test_an_abi3_wheel_is_for_every_later_python(registry: Registry, tmp_path: Path) -> None:
     wheel = registry.wheel("cryptography==44.0.0", "3.11", *platforms_of(Target((3, 11))))
-    assert judge(wheel, Target((3, 13)), tmp_path) == Findings()
+    assert judge(wheel, Target((3, 13)), tmp_path) == CheckResult()
 
 
 def test_a_newer_glibc_is_refused_where_the_older_one_is(registry: Registry, tmp_path: Path) -> None:
     wheel = registry.wheel("cryptography==45.0.7", "3.13", "manylinux_2_34_x86_64")
-    assert judge(wheel, Target((3, 13)), tmp_path) == Findings()
+    assert judge(wheel, Target((3, 13)), tmp_path) == CheckResult()
     (error,) = judge(wheel, Target((3, 11)), tmp_path).errors
     assert "needs GLIBC_2.3" in error
     assert "and python3.11 has GLIBC_2.26" in error

@@ -87,7 +87,7 @@ def read(root: Path, cache: Path) -> None:
     artifact = LayerArtifact(project, tool, Target((3, 13)), Options(), (), Store(cache))
     try:
         _ = artifact.build_key
-        artifact.selection()
+        _ = artifact.selection
     except LbdartError as told:
         error = told
     else:
@@ -204,7 +204,7 @@ def test_what_is_no_toml_or_hardly(name: str, content: bytes, orders: Path, tmp_
     (orders / name).write_bytes(content)
     project, tool = find_project(orders)
     with pytest.raises(LbdartError) as error:
-        LayerArtifact(project, tool, Target((3, 13)), Options(), (), Store(tmp_path / "cache")).selection()
+        _ = LayerArtifact(project, tool, Target((3, 13)), Options(), (), Store(tmp_path / "cache")).selection
     assert str(orders / name) in error.value.problem or "uv cannot read the lock" in error.value.problem
     shutil.rmtree(orders)
 
@@ -217,4 +217,4 @@ def test_a_hash_that_is_a_path_is_no_hash(tmp_path: Path) -> None:
     )
     project, tool = find_project(root)
     with pytest.raises(LbdartError, match=r"has no sha256 for alpha-1\.0-py3-none-any\.whl"):
-        LayerArtifact(project, tool, Target((3, 13)), Options(), (), Store(tmp_path / "cache")).selection()
+        _ = LayerArtifact(project, tool, Target((3, 13)), Options(), (), Store(tmp_path / "cache")).selection

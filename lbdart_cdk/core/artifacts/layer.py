@@ -1,4 +1,4 @@
-"""One layer: from a project's lock to a finished zip, built only when an input changed."""
+"""A layer, from a project's lock to a finished zip. :func:`make_layer` is the whole way; start there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 from ..credentials.environment import Given, in_environment, listed
 from ..credentials.lookup import refuse_passwords_in
@@ -26,22 +26,22 @@ from ..project.tree import tree_hash
 from ..publishing.identity import LayerIdentity
 from ..store.store import Store
 from ..wheels.build_image import BuildContainer
-from ..wheels.container import WheelContainer
-from .report import NOTED, Verdict, kept_verdict
+from .report import NOTED, LayerReport, kept_report
 
 if TYPE_CHECKING:
     from ..locking.selection import LockedFile, Selection
     from ..packing.merge import Bundle
-    from ..wheels.build import BuiltWheel
-    from .sbom import Part
+    from ..wheels.supply import Wheel
 
 
 @dataclass(frozen=True)
 class LayerArtifact:
-    """A layer's inputs. ``exclude`` are names of packages, in addition to the default ones.
+    """A layer's inputs, and what is made of them when it is asked for.
 
-    ``credentials`` open private indexes; they are no input, and change no hash. What compiles is built in
-    the ``container``; without one it is an error.
+    :param exclude: names of packages to leave out, in addition to the default list.
+    :param store: where wheels and zips are kept.
+    :param credentials: for private indexes; they are no input, and change no hash.
+    :param container: builds what compiles; without one that is an error.
     """
 
     project: Project
@@ -65,8 +65,25 @@ class LayerArtifact:
             return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
+    def selection(self) -> Selection:
+        """The one file of each package that loads on the target."""
+        return self._select(None)
+
+    def _select(self, requires: Mapping[str, Requirements] | None) -> Selection:
+        from ..locking.selection import select
+
+        with read_as_lock(self.lock.origin):
+            return select(
+                self.lock,
+                self.target,
+                self.exclude,
+                requires=requires,
+                may_compile=self.container is not None,
+            )
+
+    @cached_property
     def build_key(self) -> str:
-        """The layer's identity: a SHA-256, in hexadecimal, over every input."""
+        """The SHA-256, in hexadecimal, over every input."""
         return key_of(
             {
                 "artifact": "layer",
@@ -89,35 +106,69 @@ class LayerArtifact:
     def _container_inputs(self) -> dict[str, str | bool]:
         """Return what the container changes: nothing, when it is the default one or nothing is built."""
         inputs = self.container.inputs(self.target) if self.container is not None else {}
-        if not inputs:
-            return {}
-        selection = self.selection()
-        return inputs if selection.sdists or selection.local or selection.commits else {}
+        return inputs if inputs and self.selection.has_sources else {}
 
     def _chosen(self) -> list[str]:
-        selection = self.selection()
-        files = (*selection.wheels, *selection.sdists)
-        places = (f"{one.commit.commit}#{one.subdirectory}" for one in selection.commits)
-        return [*(f"{one.sha256}#{one.subdirectory}" for one in files), *places]
+        files = (*self.selection.wheels, *self.selection.sdists)
+        commits = (f"{locked.commit.commit}#{locked.subdirectory}" for locked in self.selection.commits)
+        return [*(f"{file.sha256}#{file.subdirectory}" for file in files), *commits]
 
     def build(self) -> Path:
         """Return the layer's zip; it is made when the store does not have it.
 
-        Raises :class:`LbdartError`; then nothing half-written is left.
+        :raises LbdartError: when it cannot be made; then nothing half-written is left.
         """
-        if kept_verdict(self.store.kept_archive(self.build_key)) is None:
+        if kept_report(self.store.kept_archive(self.build_key)) is None:
             with self.store.guarded(self.store.archive(self.build_key)):
-                self._make()
+                make_layer(self)
         return self.store.archive(self.build_key)
 
     @property
-    def verdict(self) -> Verdict | None:
-        """What was found when the layer was built; None when it is not."""
-        return kept_verdict(self.store.recall("archives", self.build_key))
+    def report(self) -> LayerReport | None:
+        """What is in the zip; None when it is not built."""
+        return kept_report(self.store.recall("archives", self.build_key))
 
-    def wheels(self) -> dict[NormalizedName, Path]:
-        """Fetch or build the wheel of each package; return their places in the store, by name."""
-        return {canonicalize_name(part.package): part.wheel for part in self._parts()}
+    def wheels(self) -> list[Wheel]:
+        """Fetch or build the wheel of each package; return them by name.
+
+        :raises LbdartError: when one cannot be had, and when there is none at all.
+        """
+        # What only a build needs is imported by a build: an unchanged app starts without it.
+        from ..wheels.container import WheelContainer
+        from ..wheels.supply import Supplier
+
+        def credentials() -> tuple[Credentials, ...]:
+            return (*self._given, *self.lock.logins())
+
+        container = None
+        if self.container is not None and self.selection.has_sources:
+            container = WheelContainer(self.container, self.target, credentials())
+        selection = self.selection
+        with in_environment(self._given):
+            wheels = Supplier(self.store, self.tool, container, credentials, self._scan).supply(selection)
+        if self.lock.requires is None:
+            # The packages themselves say who requires whom.
+            selection = self._select({wheel.package: wheel.requires for wheel in wheels})
+            wheels = [wheel for wheel in wheels if wheel.package in selection.packages]
+        if not wheels:
+            raise LbdartError(
+                f"The layer of {self.project.name} would be empty: its lock has no package for it.",
+                "Add a dependency, name a group or an extra that has one, or drop the layer.",
+            )
+        if selection.left_out:
+            print(
+                f"Left out of the layer of {self.project.name}: {', '.join(selection.left_out)}",
+                file=sys.stderr,
+            )
+        return wheels
+
+    def _scan(self, file: LockedFile) -> None:
+        """Read what is compiled in a wheel, as soon as it is there."""
+        from ..native.scan import scan_wheel
+
+        if file.filename.endswith(".whl"):
+            with contextlib.suppress(LbdartError):  # packing says what is wrong with it
+                scan_wheel(file.package, self.store.wheel(file.sha256), self.store)
 
     def sbom(self) -> bytes:
         """Return the layer's bill of materials; it is made once for a build."""
@@ -129,123 +180,47 @@ class LayerArtifact:
 
         noted = self.store.recall("archives", self.build_key) or {}
         packages = noted.get("packages") or [
-            described(part, wheel_entries(part.wheel, part.package)) for part in self._parts()
+            described(wheel, wheel_entries(wheel.path, wheel.package)) for wheel in self.wheels()
         ]
         return {"json": render(self.project.name, self.build_key, packages)}
 
-    def _parts(self) -> list[Part]:
-        # What only a build needs is imported by a build: an unchanged app starts without an HTTP client.
-        from ..wheels.fetch import fetch
-        from ..wheels.integrity import refuse_unsound
-        from ..wheels.metadata import required_by
-        from .sbom import Part
 
-        selection = self.selection()
-        files = [*selection.wheels, *selection.sdists]
-        fetch(files, self.store, lambda: (*self._given, *self.lock.logins()), self._scan)
-        refuse_unsound(selection.wheels, self.store)
-        paths = {wheel.package: self.store.wheel(wheel.sha256) for wheel in selection.wheels}
-        built = self._built(selection)
-        if self.lock.requires is None:
-            # The packages themselves say who requires whom.
-            requires: dict[str, Requirements] = {
-                name: required_by(path, name) for name, path in paths.items()
-            }
-            selection = self.selection(requires | {name: one.requires for name, one in built.items()})
-        paths |= {name: one.path for name, one in built.items()}
-        if not selection.packages:
-            raise LbdartError(
-                f"The layer of {self.project.name} would be empty: its lock has no package for it.",
-                "Add a dependency, name a group or an extra that has one, or drop the layer.",
-            )
-        if selection.left_out:
-            print(
-                f"Left out of the layer of {self.project.name}: {', '.join(selection.left_out)}",
-                file=sys.stderr,
-            )
-        locked = {one.package: one for one in (*selection.wheels, *selection.sdists)}
-        return [
-            Part(name, paths[name], locked[name].filename, locked[name].sha256)
-            if name in locked
-            else Part(name, paths[name], "", sha256_of(paths[name]))
-            for name in selection.packages
-        ]
+def make_layer(layer: LayerArtifact) -> None:
+    """Make a layer's zip and keep it in the store, with a report.
 
-    def _scan(self, file: LockedFile) -> None:
-        """Read what is compiled in a wheel, as soon as it is there."""
-        from ..native.scan import facts_of_wheel
+    The way is that of the README: the manifest becomes a lock, the lock a selection for the target, the
+    selection wheels in the store, and the wheels the entries of one zip.
 
-        if file.filename.endswith(".whl"):
-            with contextlib.suppress(LbdartError):  # packing says what is wrong with it
-                facts_of_wheel(file.package, self.store.wheel(file.sha256), self.store)
+    :raises LbdartError: when a step fails, or when something would not load on the target.
+    """
+    from ..archive.writer import write_zip
+    from ..packing.merge import Bundle, merge
+    from ..wheels.contents import wheel_entries
+    from .sbom import described
 
-    def selection(self, requires: Mapping[str, Requirements] | None = None) -> Selection:
-        """Return the files that the layer is made of; ``requires`` is for a lock that does not say it."""
-        from ..locking.selection import select
+    wheels = layer.wheels()
+    bundles = [Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels]
+    entries = merge(bundles, "python/")
+    report = _checked(layer, wheels, bundles, sum(entry.size for entry in entries))
+    packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
+    identity = LayerIdentity(layer.build_key, layer.project.manifest_md5)
+    with layer.store.scratch() as folder:
+        made = folder / "layer.zip"
+        with layer.store.guarded(made), made.open("wb") as file:
+            write_zip(file, entries, identity.comment)
+        layer.store.keep_archive(layer.build_key, made, packages=packages, **{NOTED: report.to_json()})
 
-        with read_as_lock(self.lock.origin):
-            return select(
-                self.lock,
-                self.target,
-                self.exclude,
-                requires=requires,
-                may_compile=self.container is not None,
-            )
 
-    def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
-        if not (selection.local or selection.sdists or selection.commits):
-            return {}
-        from ..wheels.build import build_commit_wheel, build_local_wheel, build_sdist_wheel
+def _checked(
+    layer: LayerArtifact, wheels: Sequence[Wheel], bundles: Sequence[Bundle], size: int
+) -> LayerReport:
+    """Report what a layer is made of; raises :class:`LbdartError` for what cannot load on the target."""
+    from ..native.check import check
+    from ..native.scan import scan_wheels
 
-        container = None
-        if self.container is not None:
-            known = (*self._given, *self.lock.logins())
-            container = WheelContainer(self.container, self.target, known)
-        with in_environment(self._given):
-            built = {
-                one.package: build_local_wheel(one.directory, self.tool, self.store, container)
-                for one in selection.local
-            }
-            for one in selection.sdists:
-                built[one.package] = build_sdist_wheel(
-                    self.store.wheel(one.sha256),
-                    one,
-                    self.tool,
-                    self.store,
-                    container=container,
-                    compiles=one.package in selection.compiling,
-                )
-            for commit in selection.commits:
-                built[commit.package] = build_commit_wheel(commit, self.tool, self.store, container)
-        return built
-
-    def _make(self) -> None:
-        from ..archive.writer import write_zip
-        from ..packing.merge import Bundle, merge
-        from ..wheels.contents import wheel_entries
-        from .sbom import described
-
-        parts = self._parts()
-        bundles = [Bundle(part.package, tuple(wheel_entries(part.wheel, part.package))) for part in parts]
-        entries = merge(bundles, "python/")
-        packages = [described(part, bundle.entries) for part, bundle in zip(parts, bundles, strict=True)]
-        verdict = self._judged(parts, bundles, sum(entry.size for entry in entries))
-        identity = LayerIdentity(self.build_key, self.project.manifest_md5)
-        with self.store.scratch() as folder:
-            made = folder / "layer.zip"
-            with self.store.guarded(made), made.open("wb") as file:
-                write_zip(file, entries, identity.comment)
-            self.store.keep_archive(self.build_key, made, packages=packages, **{NOTED: verdict.to_json()})
-
-    def _judged(self, parts: Sequence[Part], bundles: Sequence[Bundle], size: int) -> Verdict:
-        """Judge what the layer is made of; raises :class:`LbdartError` for what cannot load on the target."""
-        from ..native.check import findings
-        from ..native.scan import facts_of_wheels
-
-        wheels = {canonicalize_name(part.package): part.wheel for part in parts}
-        facts = facts_of_wheels(wheels.items(), self.store)
-        found = findings(facts, self.target)
-        found.raise_errors(self.target)
-        sizes = {bundle.name: bundle.size for bundle in bundles}
-        compiled = any(file.elf is not None for one in facts for file in one.files)
-        return Verdict(size, sizes, compiled, found.warnings)
+    scans = scan_wheels(((wheel.package, wheel.path) for wheel in wheels), layer.store)
+    result = check(scans, layer.target)
+    result.raise_errors(layer.target)
+    sizes = {bundle.name: bundle.size for bundle in bundles}
+    compiled = any(file.elf is not None for scan in scans for file in scan.files)
+    return LayerReport(size, sizes, compiled, result.warnings)

@@ -1,4 +1,4 @@
-"""What was found when an artifact was built, kept with its zip: an unchanged synth repeats it unread."""
+"""The report of a build, kept with its zip: an unchanged synth repeats it without reading the zip."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Any, Final
 
 from ..errors import BuildWarning
 
-#: Changes when the same files would be judged otherwise; what was kept before is then not believed.
+#: Changes when the same files would be reported otherwise; reports of before are then not believed.
 _FORMAT: Final = 1
-#: The name of the verdict among the notes of an archive.
+#: The name of the report among the notes of an archive.
 NOTED: Final = "native"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What an artifact's zip is: ``size`` in bytes when unzipped, ``sizes`` of its packages.
+class LayerReport:
+    """What is in a layer's zip.
 
-    ``compiled`` tells whether it has files that run on one architecture only.
+    :param size: bytes, unzipped.
+    :param sizes: bytes of each package, unzipped.
+    :param compiled: whether it has files that run on one architecture only.
+    :param warnings: what may not work on the target.
     """
 
     size: int
@@ -31,13 +34,13 @@ class Verdict:
         return {**asdict(self), "format": _FORMAT}
 
 
-def kept_verdict(noted: Mapping[str, Any] | None) -> Verdict | None:
-    """Return the verdict in an archive's notes; None if there is none by today's rules."""
+def kept_report(noted: Mapping[str, Any] | None) -> LayerReport | None:
+    """Return the report in an archive's notes; None if there is none by today's rules."""
     kept = (noted or {}).get(NOTED)
     if not isinstance(kept, dict) or kept.get("format") != _FORMAT:
         return None
     try:
-        warnings = tuple(BuildWarning(**warned) for warned in kept["warnings"])
-        return Verdict(kept["size"], kept["sizes"], kept["compiled"], warnings)
+        warnings = tuple(BuildWarning(**warning) for warning in kept["warnings"])
+        return LayerReport(kept["size"], kept["sizes"], kept["compiled"], warnings)
     except (KeyError, TypeError):
         return None

@@ -7,53 +7,37 @@ build key, and it has no time.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from email.parser import BytesHeaderParser
-from pathlib import Path
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from ..archive.entry import Entry
+from ..archive.reader import usable
+from ..wheels.metadata import dist_info
+from ..wheels.supply import Wheel
 
 #: A licence in free text that is longer is the licence itself, and no name of one.
 _LONGEST_NAME: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A package of a layer: its wheel, and the file that the lock names.
-
-    ``filename`` is empty for a directory of the user's; ``sha256`` is then that of the wheel built from it.
-    """
-
-    package: str
-    wheel: Path
-    filename: str
-    sha256: str
-
-
-def described(part: Part, entries: Iterable[Entry]) -> dict[str, str]:
+def described(wheel: Wheel, entries: Iterable[Entry]) -> dict[str, str]:
     """Return what the SBOM says of a package, given the files of its wheel."""
-    version = licence = ""
-    for entry in entries:
-        if entry.name.endswith(".dist-info/METADATA") and entry.name.count("/") == 1:
-            fields = BytesHeaderParser().parsebytes(entry.read())
-            version = str(fields.get("Version", "")).strip()
-            licence = str(fields.get("License-Expression") or fields.get("License") or "").strip()
+    with usable(wheel.package):
+        info = dist_info(entries)
+        version, licence = info.version, info.licence
     if len(licence) > _LONGEST_NAME or "\n" in licence or licence.upper() == "UNKNOWN":
         licence = ""
     return {
-        "name": part.package,
+        "name": wheel.package,
         "version": version,
         "license": licence,
-        "filename": part.filename,
-        "sha256": part.sha256,
+        "filename": wheel.filename,
+        "sha256": wheel.sha256,
     }
 
 
 def render(layer: str, build_key: str, packages: Collection[dict[str, str]]) -> str:
     """Return the document; ``layer`` is the name of the project, ``packages`` are as :func:`described`."""
-    # Only who makes one pays for importing it.
+    # Only code that makes an SBOM pays for the library.
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.bom import Bom

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from email.parser import BytesHeaderParser
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ..credentials.environment import Given, in_environment, listed
 from ..errors import LbdartError
 from ..keys import key_of
 from ..locking.tool import Frontend
-from ..native.scan import Facts, facts_from_json, read_facts
+from ..native.scan import NativeScan, scan_entries, scan_from_json
 from ..packing.clash import announce
 from ..packing.merge import Bundle, merge
 from ..project.patterns import is_match
@@ -23,7 +22,8 @@ from ..project.tree import tree_hash
 from ..store.store import Store
 from ..wheels.build import build_local_wheel
 from ..wheels.contents import wheel_entries
-from ..wheels.metadata import lasting
+from ..wheels.metadata import dist_info
+from ..wheels.reproducible import code_of
 from .source_files import included_files, module_files, stored_file
 
 _NO_VERSION = "0.0.0"
@@ -40,7 +40,7 @@ class SourceZip:
     sha256: str
     version: str
     size: int
-    native: Facts
+    native: NativeScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class SourceArtifact:
         """Return what the store has; None when an earlier version kept it, with other notes."""
         noted = self.store.kept_archive(self.build_key) or {}
         try:
-            native = facts_from_json(noted["native"])
+            native = scan_from_json(noted["native"])
             path = self.store.archive(self.build_key)
             return SourceZip(path, noted["sha256"], noted["version"], noted["size"], native)
         except (KeyError, TypeError, ValueError):
@@ -120,7 +120,9 @@ class SourceArtifact:
             if is_match(entry.name.split("/"), (), self.exclude)
         ]
         refuse_without_code(entries, f"The source of {self.project.name} in {self.project.root}")
-        return SourceContents(entries, _version_in(project) or self.project.version or _NO_VERSION)
+        return SourceContents(
+            entries, dist_info(project.entries).version or self.project.version or _NO_VERSION
+        )
 
     def _make(self) -> None:
         contents = self.contents()
@@ -128,7 +130,7 @@ class SourceArtifact:
             made = folder / "source.zip"
             with self.store.guarded(made), made.open("wb") as file:
                 write_zip(file, contents.entries)
-            native = read_facts(self.project.name, contents.entries, folder)
+            native = scan_entries(self.project.name, contents.entries, folder)
             self.store.keep_archive(
                 self.build_key,
                 made,
@@ -141,7 +143,7 @@ class SourceArtifact:
         if self.project.has_build_system:
             with in_environment(listed(self.credentials)):
                 wheel = build_local_wheel(self.project.root, self.tool, self.store).path
-            return Bundle(self.project.name, tuple(lasting(wheel_entries(wheel))))
+            return Bundle(self.project.name, tuple(code_of(wheel_entries(wheel))))
         files = module_files(self.project.root)
         return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))
 
@@ -157,12 +159,3 @@ def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
             f"{what} would hold no Python code.",
             "Put the code into src/ or a package beside pyproject.toml, or check exclude=.",
         )
-
-
-def _version_in(bundle: Bundle) -> str | None:
-    """Return the version in a wheel's metadata; it is what the build backend made of it."""
-    for entry in bundle.entries:
-        if entry.name.endswith(".dist-info/METADATA"):
-            version = BytesHeaderParser().parsebytes(entry.read()).get("Version")
-            return str(version) if version is not None else None
-    return None

@@ -22,6 +22,7 @@ from ..project.target import Target
 from ..publishing.logger import BaseLogger
 from ..store.store import Store
 from ..wheels.build_image import BuildContainer
+from ..wheels.metadata import dist_info_of
 from .path_layout import LayerPathLayout
 
 
@@ -174,11 +175,9 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
 
     def step_3_execute_build(self) -> None:
         """Bring the wheels of the selection into ``dir_wheels``."""
-        from ..wheels.metadata import version_of  # an app that names no builder imports them all the same
-
-        for name, path in self.artifact.wheels().items():
-            self.log(f"{name} {version_of(path)}".rstrip())
-            shutil.copyfile(path, self.path_layout.dir_wheels / f"{name}.whl")
+        for wheel in self.artifact.wheels():
+            self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
+            shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")
 
 
 @dataclass(frozen=True, kw_only=True)

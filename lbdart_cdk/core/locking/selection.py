@@ -83,6 +83,11 @@ class Selection:
     left_out: tuple[NormalizedName, ...] = ()
 
     @property
+    def has_sources(self) -> bool:
+        """Whether something is to be built."""
+        return bool(self.sdists or self.commits or self.local)
+
+    @property
     def packages(self) -> tuple[NormalizedName, ...]:
         """The names of the packages, sorted."""
         parts = (self.wheels, self.sdists, self.commits, self.local)

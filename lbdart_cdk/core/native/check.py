@@ -19,7 +19,7 @@ from ..errors import BuildWarning, LbdartError
 from ..project.target import Target
 from .elf import Elf
 from .image import LIBRARY_PATH, Image, image_of
-from .scan import Facts, NativeFile
+from .scan import NativeFile, NativeScan
 
 LAYER_ROOT: Final = "/opt/python"
 CODE_ROOT: Final = "/var/task"
@@ -40,7 +40,7 @@ REMEDY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class CheckResult:
     """What is wrong for sure, as parts of one sentence, and what may be."""
 
     errors: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class _Problem:
     certain: bool = True
 
 
-def findings(packages: Iterable[Facts], target: Target, root: str = LAYER_ROOT) -> Findings:
+def check(packages: Iterable[NativeScan], target: Target, root: str = LAYER_ROOT) -> CheckResult:
     """Judge the compiled files of packages that are unpacked together below ``root`` on the target."""
     kept = [package for package in packages if package.files]
     layout = _Layout(kept, target, root)
@@ -79,7 +79,7 @@ def findings(packages: Iterable[Facts], target: Target, root: str = LAYER_ROOT) 
                 (refused if certain else doubted).add(problem, file)
         errors += [f"{_named(package)} {said}" for _, said in refused.sentences()]
         warnings += _warnings(package, doubted, target)
-    return Findings(tuple(errors), tuple(warnings))
+    return CheckResult(tuple(errors), tuple(warnings))
 
 
 class _Group:
@@ -98,7 +98,7 @@ class _Group:
             yield kind, f"{sentence.format(_listed(list(names)))} ({_listed(list(paths))})"
 
 
-def _warnings(package: Facts, doubted: _Group, target: Target) -> Iterator[BuildWarning]:
+def _warnings(package: NativeScan, doubted: _Group, target: Target) -> Iterator[BuildWarning]:
     """Yield one warning for each kind of doubt about a package."""
     by_kind: dict[str, list[str]] = {}
     for kind, said in doubted.sentences():
@@ -110,7 +110,7 @@ def _warnings(package: Facts, doubted: _Group, target: Target) -> Iterator[Build
         )
 
 
-def _named(package: Facts) -> str:
+def _named(package: NativeScan) -> str:
     tags = f" (tagged {_listed(package.tags)})" if package.tags else ""
     return f"{package.package} {package.version}".rstrip() + tags
 
@@ -123,7 +123,7 @@ def _listed(names: Sequence[str]) -> str:
 class _Layout:
     """Where the files of all packages lie on the target, and what the loader makes of them."""
 
-    def __init__(self, packages: Sequence[Facts], target: Target, root: str) -> None:
+    def __init__(self, packages: Sequence[NativeScan], target: Target, root: str) -> None:
         self._packages = packages
         self._target = target
         self._root = root
@@ -139,12 +139,12 @@ class _Layout:
                     for name in {posixpath.basename(path), file.elf.soname}:
                         self._by_name.setdefault(name, []).append(path)
 
-    def is_loaded(self, file: NativeFile, package: Facts) -> bool:
+    def is_loaded(self, file: NativeFile, package: NativeScan) -> bool:
         """Tell whether the file is surely loaded when its package is used."""
         path = posixpath.join(self._root, file.path)
         return self._is_module(file) or path in self._linked or package.package in self._foreign
 
-    def problems(self, file: NativeFile, package: Facts) -> Iterator[_Problem]:
+    def problems(self, file: NativeFile, package: NativeScan) -> Iterator[_Problem]:
         """Yield what the target's loader would refuse the file for."""
         elf = file.elf
         if elf is not None and elf.machine != self._target.machine:

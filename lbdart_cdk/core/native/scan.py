@@ -8,14 +8,15 @@ import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import IO, Any, Final
 
 from ..archive.entry import Entry
+from ..archive.reader import usable
 from ..project.target import MAX_UNZIPPED
 from ..store.store import Store
 from ..wheels.contents import wheel_entries
+from ..wheels.metadata import dist_info
 from .elf import MAGIC, Elf, UnreadableElfError, read_elf
 
 #: Changes when a note would hold something else; older notes are then not seen.
@@ -45,7 +46,7 @@ class NativeFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class NativeScan:
     """What is known of one package's compiled files; ``tags`` are those that its wheel gives itself."""
 
     package: str
@@ -54,15 +55,15 @@ class Facts:
     files: tuple[NativeFile, ...] = ()
 
 
-def facts_of_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[Facts]:
+def scan_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[NativeScan]:
     """Return the facts of wheels that the store has, by package name; what is read is kept there."""
     from concurrent.futures import ThreadPoolExecutor  # not needed to read a note
 
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda wheel: facts_of_wheel(wheel[0], wheel[1], store), wheels))
+        return list(pool.map(lambda wheel: scan_wheel(wheel[0], wheel[1], store), wheels))
 
 
-def facts_of_wheel(package: str, path: Path, store: Store) -> Facts:
+def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
     """Return the facts of a wheel in the store: from its note, else by reading it.
 
     Raises :class:`LbdartError` when the file is no zip that can be packed.
@@ -71,18 +72,18 @@ def facts_of_wheel(package: str, path: Path, store: Store) -> Facts:
     noted = store.recall(_KIND, key)
     if noted is not None:
         try:
-            return facts_from_json(noted)
+            return scan_from_json(noted)
         except (KeyError, TypeError, ValueError):
             pass  # a note that cannot be understood was never made
     with store.scratch() as folder, store.guarded(path):
-        facts = read_facts(package, wheel_entries(path), folder)
+        facts = scan_entries(package, wheel_entries(path), folder)
     store.note(_KIND, key, asdict(facts))
     return facts
 
 
-def facts_from_json(noted: dict[str, Any]) -> Facts:
+def scan_from_json(noted: dict[str, Any]) -> NativeScan:
     """Read what :func:`dataclasses.asdict` made of facts."""
-    return Facts(
+    return NativeScan(
         str(noted["package"]),
         str(noted["version"]),
         tuple(noted["tags"]),
@@ -98,22 +99,15 @@ def _file_from_json(elf: dict[str, Any] | None, **file: Any) -> NativeFile:
     return NativeFile(elf=Elf(**{**elf, **listed, "versions": versions}), **file)
 
 
-def read_facts(package: str, entries: Iterable[Entry], scratch: Path) -> Facts:
+def scan_entries(package: str, entries: Iterable[Entry], scratch: Path) -> NativeScan:
     """Read the compiled files among the entries of one package; ``scratch`` takes what is large."""
     kept = list(entries)
     names = {entry.name for entry in kept}
-    version = ""
-    tags: tuple[str, ...] = ()
-    files = []
-    for entry in kept:
-        folder, _, name = entry.name.rpartition("/")
-        if folder.endswith(".dist-info") and name == "WHEEL" and "/" not in folder:
-            version = folder.removesuffix(".dist-info").rpartition("-")[2]
-            tags = tuple(BytesHeaderParser().parsebytes(entry.read()).get_all("Tag", ()))
-        found = _native_file(entry, names, scratch)
-        if found is not None:
-            files.append(found)
-    return Facts(package, version, tags, tuple(sorted(files, key=lambda file: file.path)))
+    found = (_native_file(entry, names, scratch) for entry in kept)
+    files = sorted((file for file in found if file is not None), key=lambda file: file.path)
+    with usable(package):
+        info = dist_info(kept)
+        return NativeScan(package, info.version, info.tags, tuple(files))
 
 
 def _native_file(entry: Entry, names: set[str], scratch: Path) -> NativeFile | None:

@@ -14,7 +14,7 @@ from ..artifacts.source_files import stored_file
 from ..credentials.environment import Given, listed
 from ..keys import sha256_of
 from ..locking.tool import Frontend
-from ..native.scan import read_facts
+from ..native.scan import scan_entries
 from ..packing.merge import Bundle, merge
 from ..project.build_directory import claimed, replaced_directory, scratch
 from ..project.project import Project, checked_pyproject
@@ -140,7 +140,7 @@ def _packed(source_dir: SourceDir) -> SourceZip:
         finished = folder / target.name
         with finished.open("wb") as file:
             write_zip(file, entries)
-        native = read_facts(root.name, entries, folder)
+        native = scan_entries(root.name, entries, folder)
         size = sum(entry.size for entry in entries)
         made = SourceZip(target, sha256_of(finished), source_dir.version, size, native)
         finished.replace(target)

@@ -28,7 +28,8 @@ from ..store.store import Store
 from .container import LAST_WORDS, WheelContainer
 from .contents import wheel_entries
 from .git import tree_of
-from .metadata import rebuilt, required_by
+from .metadata import dist_info_of
+from .reproducible import reproducible
 from .sdist import unpack_sdist, unpack_tree, unusable
 
 #: What to do about somebody else's source that does not build on this machine.
@@ -182,8 +183,8 @@ def _build(source: Source, places: Sequence[_Place], store: Store) -> BuiltWheel
             if place.takes(parse_wheel_filename(built.name)[-1]):
                 made = folder / "made.whl"
                 with store.guarded(made), usable(built.name), made.open("wb") as file:
-                    write_zip(file, rebuilt(wheel_entries(built)))
-                requires = required_by(built)
+                    write_zip(file, reproducible(wheel_entries(built)))
+                requires = dist_info_of(built).requires
                 return BuiltWheel(store.keep_archive(place.key, made, requires=requires), requires)
     raise _refusal(source.what, built.name, places[-1].container)
 

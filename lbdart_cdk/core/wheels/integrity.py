@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _KIND: Final = "sound-wheels"
 
 
-def refuse_unsound(wheels: Collection[LockedFile], store: Store) -> None:
+def refuse_damaged(wheels: Collection[LockedFile], store: Store) -> None:
     """Inflate the wheels in the store that nobody has inflated yet.
 
     Raises :class:`LbdartError` naming a wheel whose files do not have the size and CRC that they claim. A

@@ -1,142 +1,111 @@
-"""The one reader of a wheel's ``.dist-info``: what its METADATA says, with a limit on its size.
+"""The one reader of a wheel's ``.dist-info``, with one limit on what it takes into memory.
 
-Source of the rules: *Core metadata specifications* (PyPA).
+Sources: *Core metadata specifications* and *Binary distribution format* (PyPA).
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import csv
-import hashlib
-import io
 import zipfile
-from collections.abc import Iterable, Iterator
-from email.parser import BytesHeaderParser, HeaderParser
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import HeaderParser
+from functools import cached_property
+from pathlib import Path
+from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 
-from ..archive.entry import Entry, stored
+from ..archive.entry import Entry
 from ..archive.reader import read_entries, usable
-from ..locking.lock import requirements
+from ..locking.lock import Requirements, requirements
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-#: What of a built wheel's metadata is kept, with the oldest version that has these fields. Not the licence
-#: and the description: versions of one build backend write them into other fields.
-_KEPT: Final = (
-    "2.1",
-    ("Name", "Version", "Summary", "Requires-Python", "Provides-Extra", "Requires-Dist"),
-)
-_LASTING: Final = ("1.0", ("Name", "Version"))
-_MAX_METADATA: Final = 16 << 20  # bytes; the largest there are have less than one MB of it
+#: Bytes of one file. The largest METADATA files there are have less than one MiB, and a parser takes
+#: many times as much memory as the file.
+_MAX_SIZE: Final = 4 << 20
 
 
-def required_by(path: Path, what: str | None = None) -> dict[str, str | None]:
-    """Return what a wheel's metadata says it requires, without its extras, as names and markers."""
-    for entry in read_entries(path, what):
-        if entry.name.endswith(".dist-info/METADATA") and entry.name.count("/") == 1:
-            with usable(what or path.name):
-                if entry.size > _MAX_METADATA:
-                    raise zipfile.BadZipFile(f"its metadata has {entry.size} bytes")
-                fields = BytesHeaderParser().parsebytes(entry.read()).get_all("Requires-Dist", ())
-            return requirements(_parsed(map(str, fields)))
-    return {}
+@dataclass(frozen=True)
+class DistInfo:
+    """What is known of a package: the files of its ``.dist-info``, read when they are asked for.
 
-
-def _parsed(fields: Iterable[str]) -> Iterator[tuple[str, str | None]]:
-    for field in fields:
-        with contextlib.suppress(InvalidRequirement):  # in metadata from before PEP 508
-            requirement = Requirement(field)
-            yield requirement.name, str(requirement.marker) if requirement.marker is not None else None
-
-
-def version_of(path: Path) -> str:
-    """Return the version that a wheel's metadata is filed under; empty when it has none."""
-    for entry in read_entries(path):
-        folder, _, name = entry.name.rpartition("/")
-        if name == "METADATA" and folder.endswith(".dist-info"):
-            return folder.removesuffix(".dist-info").partition("-")[2]
-    return ""
-
-
-def rebuilt(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield a freshly built wheel's files so that the same source gives the same bytes, whoever builds it.
-
-    The streams are stored, since another zlib compresses to other bytes. WHEEL goes, since it names the build
-    backend's version; METADATA keeps what ``importlib.metadata`` is asked for at run time, in one spelling;
-    RECORD is written anew (*Recording installed projects*, PyPA). Raises :class:`zipfile.BadZipFile` for
-    metadata that is too large.
+    :param folder: the directory's name, ``alpha-1.0.dist-info``; empty when there is none.
+    :param files: its files by name.
     """
-    record: list[tuple[str, str, str]] = []
-    written = None
+
+    folder: str
+    files: Mapping[str, Entry]
+
+    @cached_property
+    def fields(self) -> Message:
+        """The fields of METADATA.
+
+        :raises zipfile.BadZipFile: when the file is too large or damaged.
+        """
+        return _fields(self.files.get("METADATA"))
+
+    @property
+    def version(self) -> str:
+        """The version, as METADATA has it, else as the directory's name does; empty when neither says it."""
+        filed = self.folder.removesuffix(".dist-info").partition("-")[2]
+        return str(self.fields.get("Version", "")).strip() or filed
+
+    @property
+    def licence(self) -> str:
+        """The licence: an expression, a name or the whole text; empty when there is none."""
+        return str(self.fields.get("License-Expression") or self.fields.get("License") or "").strip()
+
+    @property
+    def requires(self) -> Requirements:
+        """What the package requires without its extras, as names and markers."""
+        return requirements(_edges(map(str, self.fields.get_all("Requires-Dist", ()))))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that the wheel gives itself."""
+        return tuple(map(str, _fields(self.files.get("WHEEL")).get_all("Tag", ())))
+
+
+def dist_info(entries: Iterable[Entry]) -> DistInfo:
+    """Return the metadata among the files of a wheel."""
+    folder, files = "", {}
     for entry in entries:
-        name = _name_in_info(entry)
-        if name in ("WHEEL", "RECORD"):
-            continue
-        if name == "METADATA":
-            data = _metadata(entry, *_KEPT)
-            written = f"{entry.name.removesuffix(name)}RECORD"
-        else:
-            data = entry.read()
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        record.append((entry.name, f"sha256={digest}", str(len(data))))
-        yield stored(entry.name, data, executable=entry.executable)
-    if written is not None:
-        lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows([*sorted(record), (written, "", "")])
-        yield stored(written, lines.getvalue().encode())
+        name = name_in_dist_info(entry)
+        if name is not None:
+            folder = entry.name.partition("/")[0]
+            files[name] = entry
+    return DistInfo(folder, files)
 
 
-def lasting(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield the files of a project's own wheel, :func:`rebuilt`, so that only its code decides their bytes.
+def dist_info_of(path: Path, what: str | None = None) -> DistInfo:
+    """Return the metadata of a wheel; it raises as :func:`~lbdart_cdk.core.archive.reader.read_entries` does.
 
-    METADATA keeps name and version: a new summary or another version of a dependency is no new code. RECORD
-    goes: what is left out of the code is in it.
+    :param what: names the wheel in messages.
     """
-    for entry in entries:
-        name = _name_in_info(entry)
-        if name == "METADATA":
-            yield stored(entry.name, _metadata(entry, *_LASTING))
-        elif name != "RECORD":
-            yield entry
+    found = dist_info(read_entries(path, what))
+    with usable(what or path.name):
+        _ = found.fields
+    return found
 
 
-def _name_in_info(entry: Entry) -> str | None:
+def name_in_dist_info(entry: Entry) -> str | None:
     """Return the name of a file in the wheel's ``.dist-info``; None for all others."""
     folder, _, name = entry.name.rpartition("/")
     return name if folder.endswith(".dist-info") and "/" not in folder else None
 
 
-def _metadata(entry: Entry, version: str, names: Iterable[str]) -> bytes:
-    """Return a METADATA file with these fields, each in one spelling and in one order."""
-    if entry.size > _MAX_METADATA:
-        raise zipfile.BadZipFile(f"its metadata has {entry.size} bytes")
+def _fields(entry: Entry | None) -> Message:
+    if entry is None:
+        return Message()
+    if entry.size > _MAX_SIZE:
+        raise zipfile.BadZipFile(f"{entry.name} has {entry.size} bytes")
     # Not parsed as bytes: a header that is not ASCII would not be text then.
-    fields = HeaderParser().parsestr(entry.read().decode(errors="replace"))
-    lines = [
-        f"{name}: {value}\n"
-        for name in names
-        for value in sorted({_spelled(name, str(value)) for value in fields.get_all(name, ())} - {""})
-    ]
-    # Not the version that came, which depends on the backend's.
-    return "".join([f"Metadata-Version: {version}\n", *lines]).encode()
+    return HeaderParser().parsestr(entry.read().decode(errors="replace"))
 
 
-def _spelled(name: str, value: str) -> str:
-    """Return a field's value as no backend's version would change it; empty when it is no value of it."""
-    try:
-        if name == "Requires-Dist":
-            requirement = Requirement(value)
-            requirement.name = canonicalize_name(requirement.name)
-            return str(requirement)
-        if name == "Requires-Python":
-            return str(SpecifierSet(value))
-    except (InvalidRequirement, InvalidSpecifier):  # in metadata from before PEP 508 and PEP 440
-        return ""
-    return canonicalize_name(value) if name == "Provides-Extra" else " ".join(value.split())
+def _edges(fields: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    for field in fields:
+        with contextlib.suppress(InvalidRequirement):  # in metadata from before PEP 508
+            requirement = Requirement(field)
+            yield requirement.name, str(requirement.marker) if requirement.marker is not None else None

@@ -64,15 +64,15 @@ def test_the_verdict_is_kept_with_the_layer_and_nothing_is_read_again(
     wheel = compiled(tmp_path, needed=["libGL.so.1"])
     first = layer(root, store, wheel)
     first.build()
-    assert first.verdict is not None
-    assert [one.id for one in first.verdict.warnings] == ["lbdart_cdk:library:demo"]
-    assert first.verdict.compiled
-    assert first.verdict.sizes == {"demo": first.verdict.size}
+    assert first.report is not None
+    assert [one.id for one in first.report.warnings] == ["lbdart_cdk:library:demo"]
+    assert first.report.compiled
+    assert first.report.sizes == {"demo": first.report.size}
 
-    monkeypatch.setattr(facts, "facts_of_wheel", None)
+    monkeypatch.setattr(facts, "scan_wheel", None)
     again = layer(root, store, wheel)
     again.build()
-    assert again.verdict == first.verdict
+    assert again.report == first.report
 
 
 def test_another_layer_of_the_same_wheel_does_not_read_it_again(
@@ -80,7 +80,7 @@ def test_another_layer_of_the_same_wheel_does_not_read_it_again(
 ) -> None:
     wheel = compiled(tmp_path)
     layer(root, store, wheel).build()
-    monkeypatch.setattr(facts, "read_facts", None)
+    monkeypatch.setattr(facts, "scan_entries", None)
     (root / "uv.lock").write_text("version = 2\n")
     layer(root, store, wheel).build()
 
@@ -94,14 +94,14 @@ def test_a_layer_without_a_verdict_of_todays_rules_is_judged_again(
     noted = store.recall("archives", artifact.build_key)
     assert noted is not None
     store.note("archives", artifact.build_key, {**noted, "native": kept})
-    assert artifact.verdict is None
+    assert artifact.report is None
     assert sha256(artifact.build()) == built
-    assert artifact.verdict is not None
+    assert artifact.report is not None
 
 
 def test_a_layer_of_pure_python_is_for_every_machine(tmp_path: Path, root: Path, store: Store) -> None:
     artifact = layer(root, store, make_wheel(tmp_path))
     artifact.build()
-    assert artifact.verdict is not None
-    assert not artifact.verdict.compiled
-    assert artifact.verdict.warnings == ()
+    assert artifact.report is not None
+    assert not artifact.report.compiled
+    assert artifact.report.warnings == ()

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
-from lbdart_cdk.core.artifacts.sbom import Part, described
+from lbdart_cdk.core.artifacts.sbom import described
 from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import select
 from lbdart_cdk.core.locking.tool import Options
@@ -22,6 +23,7 @@ from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.contents import wheel_entries
+from lbdart_cdk.core.wheels.supply import Wheel
 from tests.support.fakes import FakeTool
 from tests.support.index import Index
 from tests.support.locks import lock_of, locked_file
@@ -68,7 +70,7 @@ def test_every_file_of_the_layer_traces_to_a_hash_in_the_lock(
         (one,) = component["hashes"]
         if "properties" not in component:
             assert component["name"] == "lib"  # of the user's own tree, which the build key covers
-            built = next(part for part in artifact._parts() if part.package == "lib").wheel
+            built = next(part for part in artifact.wheels() if part.package == "lib").path
             assert sha256(built) == one["content"]
             path = built
         else:
@@ -160,7 +162,7 @@ def test_an_unchanged_layer_costs_no_library(workbench: Workbench, tmp_path: Pat
 )
 def test_a_licence_is_told_where_the_wheel_names_one(tmp_path: Path, header: str, licence: str) -> None:
     wheel = make_wheel(tmp_path, metadata=f"Metadata-Version: 2.4\nName: alpha\nVersion: 1.0\n{header}\n")
-    part = Part("alpha", wheel, wheel.name, "0" * 64)
+    part = Wheel(canonicalize_name("alpha"), wheel, wheel.name, "0" * 64)
     assert described(part, wheel_entries(wheel))["license"] == licence
 
 

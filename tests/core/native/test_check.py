@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.native.check import CODE_ROOT, Findings, findings
-from lbdart_cdk.core.native.scan import Facts, read_facts
+from lbdart_cdk.core.native.check import CODE_ROOT, CheckResult, check
+from lbdart_cdk.core.native.scan import NativeScan, scan_entries
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.wheels.contents import wheel_entries
 from tests.support.elf import AARCH64, I386, PPC64, make_elf
@@ -28,14 +28,14 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def facts(self, files: Mapping[str, bytes | str], name: str = "demo", tag: str = TAG) -> Facts:
+    def facts(self, files: Mapping[str, bytes | str], name: str = "demo", tag: str = TAG) -> NativeScan:
         wheel = make_wheel(self.folder / name, name, tag=tag, files=files)
-        return read_facts(name, wheel_entries(wheel), self.folder)
+        return scan_entries(name, wheel_entries(wheel), self.folder)
 
     def judge(
         self, files: Mapping[str, bytes | str], target: Target = PYTHON_3_13, *, tag: str = TAG
-    ) -> Findings:
-        return findings([self.facts(files, tag=tag)], target)
+    ) -> CheckResult:
+        return check([self.facts(files, tag=tag)], target)
 
 
 @pytest.fixture
@@ -43,17 +43,17 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def said(found: Findings) -> str:
+def said(found: CheckResult) -> str:
     return " | ".join((*found.errors, *(f"{one.id} {one.text}" for one in found.warnings)))
 
 
 @pytest.mark.parametrize("name", [f"demo/_demo{OWN}", "demo/_demo.abi3.so", "demo/_demo.so"])
 def test_what_fits_is_not_mentioned(bench: Bench, name: str) -> None:
-    assert bench.judge({name: MODULE}) == Findings()
+    assert bench.judge({name: MODULE}) == CheckResult()
 
 
 def test_a_package_without_compiled_files_is_not_mentioned(bench: Bench) -> None:
-    assert bench.judge({"demo.py": "", "native.so": "no ELF file at all", "empty.so": b""}) == Findings()
+    assert bench.judge({"demo.py": "", "native.so": "no ELF file at all", "empty.so": b""}) == CheckResult()
 
 
 def test_a_module_for_another_machine_is_an_error_that_says_all(bench: Bench) -> None:
@@ -112,12 +112,12 @@ def test_a_newer_glibc_is_an_error(bench: Bench) -> None:
 def test_the_newest_glibc_of_each_runtime_is_just_right(bench: Bench, target: Target, newest: str) -> None:
     assert bench.judge(
         {"demo/_demo.abi3.so": make_elf(versions={"libc.so.6": [newest]}, module="_demo")}, target
-    ) == Findings()  # fmt: skip
+    ) == CheckResult()  # fmt: skip
 
 
 def test_glibc_versions_are_numbers_and_no_text(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": make_elf(versions={"libc.so.6": ["GLIBC_2.4"]}, module="_demo")}
-    assert bench.judge(files) == Findings()
+    assert bench.judge(files) == CheckResult()
 
 
 def test_packed_relocations_need_a_glibc_of_their_own(bench: Bench) -> None:
@@ -127,7 +127,7 @@ def test_packed_relocations_need_a_glibc_of_their_own(bench: Bench) -> None:
 
 def test_what_is_needed_weakly_is_not_needed(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": make_elf(weak={"libc.so.6": ["GLIBC_2.99"]}, module="_demo")}
-    assert bench.judge(files) == Findings()
+    assert bench.judge(files) == CheckResult()
 
 
 def test_a_newer_glibc_in_a_library_that_a_module_links_with_is_an_error(bench: Bench) -> None:
@@ -157,12 +157,12 @@ NEW_CXX = make_elf(
 def test_a_newer_libstdcxx_is_an_error_where_the_runtime_has_an_older_one(bench: Bench) -> None:
     found = bench.judge({"demo/_demo.abi3.so": NEW_CXX}, PYTHON_3_11)
     assert "needs GLIBCXX_3.4.32 of libstdc++.so.6, and python3.11 has GLIBCXX_3.4.24" in found.errors[0]
-    assert bench.judge({"demo/_demo.abi3.so": NEW_CXX}) == Findings()
+    assert bench.judge({"demo/_demo.abi3.so": NEW_CXX}) == CheckResult()
 
 
 def test_it_is_none_when_the_wheel_brings_its_own(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": NEW_CXX, "demo/libs/libstdc++.so.6": make_elf(soname="libstdc++.so.6")}
-    assert bench.judge(files, PYTHON_3_11) == Findings()
+    assert bench.judge(files, PYTHON_3_11) == CheckResult()
 
 
 def test_a_library_that_nobody_brings_is_a_warning_that_names_it(bench: Bench) -> None:
@@ -180,8 +180,8 @@ def test_a_library_that_nobody_brings_is_a_warning_that_names_it(bench: Bench) -
 def test_another_package_may_bring_the_library(bench: Bench) -> None:
     user = bench.facts({"user/_u.abi3.so": make_elf(needed=["libgomp.so.1"], runpath="$ORIGIN/../gomp")})
     bringer = bench.facts({"gomp/libgomp.so.1": make_elf(soname="libgomp.so.1")}, "gomp")
-    assert findings([user, bringer], PYTHON_3_13) == Findings()
-    assert findings([user], PYTHON_3_13).warnings
+    assert check([user, bringer], PYTHON_3_13) == CheckResult()
+    assert check([user], PYTHON_3_13).warnings
 
 
 def test_a_library_for_another_machine_is_not_brought(bench: Bench) -> None:
@@ -199,7 +199,7 @@ def test_what_one_module_loads_another_finds_by_its_name(bench: Bench) -> None:
         "demo.libs/libone.so": make_elf(needed=["libtwo.so"]),
         "demo.libs/libtwo.so": make_elf(),
     }
-    assert bench.judge(files) == Findings()
+    assert bench.judge(files) == CheckResult()
 
 
 def test_a_library_where_nobody_looks_is_a_warning(bench: Bench) -> None:
@@ -214,8 +214,8 @@ def test_lambda_looks_into_lib_of_a_functions_own_code(bench: Bench) -> None:
     facts = bench.facts(
         {"demo.so": make_elf(module="demo", needed=["libone.so"]), "lib/libone.so": make_elf()}
     )
-    assert findings([facts], PYTHON_3_13, CODE_ROOT) == Findings()
-    assert findings([facts], PYTHON_3_13).warnings
+    assert check([facts], PYTHON_3_13, CODE_ROOT) == CheckResult()
+    assert check([facts], PYTHON_3_13).warnings
 
 
 def test_musl_is_an_error(bench: Bench) -> None:
@@ -227,7 +227,7 @@ def test_musl_is_an_error(bench: Bench) -> None:
 @pytest.mark.parametrize(("library", "loads"), [("3.13", True), ("3.12", False)])
 def test_only_the_runtimes_own_libpython_is_there(bench: Bench, library: str, loads: bool) -> None:
     elf = make_elf(module="_demo", needed=[f"libpython{library}.so.1.0"])
-    assert (bench.judge({"demo/_demo.abi3.so": elf}) == Findings()) is loads
+    assert (bench.judge({"demo/_demo.abi3.so": elf}) == CheckResult()) is loads
 
 
 @pytest.mark.parametrize(
@@ -251,11 +251,11 @@ def test_a_module_for_another_interpreter_alone_is_an_error(bench: Bench, suffix
 @pytest.mark.parametrize("beside", [f"demo/_demo{OWN}", "demo/_demo.py", "demo/_demo/__init__.py"])
 def test_it_is_none_beside_the_same_module_that_can_be_imported(bench: Bench, beside: str) -> None:
     files = {"demo/_demo.cpython-312-x86_64-linux-gnu.so": MODULE, beside: MODULE}
-    assert bench.judge(files) == Findings()
+    assert bench.judge(files) == CheckResult()
 
 
 def test_a_library_with_dots_in_its_name_is_no_module(bench: Bench) -> None:
-    assert bench.judge({"demo/libdemo.1.2.so": make_elf(), "demo/lib.v3.so": make_elf()}) == Findings()
+    assert bench.judge({"demo/libdemo.1.2.so": make_elf(), "demo/lib.v3.so": make_elf()}) == CheckResult()
 
 
 def test_a_damaged_module_is_a_warning(bench: Bench) -> None:
@@ -281,4 +281,4 @@ def test_many_files_are_counted_and_not_listed(bench: Bench) -> None:
 def test_all_packages_are_told_at_once(bench: Bench) -> None:
     files = {"{name}.abi3.so": make_elf(machine=AARCH64, module="{name}")}
     wrong = [bench.facts(files, name) for name in ("one", "two")]
-    assert [error.split()[0] for error in findings(wrong, PYTHON_3_13).errors] == ["one", "two"]
+    assert [error.split()[0] for error in check(wrong, PYTHON_3_13).errors] == ["one", "two"]

@@ -1,4 +1,4 @@
-"""Facts of a wheel: every compiled file in it, read once and kept."""
+"""NativeScan of a wheel: every compiled file in it, read once and kept."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core.native import scan as facts_module
-from lbdart_cdk.core.native.scan import facts_from_json, facts_of_wheel, read_facts
+from lbdart_cdk.core.native import scan as scan_module
+from lbdart_cdk.core.native.scan import scan_entries, scan_from_json, scan_wheel
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.contents import wheel_entries
 from tests.support.elf import make_elf
@@ -37,7 +37,7 @@ def wheel(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_every_compiled_file_is_found_whatever_its_name(tmp_path: Path, method: int) -> None:
     wheel = make_wheel(tmp_path / "wheels", "demo", tag=TAG, files=FILES, method=method)
-    facts = read_facts("demo", wheel_entries(wheel), tmp_path)
+    facts = scan_entries("demo", wheel_entries(wheel), tmp_path)
     assert (facts.package, facts.version, facts.tags) == ("demo", "1.0", (TAG,))
     assert [(file.path, file.module, file.tag, file.fallback, file.elf is None) for file in facts.files] == [
         ("demo.libs/libone-12345678.so.1", "", "", False, False),
@@ -49,8 +49,8 @@ def test_every_compiled_file_is_found_whatever_its_name(tmp_path: Path, method: 
 
 
 def test_facts_are_what_json_makes_of_them(wheel: Path, tmp_path: Path) -> None:
-    facts = read_facts("demo", wheel_entries(wheel), tmp_path)
-    assert facts_from_json(json.loads(json.dumps(asdict(facts)))) == facts
+    facts = scan_entries("demo", wheel_entries(wheel), tmp_path)
+    assert scan_from_json(json.loads(json.dumps(asdict(facts)))) == facts
 
 
 def in_store(store: Store, wheel: Path) -> Path:
@@ -61,9 +61,9 @@ def in_store(store: Store, wheel: Path) -> Path:
 
 def test_a_wheel_is_read_once_in_its_life(wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = in_store(store, wheel)
-    first = facts_of_wheel("demo", kept, store)
-    monkeypatch.setattr(facts_module, "read_facts", None)
-    assert facts_of_wheel("demo", kept, store) == first
+    first = scan_wheel("demo", kept, store)
+    monkeypatch.setattr(scan_module, "scan_entries", None)
+    assert scan_wheel("demo", kept, store) == first
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ def test_a_wheel_is_read_once_in_its_life(wheel: Path, store: Store, monkeypatch
 )
 def test_a_note_that_cannot_be_understood_was_never_made(wheel: Path, store: Store, note: str) -> None:
     kept = in_store(store, wheel)
-    first = facts_of_wheel("demo", kept, store)
+    first = scan_wheel("demo", kept, store)
     (noted,) = (path for path in store.root.rglob("*.json"))
     noted.write_text(note)
-    assert facts_of_wheel("demo", kept, store) == first
+    assert scan_wheel("demo", kept, store) == first
     assert not list((store.root / "tmp").iterdir())
 
 
 def test_a_file_that_no_function_can_hold_is_not_unpacked(
     wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts_module, "MAX_UNZIPPED", 500)
+    monkeypatch.setattr(scan_module, "MAX_UNZIPPED", 500)
     bomb = make_wheel(tmp_path / "wheels", "bomb", files={"bomb.so": make_elf(padding=1 << 20)})
-    (file,) = read_facts("bomb", wheel_entries(bomb), tmp_path).files
+    (file,) = scan_entries("bomb", wheel_entries(bomb), tmp_path).files
     assert file.problem == "it is larger than Lambda takes"
 
 
@@ -95,6 +95,6 @@ def test_a_damaged_stream_is_unreadable_and_no_crash(tmp_path: Path) -> None:
     offset = entry.content.offset  # type: ignore[attr-defined]
     content[offset + entry.compressed_size - 20 : offset + entry.compressed_size] = b"\xff" * 20
     wheel.write_bytes(content)
-    (file,) = read_facts("demo", [entry], tmp_path).files
+    (file,) = scan_entries("demo", [entry], tmp_path).files
     assert file.elf is None
     assert file.problem

@@ -13,7 +13,7 @@ from lbdart_cdk.core.locking.selection import LockedFile
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import integrity as sound
 from lbdart_cdk.core.wheels.fetch import fetch
-from lbdart_cdk.core.wheels.integrity import refuse_unsound
+from lbdart_cdk.core.wheels.integrity import refuse_damaged
 from tests.support.raw_zip import File, raw_zip
 from tests.support.wheels import make_wheel, sha256
 
@@ -28,9 +28,9 @@ def test_a_sound_wheel_is_inflated_once(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = in_store(make_wheel(tmp_path), store)
-    refuse_unsound([wheel], store)
+    refuse_damaged([wheel], store)
     monkeypatch.setattr(zlib, "decompressobj", lambda *_: pytest.fail("inflated again"))
-    refuse_unsound([wheel], store)
+    refuse_damaged([wheel], store)
 
 
 def test_a_wheel_that_does_not_hold_what_it_says_is_refused_each_time(tmp_path: Path, store: Store) -> None:
@@ -39,7 +39,7 @@ def test_a_wheel_that_does_not_hold_what_it_says_is_refused_each_time(tmp_path: 
     wheel = in_store(path, store)
     for _ in range(2):
         with pytest.raises(LbdartError) as error:
-            refuse_unsound([wheel], store)
+            refuse_damaged([wheel], store)
         assert error.value.problem == (
             "alpha-1.0-py3-none-any.whl is not a usable zip archive: "
             "alpha.py does not hold the bytes that its size and CRC say."
@@ -52,4 +52,4 @@ def test_a_wheel_that_claims_too_much_is_not_inflated(
     wheel = in_store(make_wheel(tmp_path), store)
     monkeypatch.setattr(sound, "MAX_UNZIPPED", 10)
     monkeypatch.setattr(zlib, "decompressobj", lambda *_: pytest.fail("inflated"))
-    refuse_unsound([wheel], store)
+    refuse_damaged([wheel], store)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from lbdart_cdk.core.archive.entry import Entry
 from lbdart_cdk.core.project.tree import is_bytecode
 from lbdart_cdk.core.wheels.contents import installed_name, wheel_entries
-from lbdart_cdk.core.wheels.metadata import lasting, rebuilt, version_of
+from lbdart_cdk.core.wheels.metadata import dist_info_of
+from lbdart_cdk.core.wheels.reproducible import code_of, reproducible
 from tests.support.wheels import make_wheel, make_zip
 
 
@@ -117,7 +118,7 @@ def test_a_built_wheel_tells_at_run_time_what_it_is_and_what_it_requires(tmp_pat
         "alpha-1.0.dist-info/entry_points.txt": "[group]\none = alpha:x\n",
         "alpha-1.0.data/purelib/beta,gamma.py": "y = 2\n",
     }
-    kept = list(rebuilt(wheel_entries(make_wheel(tmp_path, metadata=DECLARED, files=files))))
+    kept = list(reproducible(wheel_entries(make_wheel(tmp_path, metadata=DECLARED, files=files))))
     assert {entry.method for entry in kept} == {0}
     found = installed(kept, tmp_path / "python")
     assert (found.version, found.metadata["Summary"]) == ("1.0", "Ünï code")
@@ -137,7 +138,7 @@ def test_a_built_wheel_tells_at_run_time_what_it_is_and_what_it_requires(tmp_pat
 
 def test_what_another_version_of_its_backend_writes_is_the_same_wheel(tmp_path: Path) -> None:
     one, other = (
-        by_name(list(rebuilt(wheel_entries(make_wheel(tmp_path / name, metadata=metadata)))))
+        by_name(list(reproducible(wheel_entries(make_wheel(tmp_path / name, metadata=metadata)))))
         for name, metadata in (("one", DECLARED), ("other", OTHERWISE))
     )
     assert one == other
@@ -145,19 +146,19 @@ def test_what_another_version_of_its_backend_writes_is_the_same_wheel(tmp_path: 
 
 def test_what_is_no_value_of_a_field_is_left_out(tmp_path: Path) -> None:
     metadata = "Name: a\nVersion: 1\nRequires-Dist: b (and c)\nRequires-Python: three\nSummary:\n"
-    kept = by_name(list(rebuilt(wheel_entries(make_wheel(tmp_path, metadata=metadata)))))
+    kept = by_name(list(reproducible(wheel_entries(make_wheel(tmp_path, metadata=metadata)))))
     assert kept["alpha-1.0.dist-info/METADATA"] == b"Metadata-Version: 2.1\nName: a\nVersion: 1\n"
 
 
 def test_metadata_inside_of_a_package_is_the_packages(tmp_path: Path) -> None:
     files = {"alpha/_vendor/beta-1.dist-info/METADATA": "Name: beta\n", "alpha/x.dist-info/RECORD": ""}
-    kept = by_name(list(lasting(rebuilt(wheel_entries(make_wheel(tmp_path, files=files))))))
+    kept = by_name(list(code_of(reproducible(wheel_entries(make_wheel(tmp_path, files=files))))))
     assert {name: kept[name].decode() for name in files} == files
 
 
 def test_of_a_projects_own_wheel_only_the_code_decides_the_bytes(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, requires=["beta>=2"], extras=["fast"], files={"alpha.py": "x = 1\n" * 99})
-    content = by_name(list(lasting(rebuilt(wheel_entries(wheel)))))
+    content = by_name(list(code_of(reproducible(wheel_entries(wheel)))))
     assert sorted(content) == ["alpha-1.0.dist-info/METADATA", "alpha.py"]
     metadata = content["alpha-1.0.dist-info/METADATA"].decode()
     assert metadata.splitlines() == ["Metadata-Version: 1.0", "Name: alpha", "Version: 1.0"]
@@ -165,5 +166,5 @@ def test_of_a_projects_own_wheel_only_the_code_decides_the_bytes(tmp_path: Path)
 
 def test_the_version_of_a_wheel_is_told_whatever_its_file_is_called(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "alpha", "1.2.post3").rename(tmp_path / "alpha.whl")
-    assert version_of(wheel) == "1.2.post3"
-    assert version_of(make_zip(tmp_path / "none.whl", [("alpha.py", "")])) == ""
+    assert dist_info_of(wheel).version == "1.2.post3"
+    assert dist_info_of(make_zip(tmp_path / "none.whl", [("alpha.py", "")])).version == ""

@@ -1,0 +1,100 @@
+"""From a selection to wheels in the store: what has a wheel is fetched, and all else is built to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import NormalizedName
+
+from ..credentials.value import Credentials
+from ..keys import sha256_of
+from ..locking.lock import Requirements
+from ..locking.selection import LockedFile, Selection
+from ..locking.tool import Frontend
+from ..store.store import Store
+from .fetch import fetch
+from .integrity import refuse_damaged
+
+if TYPE_CHECKING:
+    from .build import BuiltWheel
+    from .container import WheelContainer
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package's wheel in the store.
+
+    :param filename: the file that the lock names; empty for a directory of the user's and for a commit.
+    :param sha256: that file's hash, else the hash of the wheel that was built.
+    """
+
+    package: NormalizedName
+    path: Path
+    filename: str
+    sha256: str
+
+    @property
+    def requires(self) -> Requirements:
+        """What the package requires, without its extras."""
+        from .metadata import dist_info_of
+
+        return dist_info_of(self.path, self.package).requires
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """Brings wheels into a store.
+
+    :param frontend: has a source's build backend make a wheel.
+    :param container: builds what compiles; without one that is an error.
+    :param credentials: returns what opens the indexes; called when something is missing.
+    :param arrived: called with each file that was downloaded, while others are still on their way.
+    """
+
+    store: Store
+    frontend: Frontend
+    container: WheelContainer | None
+    credentials: Callable[[], Collection[Credentials]]
+    arrived: Callable[[LockedFile], object]
+
+    def supply(self, selection: Selection) -> list[Wheel]:
+        """Fetch or build the wheel of each package; return them by name.
+
+        :raises LbdartError: for a package that cannot be fetched, is damaged or cannot be built.
+        """
+        files = {file.package: file for file in (*selection.wheels, *selection.sdists)}
+        fetch(files.values(), self.store, self.credentials, self.arrived)
+        refuse_damaged(selection.wheels, self.store)
+        paths = {file.package: self.store.wheel(file.sha256) for file in selection.wheels}
+        paths |= {name: built.path for name, built in self._built(selection).items()}
+        return [
+            Wheel(name, paths[name], files[name].filename, files[name].sha256)
+            if name in files
+            else Wheel(name, paths[name], "", sha256_of(paths[name]))
+            for name in selection.packages
+        ]
+
+    def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
+        if not selection.has_sources:
+            return {}
+        from .build import build_commit_wheel, build_local_wheel, build_sdist_wheel
+
+        built = {
+            local.package: build_local_wheel(local.directory, self.frontend, self.store, self.container)
+            for local in selection.local
+        }
+        for sdist in selection.sdists:
+            built[sdist.package] = build_sdist_wheel(
+                self.store.wheel(sdist.sha256),
+                sdist,
+                self.frontend,
+                self.store,
+                container=self.container,
+                compiles=sdist.package in selection.compiling,
+            )
+        for commit in selection.commits:
+            built[commit.package] = build_commit_wheel(commit, self.frontend, self.store, self.container)
+        return built
