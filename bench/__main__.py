@@ -308,7 +308,7 @@ def _other_pythons(folder: Path) -> Iterator[Path]:
         if found and runs and not found.endswith(f"python3.{sys.version_info.minor}"):
             run(["uv", "venv", "--quiet", "--python", found, folder / "venv"], cwd=folder)
             python = folder / "venv" / "bin" / "python"
-            needs = ["boto3", "packaging", "platformdirs", "pyelftools", "requests", "tqdm", "uv"]
+            needs = ["boto3", "packaging", "platformdirs", "pyelftools", "requests", "uv"]
             run(["uv", "pip", "install", "--quiet", "--python", python, *needs], cwd=folder)
             yield python
             return

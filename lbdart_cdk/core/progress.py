@@ -1,7 +1,6 @@
-"""What a person sees while something takes longer than a second.
+"""What a person sees while something takes longer than a second: plain lines on stderr, now and then.
 
-On a terminal a bar, elsewhere (CI, ``cdk`` with its pipes) plain lines; both on stderr, and nothing at
-all for what is quick.
+No bar: the ``cdk`` command line reads an app through a pipe, so that a bar would never be seen there.
 """
 
 from __future__ import annotations
@@ -12,27 +11,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NoReturn, Self
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from typing import Final, Self
 
 _QUIET: Final = 1.0  # seconds before the first line
-_EVERY: Final = 10.0  # seconds between plain lines
+_EVERY: Final = 10.0  # seconds between lines
 
 
 class Progress:
     """Counts bytes towards a total. ``advance`` may be called from any thread."""
 
     def __init__(self, what: str, total: int) -> None:
-        """``what`` is the sentence shown; ``total`` is in bytes, 0 if it is not known."""
+        """Start to count.
+
+        :param what: the sentence shown.
+        :param total: bytes in all; 0 if that is not known.
+        """
         self._what = what
         self._total = total
         self._done = 0
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._next_line = self._started + _QUIET
-        self._bar = _bar(what, total) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         return self
@@ -41,9 +40,7 @@ class Progress:
         """Count ``count`` more bytes."""
         with self._lock:
             self._done += count
-            if self._bar is not None:
-                self._bar.update(count)
-            elif time.monotonic() >= self._next_line:
+            if time.monotonic() >= self._next_line:
                 total = f" of {_megabytes(self._total)}" if self._total else ""
                 _say(f"{self._what}: {_megabytes(self._done)}{total}")
                 self._next_line = time.monotonic() + _EVERY
@@ -51,8 +48,6 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
         seconds = time.monotonic() - self._started
         if error is None and seconds >= _QUIET:
             _say(f"{self._what}: {_megabytes(self._done)} in {seconds:.1f} s")
@@ -68,12 +63,6 @@ def announced(what: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def _bar(what: str, total: int) -> tqdm[NoReturn]:
-    from tqdm import tqdm  # its import takes as long as many a build
-
-    return tqdm(total=total or None, desc=what, unit="B", unit_scale=True, delay=_QUIET, leave=False)
 
 
 def _say(line: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 import threading
 from types import SimpleNamespace
 
@@ -38,9 +36,7 @@ def test_what_is_quick_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[
     assert capsys.readouterr() == ("", "")
 
 
-def test_elsewhere_than_on_a_terminal_lines_come_now_and_then_on_stderr(
-    clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_come_now_and_then_on_stderr(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("Fetching 2 wheels", 9_000_000) as shown:
         for _ in range(9):
             clock.now += 2
@@ -66,22 +62,6 @@ def test_a_failure_is_not_told_as_a_success(clock: Clock, capsys: pytest.Capture
         clock.now += 60
         raise ValueError("no")
     assert capsys.readouterr().err == ""
-
-
-def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(progress, "_QUIET", 0.0)
-    with Progress("Fetching 1 wheel", 2_000_000) as shown:
-        shown.advance(1_000_000)
-        shown.advance(1_000_000)
-    written = terminal.getvalue()
-    assert "Fetching 1 wheel:   0%|" in written
-    assert written.splitlines()[-1].strip().startswith("Fetching 1 wheel: 2.0 MB in ")
 
 
 def test_what_goes_on_for_longer_is_announced(

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from ..errors import LbdartError, explained
-from ..store.scratch import held
+from ..store.locks import InUseError, held
 
 
 def usable_directory(directory: Path) -> AbstractContextManager[None]:
@@ -31,8 +31,10 @@ _CLAIMED: ContextVar[frozenset[Path]] = ContextVar("claimed build directories", 
 def claimed(directory: Path) -> Iterator[None]:
     """Keep others from a build directory for as long as a block takes; in the block it may be claimed again.
 
-    Raises :class:`LbdartError` when it is in use, or there is no project. Where files cannot be locked
-    (Windows, some network drives), nobody is kept from it.
+    A file beside the directory is its lock, and stays. On a file system without locks (some network drives)
+    nobody is kept out.
+
+    :raises LbdartError: when it is in use, or there is no project.
     """
     path = directory.resolve()
     if path in _CLAIMED.get():
@@ -44,12 +46,13 @@ def claimed(directory: Path) -> Iterator[None]:
     with ExitStack() as stack:
         with usable_directory(directory):
             path.parent.mkdir(parents=True, exist_ok=True)
-            is_ours = stack.enter_context(held(path.with_name(f".{path.name}.lock")))
-        if not is_ours:
-            raise LbdartError(
-                f"The build directory {directory} is in use by another build.",
-                "Run the builds of a project one after the other, or each in a checkout of its own.",
-            )
+            try:
+                stack.enter_context(held(path.with_name(f".{path.name}.lock")))
+            except InUseError as error:
+                raise LbdartError(
+                    f"The build directory {directory} is in use by another build.",
+                    "Run the builds of a project one after the other, or each in a checkout of its own.",
+                ) from error
         stack.callback(_CLAIMED.reset, _CLAIMED.set(_CLAIMED.get() | {path}))
         yield
 

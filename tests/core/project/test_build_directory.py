@@ -46,7 +46,7 @@ def test_it_is_one_builds_at_a_time(layer: Path) -> None:
         assert elsewhere(layer) == f"The build directory {layer} is in use by another build."
         assert elsewhere(layer.with_name("source")) == "is free"
     assert elsewhere(layer) == "is free"
-    assert list(layer.parent.iterdir()) == []
+    assert {path.name for path in layer.parent.iterdir()} == {".layer.lock", ".source.lock"}
 
 
 def test_who_has_it_may_claim_it_again(layer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_who_died_holds_nothing(layer: Path, how: str) -> None:
         getattr(process, how)()
         process.wait(60)
     assert elsewhere(layer) == "is free"
-    assert list(layer.parent.iterdir()) == []
+    assert [path.name for path in layer.parent.iterdir()] == [".layer.lock"]
 
 
 def test_a_builder_may_clear_all_of_it(layer: Path) -> None:
@@ -103,4 +103,4 @@ def test_only_one_of_many_has_it(layer: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(build, range(4))) > 0
-    assert list(layer.parent.iterdir()) == []
+    assert [path.name for path in layer.parent.iterdir()] == [".layer.lock"]

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -221,6 +222,20 @@ class TestScratch:
         folder = self.left_behind(store, time.time())
         with store.scratch():
             assert folder.exists()
+
+    def test_where_files_cannot_be_locked_only_a_day_tells(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_locks(_self: FileLock) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(FileLock, "acquire", no_locks)
+        folder = self.left_behind(store, time.time() - 3600)
+        with store.scratch():
+            assert folder.exists()
+        os.utime(folder, (0, 0))
+        with store.scratch():
+            assert not folder.exists()
 
     def test_of_a_living_process(self, store: Store) -> None:
         with store.scratch() as mine:
