@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 _IAM5: Final = "AwsSolutions-IAM5"
 
 
-def argue(resource: CfnResource, rule: str, reason: str) -> None:
-    """Answer a finding in one resource; a rule such as ``AwsSolutions-S1``."""
+def suppress(resource: CfnResource, rule: str, reason: str) -> None:
+    """Suppress a finding in one resource; a rule such as ``AwsSolutions-S1``."""
     _note_in(resource, rule, reason)
     _acknowledge(resource, {rule: reason})
 
 
 @jsii.implements(IValidation)
-class WildcardsArgued:
-    """Answers for the wildcards in the resources of our permissions, and for no others of the same role."""
+class WildcardSuppressions:
+    """Suppresses findings in the wildcards of our permissions, and in no others of the same role."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason

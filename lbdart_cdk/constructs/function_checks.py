@@ -43,7 +43,7 @@ class KnownLayer:
 
 @dataclass(frozen=True, slots=True)
 class KnownSource:
-    """Code of this app, at ``key``; ``target`` is what it was judged for already, if it was."""
+    """Code of this app, at ``key``; ``target`` is what it was checked for already, if it was."""
 
     key: str
     project: str
@@ -194,17 +194,17 @@ def _check_size(
 
 
 def _check_source(function: lambda_.CfnFunction, source: KnownSource, architecture: object) -> None:
-    """Judge code that was not told its target by the function's own."""
+    """Check code that does not know its target for the target of the function."""
     if source.target is not None or function.runtime is None:
         return
     try:
         target = Target.from_runtime(str(function.runtime), str(architecture))
-        warn(function, judged(source.zip.native, target))
+        warn(function, source_warnings(source.zip.native, target))
     except LbdartError as error:
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
 
 
-def judged(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:
+def source_warnings(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:
     """Return the warnings about a function's own code; raises :class:`LbdartError` for what cannot load."""
     if not native.files:
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jsii
 from aws_cdk import Names, RemovalPolicy, Resource, Token
@@ -29,7 +30,7 @@ from ..core.store.store import Store
 from ..core.wheels.build_image import BuildContainer
 from .error_hook import errors_at
 from .function_checks import KnownLayer, warn
-from .native_construct import Later, attribute, stand_for
+from .native_construct import Later, attribute, refuse_overrides, stand_for
 from .props import checked_prefix, target_of, validate_sharing
 from .publisher import ArtifactPublisher
 from .staging import NOT_BUILT
@@ -44,6 +45,10 @@ class LambdaLayerArtifact(Resource):
         deps = LambdaLayerArtifact(self, "Deps", tool="uv")
         lambda_.Function(self, "Fn", ..., layers=[deps])
     """
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        refuse_overrides(cls, LambdaLayerArtifact, lambda_.ILayerVersion, Resource)
 
     def __init__(
         self,
@@ -119,11 +124,11 @@ class LambdaLayerArtifact(Resource):
         name = layer_name or Names.unique_resource_name(
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
-        place = publisher.place(bucket)
+        kept_in = publisher.artifact_bucket(bucket)
         with errors_at(self):
             folder = checked_prefix(prefix, default=name)
             publisher.reserve("layer_name", name, self)
-            publisher.reserve("bucket and prefix", f"{place.name}/{folder}", self)
+            publisher.reserve("bucket and prefix", f"{kept_in.name}/{folder}", self)
             if "${" not in name or not Token.is_unresolved(name):
                 validate_layer_name(name)
             validate_description(description)
@@ -160,7 +165,7 @@ class LambdaLayerArtifact(Resource):
                 "AssetKey": zip_asset.object_key,
                 "RecordsAssetBucket": records_asset.bucket_name,
                 "RecordsAssetKey": records_asset.object_key,
-                "Bucket": place.name,
+                "Bucket": kept_in.name,
                 "Prefix": folder,
                 "Description": description,
                 "License": license,
@@ -172,10 +177,10 @@ class LambdaLayerArtifact(Resource):
         )
         arn.is_attribute(self._resource, "LayerVersionArn")
         publisher.grant_reading(zip_asset)
-        publisher.grant_keeping(place, f"{folder}/layer")
+        publisher.grant_keeping(kept_in, f"{folder}/layer")
         publisher.grant_publishing(name)
         if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
-            publisher.grant_removing(self, self._resource, place, f"{folder}/layer", name)
+            publisher.grant_removing(self, self._resource, kept_in, f"{folder}/layer", name)
         report = artifact.report if built is not None else None
         if report is not None:
             warn(self, report.warnings)

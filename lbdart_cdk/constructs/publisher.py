@@ -19,7 +19,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IConstruct
 
 from ..core.errors import LbdartError
-from .cdk_nag import WildcardsArgued, argue
+from .cdk_nag import WildcardSuppressions, suppress
 from .error_hook import errors_at
 from .function_checks import FunctionChecks
 from .grants import Grants, statement
@@ -37,10 +37,10 @@ _SERVICE_TIMEOUT: Final = 20 * 60
 
 
 #: Names and places that layers have, for each stage, account and Region.
-_TAKEN: Final[WeakKeyDictionary[Stage, dict[tuple[str, str], dict[tuple[str, str], Construct]]]] = (
+_RESERVED: Final[WeakKeyDictionary[Stage, dict[tuple[str, str], dict[tuple[str, str], Construct]]]] = (
     WeakKeyDictionary()
 )
-#: Answers to cdk-nag.
+#: Why each suppression of a cdk-nag finding is right.
 _WILDCARDS: Final = (
     "The handler keeps objects below prefixes of its own, under keys that name versions and hashes, and "
     "reads assets whose keys change with each build. A policy that named each would change with every one."
@@ -53,7 +53,7 @@ _RUNTIME: Final = "The runtime is the newest that this version of lbdart_cdk is 
 
 
 @dataclass(frozen=True)
-class Place:
+class ArtifactBucket:
     """A bucket that keeps artifacts."""
 
     name: str
@@ -96,10 +96,10 @@ class ArtifactPublisher(Construct):
                     "Make one for each stack, before the first artifact in it.",
                 )
         super().__init__(stack, _ID)
-        setattr(stack, _ID, self)
+        _PUBLISHERS[stack] = self
         self._given_role = role
         self._encryption_key = encryption_key
-        self._places: dict[s3.IBucket, Place] = {}
+        self._buckets: dict[s3.IBucket, ArtifactBucket] = {}
         #: The stack whose artifacts it publishes.
         self.stack = stack
         self._reads = False
@@ -110,15 +110,14 @@ class ArtifactPublisher(Construct):
         #: The policy of the role; None if CDK cannot change it: an imported role may be
         #: immutable, and ``iam.Role.customize_roles`` makes all roles so.
         self._policy: iam.Policy | None = None
-        self._wildcards = WildcardsArgued(_WILDCARDS)
+        self._wildcards = WildcardSuppressions(_WILDCARDS)
         self.node.add_validation(self._wildcards)
 
     @classmethod
     def of(cls, scope: Construct) -> ArtifactPublisher:
         """Return the publisher of the stack that ``scope`` is in."""
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
-        known: ArtifactPublisher | None = vars(stack).get(_ID)
-        return known if known is not None else cls(stack)
+        return _PUBLISHERS.get(stack) or cls(stack)
 
     def custom_resource(
         self, scope: Construct, type_name: str, properties: Mapping[str, Any], removal_policy: RemovalPolicy
@@ -173,7 +172,7 @@ class ArtifactPublisher(Construct):
             # Each publication overwrites layer.zip; what was published from it needs it no more.
             lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
         )
-        argue(_resource(bucket), "AwsSolutions-S1", _NO_ACCESS_LOGS)
+        suppress(_resource(bucket), "AwsSolutions-S1", _NO_ACCESS_LOGS)
         return bucket
 
     @cached_property
@@ -230,19 +229,19 @@ class ArtifactPublisher(Construct):
             role=self.role,
             log_group=self._log_group,
         )
-        argue(_resource(function), "AwsSolutions-L1", _RUNTIME)
+        suppress(_resource(function), "AwsSolutions-L1", _RUNTIME)
         return function.function_arn
 
-    def place(self, bucket: s3.IBucket | None) -> Place:
+    def artifact_bucket(self, bucket: s3.IBucket | None) -> ArtifactBucket:
         """Return what there is to know about a bucket; the stack's own if it is None."""
         bucket = bucket or self.bucket
-        if bucket not in self._places:
+        if bucket not in self._buckets:
             key = bucket.encryption_key
-            self._places[bucket] = Place(bucket.bucket_name, bucket.bucket_arn, key)
+            self._buckets[bucket] = ArtifactBucket(bucket.bucket_name, bucket.bucket_arn, key)
             if key is not None:
                 # What S3 needs of a key to read and write ("Using server-side encryption with AWS KMS keys").
                 key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
-        return self._places[bucket]
+        return self._buckets[bucket]
 
     @cached_property
     def _stage(self) -> Stage:
@@ -251,16 +250,16 @@ class ArtifactPublisher(Construct):
         return stage
 
     @cached_property
-    def _taken_there(self) -> dict[tuple[str, str], Construct]:
+    def _reserved_here(self) -> dict[tuple[str, str], Construct]:
         """What the layers of the stage have, those that go to the account and Region of this stack."""
-        return _TAKEN.setdefault(self._stage, {}).setdefault((self.stack.account, self.stack.region), {})
+        return _RESERVED.setdefault(self._stage, {}).setdefault((self.stack.account, self.stack.region), {})
 
     def reserve(self, what: str, value: str, construct: Construct) -> None:
         """Note that a layer has a name or a place that no other of its stage, account and Region may have.
 
         Raises :class:`LbdartError` when another has it: their versions and manifests would mix.
         """
-        other = self._taken_there.setdefault((what, value), construct)
+        other = self._reserved_here.setdefault((what, value), construct)
         if other is not construct:
             raise LbdartError(
                 f"{construct.node.path} has the same {what} as {other.node.path}.",
@@ -281,9 +280,9 @@ class ArtifactPublisher(Construct):
             if key is not None:
                 key.grant(self.role, "kms:Decrypt")
 
-    def grant_keeping(self, place: Place, prefix: str) -> None:
+    def grant_keeping(self, bucket: ArtifactBucket, prefix: str) -> None:
         """Let the handler keep objects below a prefix of a bucket."""
-        self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{place.arn}/{prefix}/*")
+        self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{bucket.arn}/{prefix}/*")
 
     def grant_publishing(self, layer_name: str) -> None:
         """Let the handler publish versions of one layer."""
@@ -293,7 +292,7 @@ class ArtifactPublisher(Construct):
         self,
         scope: Construct,
         resource: CfnResource,
-        place: Place,
+        bucket: ArtifactBucket,
         prefix: str,
         layer_name: str | None = None,
     ) -> None:
@@ -304,11 +303,11 @@ class ArtifactPublisher(Construct):
         a policy that the resource depends on outlives it.
         """
         below_prefix = {"StringLike": {"s3:prefix": [f"{prefix}/*"]}}
-        objects = f"{place.arn}/{prefix}/*"
+        objects = f"{bucket.arn}/{prefix}/*"
         arns = [objects]
         statements = [
             statement(["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], [objects]),
-            statement(["s3:ListBucketVersions"], [place.arn], below_prefix),
+            statement(["s3:ListBucketVersions"], [bucket.arn], below_prefix),
         ]
         if layer_name is not None:
             layer = self._layer_arn(layer_name)
@@ -316,9 +315,9 @@ class ArtifactPublisher(Construct):
             arns.append(versions)
             statements.append(statement(["lambda:ListLayerVersions"], [layer]))
             statements.append(statement(["lambda:DeleteLayerVersion"], [versions]))
-        if place.key is not None:
-            statements.append(statement(["kms:Decrypt"], [place.key.key_arn]))
-        names = json.dumps(self.stack.resolve([place.name, prefix, layer_name]), sort_keys=True)
+        if bucket.key is not None:
+            statements.append(statement(["kms:Decrypt"], [bucket.key.key_arn]))
+        names = json.dumps(self.stack.resolve([bucket.name, prefix, layer_name]), sort_keys=True)
         digest = hashlib.sha256(names.encode()).hexdigest()[:8]
         if self._policy is None:  # one of ours would be a resource that the deployment may not make
             for one in statements:
@@ -367,3 +366,7 @@ def _log_encryption() -> iam.PolicyStatement:
         resources=["*"],
         conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
     )
+
+
+#: The publisher of each stack.
+_PUBLISHERS: Final[WeakKeyDictionary[Stack, ArtifactPublisher]] = WeakKeyDictionary()

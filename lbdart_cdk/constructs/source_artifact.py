@@ -17,7 +17,7 @@ from ..core.publishing.layouts import SourceS3Layout
 from ..core.publishing.s3 import S3Path
 from ..core.store.store import Store
 from .error_hook import errors_at
-from .function_checks import KnownSource, judged, warn
+from .function_checks import KnownSource, source_warnings, warn
 from .native_construct import attribute
 from .props import checked_prefix, target_of
 from .publisher import ArtifactPublisher
@@ -79,11 +79,13 @@ class LambdaSourceArtifact(Resource):
             artifact = SourceArtifact(found, chosen, several(include), several(exclude), Store(), credentials)
             folder = checked_prefix(prefix, default=found.name)
             built = artifact.build() if publisher.staging.wanted else None
-            warnings = judged(built.native, target) if built is not None and target is not None else ()
+            warnings = (
+                source_warnings(built.native, target) if built is not None and target is not None else ()
+            )
         self._sha256 = built.sha256 if built is not None else NOT_BUILT
         self._version = built.version if built is not None else found.version or "0.0.0"
-        place = publisher.place(bucket)
-        self._bucket_name = place.name
+        kept_in = publisher.artifact_bucket(bucket)
+        self._bucket_name = kept_in.name
         s3dir = S3Path("bucket", folder)
         self._key = SourceS3Layout(s3dir).get_s3path_source_zip(self._version, self._sha256).key
         path = built.path if built is not None else None
@@ -102,9 +104,9 @@ class LambdaSourceArtifact(Resource):
             removal_policy,
         )
         publisher.grant_reading(asset)
-        publisher.grant_keeping(place, f"{folder}/source")
+        publisher.grant_keeping(kept_in, f"{folder}/source")
         if removal_policy == RemovalPolicy.DESTROY:
-            publisher.grant_removing(self, resource, place, f"{folder}/source")
+            publisher.grant_removing(self, resource, kept_in, f"{folder}/source")
         warn(self, warnings)
         if built is not None:
             publisher.checks.add_source(KnownSource(self._key, found.name, built, target))

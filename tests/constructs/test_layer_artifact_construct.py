@@ -6,12 +6,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import jsii._kernel as jsii_kernel
 import pytest
 from aws_cdk import App, CfnResource, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 
 from lbdart_cdk import LambdaLayerArtifact
+from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from tests.support.apps import (
     PYTHON_3_13,
@@ -270,3 +272,51 @@ def test_a_single_name_is_one_name(orders: Path, stack: Stack) -> None:
     ]
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
+
+
+class TestSubclasses:
+    """CDK asks its own construct, and not the Python object, so a subclass must not seem to override that."""
+
+    def test_one_that_chooses_props_is_a_layer_as_any_other(self, orders: Path, stack: Stack) -> None:
+        class TeamLayer(LambdaLayerArtifact):
+            def __init__(self, scope: Stack, id: str) -> None:  # noqa: A002  (CDK's name)
+                super().__init__(scope, id, project=str(orders), runtime=PYTHON_3_13)
+
+            @property
+            def team(self) -> str:
+                return "orders"
+
+        layer = TeamLayer(stack, "Deps")
+        consumer = function(stack, layers=[layer])
+        assert isinstance(consumer.node.default_child, lambda_.CfnFunction)
+        assert stack.resolve(consumer.node.default_child.layers) == [stack.resolve(layer.layer_version_arn)]
+
+    def test_what_cdk_would_not_see_is_refused(self) -> None:
+        with pytest.raises(
+            LbdartError, match=r"^Pinned overrides layer_version_arn of LambdaLayerArtifact, "
+        ):
+
+            class Pinned(LambdaLayerArtifact):
+                @property
+                def layer_version_arn(self) -> str:
+                    return "arn:aws:lambda:us-east-1:123456789012:layer:orders:7"
+
+    def test_in_a_class_between_too(self) -> None:
+        class Mixin:
+            def add_permission(self) -> None: ...
+
+        with pytest.raises(LbdartError, match=r"^Shared overrides add_permission of "):
+
+            class Shared(Mixin, LambdaLayerArtifact): ...  # type: ignore[misc]
+
+
+def test_a_function_asks_python_nothing_about_its_layer(
+    orders: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Python object stands for CDK's own construct by jsii's inner workings: this fails when they move."""
+    layer = LambdaLayerArtifact(stack, "Deps", project=str(orders), runtime=PYTHON_3_13)
+    asked: list[object] = []
+    monkeypatch.setattr(jsii_kernel, "_handle_callback", lambda _kernel, callback: asked.append(callback))
+    function(stack, layers=[layer])
+    assert asked == []
+    assert stack.node.find_child("Deps").node.path == layer.node.path == "Shop/Deps"
