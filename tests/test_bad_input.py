@@ -546,7 +546,8 @@ MISTAKES = [
     ),
     Mistake(
         "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),
-        r"uv could not build .*/orders: ModuleNotFoundError: ", r"See above .* a copy of the directory,",
+        r".*/orders could not be built: its build backend 'backend' cannot be imported: ",
+        r"See above .* a copy of the directory,",
     ),
     Mistake(
         "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(merge, "MAX_UNZIPPED", 100),

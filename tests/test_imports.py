@@ -135,6 +135,13 @@ def test_the_public_core_starts_no_node_and_no_http_client() -> None:
     assert modules.isdisjoint({*CDK, "requests"})
 
 
+def test_what_builds_a_project_is_not_loaded_before_one_is_built() -> None:
+    modules = {
+        top(name) for name in loaded("import lbdart_cdk.core.api, lbdart_cdk.tools.uv, lbdart_cdk.tools.pip")
+    }
+    assert modules.isdisjoint({"build", "pyproject_hooks", "venv"})
+
+
 def test_the_constructs_are_there_by_name() -> None:
     assert set(lbdart_cdk.__all__) <= set(dir(lbdart_cdk))
     with pytest.raises(AttributeError, match="has no attribute 'LambdaThing'"):

@@ -248,8 +248,8 @@ sdist, sha256, store = sys.argv[1:]
 container = WheelContainer(BuildContainer(network="host", every_source=True), Target((3, 11)))
 place = Store(Path(store))
 locked = LockedFile("native", "native-1.0.tar.gz", sdist, sha256)
-built = build_sdist_wheel(Path(sdist), locked, TOOL, place, container=container)
-print(built.path)
+built = build_sdist_wheel(Path(sdist), locked, TOOL.frontend, place, container=container)
+print(built)
 """
 
 

@@ -76,7 +76,9 @@ class LambdaSourceArtifact(Resource):
         with errors_at(self):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture) if runtime is not None else None
-            artifact = SourceArtifact(found, chosen, several(include), several(exclude), Store(), credentials)
+            artifact = SourceArtifact(
+                found, chosen.frontend, several(include), several(exclude), Store(), credentials
+            )
             folder = checked_prefix(prefix, default=found.name)
             built = artifact.build() if publisher.staging.wanted else None
             warnings = (

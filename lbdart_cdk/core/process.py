@@ -34,22 +34,6 @@ def temp_cwd(path: str | Path) -> Iterator[Path]:
 _TIMEOUT: Final = 600  # seconds; a tool that asks a slow index is not stuck, one that waits for an answer is
 
 
-class BuildError(LbdartError):
-    """A build backend that failed; who asked for the build knows what it was of, and what to do.
-
-    ``said`` are the lines of the build, without secrets and without paths of the copy that it worked in.
-    """
-
-    def __init__(self, frontend: str, said: Sequence[str]) -> None:
-        self.frontend = frontend
-        self.said = said
-        self.why = telling(said)
-        super().__init__(
-            f"{frontend} could not build the project to a wheel: {self.why}.",
-            "See what its build backend says.",
-        )
-
-
 def run(
     command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
@@ -92,24 +76,33 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
     )
 
 
-#: Where build frontends (uv, pip) draw a tree, and what they say of every build that fails.
-_BRANCH: Final = re.compile(r"[^\x00-\x7f]+>? ")
-_SAYS_NOTHING: Final = re.compile(
-    r"(?i)building wheel\.\.\.|(error: )?failed (to build|building wheel)|error: (subprocess-|metadata-|"
-    r"failed-wheel-|backend-|exception:)|(cause: )?(the build backend returned|call to .* failed)|"
-    r".* did not run successfully|exit code: |\[.* of output\]|from file:|encountered error while|"
-    r"(note|hint): "
-)
-#: A compiler, or what runs one; and the last line of a traceback.
-_ERROR: Final = re.compile(r"(?i)\berror:? ")
-_EXCEPTION: Final = re.compile(r"[\w.]*(Error|Exception|Exit|Warning)(: |$)")
+#: An error of a compiler, as the GNU Coding Standards have it: the file, the line, and what is wrong there.
+_DIAGNOSTIC: Final = re.compile(r"\S+:\d+:(\d+:)? (fatal )?error: ")
+#: How Python begins the last words of a program; the exception follows at the same indentation.
+_TRACEBACK: Final = "Traceback (most recent call last):"
 
 
-def telling(said: Iterable[str]) -> str:
-    """Return the lines that tell most of what a failed build said, as one."""
-    lines = [_BRANCH.sub("", line.strip(), count=1) for line in said]
-    lines = [line for line in lines if line and not _SAYS_NOTHING.match(line)]
-    errors = [line for line in lines if _ERROR.search(line) and "subprocess" not in line]
-    last = next((number for number in reversed(range(len(lines))) if _EXCEPTION.match(lines[number])), -3)
-    told = in_one_line(" ".join(errors[:2] or lines[last:][:3])).removeprefix("cause: ")
-    return told or "it said nothing"
+def reason(said: Iterable[str], *, quoted: int = 1) -> str:
+    """Return why a program failed: the first error of a compiler, else what the program said last.
+
+    That is the exception of the last traceback; without any, the lines from its word of an error on, or the
+    last ones.
+
+    :param quoted: how many lines from that of the exception on belong to it, when there are as many.
+    """
+    lines = [line for line in said if any(character.isalnum() for character in line)]
+    diagnostic = next((line for line in lines if _DIAGNOSTIC.match(line.lstrip())), None)
+    if diagnostic is not None:
+        return in_one_line(diagnostic)
+    starts = [number for number, line in enumerate(lines) if line.lstrip().startswith(_TRACEBACK)]
+    if not starts:
+        start = next((number for number, line in enumerate(lines) if line.startswith("error: ")), -3)
+        return in_one_line(" ".join(lines[start:][:3]))
+    depth = _indentation(lines[starts[-1]])
+    after = lines[starts[-1] + 1 :]
+    end = next((number for number, line in enumerate(after) if _indentation(line) <= depth), len(after))
+    return in_one_line(" ".join(after[end : end + quoted] or lines[-1:]))
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())

@@ -25,14 +25,14 @@ from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
-from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels.frontend import IsolatedBuild
 
-from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes
 from ._logins import expanded, logins
 
@@ -45,6 +45,8 @@ _PLATFORMS: Final = {"linux": "linux", "manylinux": "linux", "windows": "win32",
 _REPOSITORIES: Final = ("git", "hg", "svn", "bzr")
 _FILE_SUFFIXES: Final = (".whl", ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
+_FRONTEND: Final = IsolatedBuild("pdm")
+
 
 @dataclass(frozen=True, slots=True)
 class Pdm:
@@ -53,6 +55,7 @@ class Pdm:
     name: str = "pdm"
     manifest: str = "pdm.lock"
     pattern: str = "pdm.lock"
+    frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """There are no workspaces."""
@@ -91,10 +94,6 @@ class Pdm:
             groups=options.groups,
             logins=lambda: _logins_of(project),
         )
-
-    def build_wheel(self, source: Path, output: Path) -> None:
-        """Build with uv, else with pip, by the project's own build backend."""
-        build_wheel(source, output)
 
 
 TOOL: Final = Pdm()

@@ -22,7 +22,7 @@ from lbdart_cdk.core.credentials.lookup import refused, with_login, without_logi
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of, sha256_of
 from lbdart_cdk.core.locking.lock import Lock, without_dates
-from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.process import run, said
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
@@ -31,7 +31,6 @@ from lbdart_cdk.core.project.toml import UTF_16, decoded
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
 
-from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
 from ._logins import expanded, logins
 from ._mirror import Mirror, mirrored, with_sources
@@ -79,6 +78,8 @@ _PLACE: Final = re.compile(
 _HASH: Final = re.compile(r"(?:--hash[\s=]+sha256:|[#&]sha256[=:])([0-9a-fA-F]{64})")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 
+_FRONTEND: Final = frontend.IsolatedBuild("pip")
+
 
 @dataclass(frozen=True, slots=True)
 class Pip:
@@ -87,6 +88,7 @@ class Pip:
     name: str = "pip"
     manifest: str = "requirements.txt"
     pattern: str = "*.txt"
+    frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """There are no workspaces."""
@@ -130,10 +132,6 @@ class Pip:
             pinned=made["pinned"],
             logins=lambda: logins(project, requirements.addresses()),
         )
-
-    def build_wheel(self, source: Path, output: Path) -> None:
-        """Build with uv, else with pip."""
-        build_wheel(source, output)
 
 
 TOOL: Final = Pip()

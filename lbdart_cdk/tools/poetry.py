@@ -24,14 +24,14 @@ from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
-from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels.frontend import IsolatedBuild
 
-from ._build import build_wheel
 from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
 from ._logins import logins
 
@@ -45,6 +45,8 @@ _HASHES_GROUPS: Final = Version("2.3.0")
 _Addresses = Mapping[str | None, Mapping[str, Mapping[str, Any]]]
 _EXTRA: Final = re.compile(r"""\bextra\s*(==|!=)\s*("[^"]*"|'[^']*')""")
 
+_FRONTEND: Final = IsolatedBuild("poetry")
+
 
 @dataclass(frozen=True, slots=True)
 class Poetry:
@@ -53,6 +55,7 @@ class Poetry:
     name: str = "poetry"
     manifest: str = "poetry.lock"
     pattern: str = "poetry.lock"
+    frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """There are no workspaces."""
@@ -87,10 +90,6 @@ class Poetry:
             groups=options.groups,
             logins=lambda: logins(project, pip_setting("index-url") or "", read.get("indexes")),
         )
-
-    def build_wheel(self, source: Path, output: Path) -> None:
-        """Build with uv, else with pip; the project says that its build backend is Poetry's."""
-        build_wheel(source, output)
 
 
 TOOL: Final = Poetry()

@@ -10,14 +10,16 @@ from typing import Any, Final
 from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
-from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.core.wheels.frontend import IsolatedBuild
 
-from ._build import build_wheel
 from ._logins import logins
+
+_FRONTEND: Final = IsolatedBuild("pylock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Pylock:
     name: str = "pylock"
     manifest: str = "pylock.toml"
     pattern: str = "pylock.*toml"
+    frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """There are no workspaces."""
@@ -45,10 +48,6 @@ class Pylock:
             groups=options.groups,
             logins=lambda: logins(project),
         )
-
-    def build_wheel(self, source: Path, output: Path) -> None:
-        """Build with uv, else with pip."""
-        build_wheel(source, output)
 
 
 TOOL: Final = Pylock()

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
-from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.process import said
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
@@ -36,6 +36,8 @@ _DIRECTORIES: Final = ("editable", "virtual", "directory")
 #: ... and those that are archives, or may be folders of archives.
 _ARCHIVES: Final = ("path", "registry")
 
+_FRONTEND: Final = frontend.IsolatedBuild("uv", (frontend.UV,))
+
 
 @dataclass(frozen=True, slots=True)
 class Uv:
@@ -44,6 +46,7 @@ class Uv:
     name: str = "uv"
     manifest: str = "uv.lock"
     pattern: str = "uv.lock"
+    frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """Read the workspace's members from the ``pyproject.toml`` beside its lock."""
@@ -86,10 +89,6 @@ class Uv:
             requires=graph["requires"],
             logins=lambda: logins(project),
         )
-
-    def build_wheel(self, source: Path, output: Path) -> None:
-        """Run ``uv build --wheel``."""
-        frontend.UV.build_wheel(source, output)
 
 
 TOOL: Final = Uv()

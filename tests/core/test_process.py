@@ -10,7 +10,7 @@ import pytest
 
 from lbdart_cdk.core import process as tool
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.process import run, said, telling
+from lbdart_cdk.core.process import reason, run, said
 
 
 def python(code: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -59,32 +59,48 @@ def test_a_message_shows_what_it_said(stderr: str, shown: str) -> None:
 
 
 TRACEBACK = """\
-Building wheel...
 looking
 Traceback (most recent call last):
   File "<string>", line 1, in <module>
+    raise Error
 {}
-error: Failed to build `.`
-  cause: The build backend returned an error
-  cause: Call to `backend.build_wheel` failed (exit status: 1)
-
-hint: Build failures usually indicate an error with the package
+"""
+#: As pip shows what a build backend says.
+INDENTED = """\
+  error: subprocess-exited-with-error
+      Traceback (most recent call last):
+        File "<string>", line 1, in <module>
+      RuntimeError: No library
+      [end of output]
+ERROR: Failed to build it
 """
 
 
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ("a.c:1:2: fatal error: x.h: none\n    subprocess.run() error: 1\nerror: gcc failed\nerror: more",
-         "a.c:1:2: fatal error: x.h: none error: gcc failed"),
-        (TRACEBACK.format("Exception: No library.\nSpecify X."), "Exception: No library. Specify X"),
-        (TRACEBACK.format("KeyError: 1\n\nDuring handling:\n\nhatchling.Error: 2"), "hatchling.Error: 2"),
+        (TRACEBACK.format("Exception: No library.\nSpecify X."), "Exception: No library"),
+        (
+            TRACEBACK.format("KeyError: 1\n\nDuring handling:\n") + TRACEBACK.format("a.Error: 2"),
+            "a.Error: 2",
+        ),
         (TRACEBACK.format("SystemExit"), "SystemExit"),
-        ("error: Failed to build `.`\n  cause: No Python >=3.99", "No Python >=3.99"),
-        ("  \N{MULTIPLICATION SIGN} Failed to build `.`\n  \u2570\u2500\u25b6 No Python", "No Python"),
-        ("1\n2\n3\n4", "2 3 4"),
-        ("", "it said nothing"),
+        (INDENTED, "RuntimeError: No library"),
+        (
+            f"  a.c:1:2: fatal error: x.h: none\nb.c:3: error: more\n{INDENTED}",
+            "a.c:1:2: fatal error: x.h: none",
+        ),
+        ("1\n2\n \n3\n\n4\n----", "2 3 4"),
+        ("1\nerror: 2\n3\n4\n5", "error: 2 3 4"),
+        ("Traceback (most recent call last):\n  cut off", "cut off"),
+        ("Traceback (most recent call last):", "Traceback (most recent call last):"),
+        ("", ""),
     ],
-)  # fmt: skip
-def test_of_a_failed_build_the_lines_that_tell_most_are_shown(lines: str, told: str) -> None:
-    assert telling(lines.splitlines()) == told
+)
+def test_the_last_words_of_a_program_are_its_reason(lines: str, told: str) -> None:
+    assert reason(lines.splitlines()) == told
+
+
+def test_an_exception_may_have_several_lines() -> None:
+    lines = TRACEBACK.format("Exception: No library:\n\n  - Specify X.\nor Y\nor Z").splitlines()
+    assert reason(lines, quoted=3) == "Exception: No library: - Specify X. or Y"

@@ -28,6 +28,10 @@ class FakeTool:
     built: list[Path] = field(default_factory=list)
     asked: list[Options] = field(default_factory=list)
 
+    @property
+    def frontend(self) -> FakeTool:
+        return self
+
     def is_member(self, root: Path, manifest: Path) -> bool:
         return False
 

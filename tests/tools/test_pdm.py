@@ -313,5 +313,5 @@ class TestMistakes:
 
 
 def test_a_project_is_built_by_its_own_backend(tmp_path: Path) -> None:
-    pdm.TOOL.build_wheel(make_project(tmp_path / "lib", "lib"), tmp_path / "out")
+    pdm.TOOL.frontend.build_wheel(make_project(tmp_path / "lib", "lib"), tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").glob("*.whl")] == ["lib-1.2.0-py3-none-any.whl"]

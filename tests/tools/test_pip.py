@@ -754,5 +754,5 @@ def test_the_project_is_left_as_it_is(root: Path, store: Store) -> None:
 
 
 def test_a_project_is_built_by_its_own_backend(root: Path, tmp_path: Path) -> None:
-    pip.TOOL.build_wheel(make_project(root / "lib", "lib"), tmp_path / "out")
+    pip.TOOL.frontend.build_wheel(make_project(root / "lib", "lib"), tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").glob("*.whl")] == ["lib-1.2.0-py3-none-any.whl"]

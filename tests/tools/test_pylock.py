@@ -199,16 +199,14 @@ class TestLocalPackages:
         monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         assert layer(root, Store(tmp_path / "other")).build().read_bytes() == with_uv
 
-    @pytest.mark.parametrize(("with_uv", "builder"), [(True, "uv"), (False, "pip")])
+    @pytest.mark.parametrize("with_uv", [True, False], ids=["uv", "pip"])
     def test_a_project_that_cannot_be_built(
-        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, with_uv: bool, builder: str
+        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, with_uv: bool
     ) -> None:
         if not with_uv:
             monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         (root.parent / "lib/backend.py").write_text("raise RuntimeError('no such compiler')\n")
-        with pytest.raises(
-            LbdartError, match=f"^{builder} could not build .*/lib: RuntimeError: no such compiler"
-        ):
+        with pytest.raises(LbdartError, match="/lib could not be built: RuntimeError: no such compiler"):
             layer(root, store).build()
 
     def test_an_edit_gives_another_build_key(self, root: Path, store: Store) -> None:

@@ -283,12 +283,12 @@ def test_a_variable_that_names_another_project_is_not_for_this_one(
     uv_lock(other)
     monkeypatch.setenv(variable, str(other))
     assert chosen(lock(orders, store)) == ["alpha", "native", "urllib3"]
-    uv.TOOL.build_wheel(orders, tmp_path / "out")
+    uv.TOOL.frontend.build_wheel(orders, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").glob("*.whl")] == ["orders-1.2.0-py3-none-any.whl"]
 
 
 def test_a_project_is_built_by_its_own_backend(orders: Path, tmp_path: Path) -> None:
-    uv.TOOL.build_wheel(orders, tmp_path / "out")
+    uv.TOOL.frontend.build_wheel(orders, tmp_path / "out")
     (wheel,) = (tmp_path / "out").glob("*.whl")
     assert wheel.name == "orders-1.2.0-py3-none-any.whl"
     assert "orders/app.py" in names_in(wheel)
@@ -301,7 +301,7 @@ def test_the_python_that_is_pinned_for_lambda_need_not_be_installed(
     monkeypatch.delenv("UV_PYTHON")
     monkeypatch.setenv("PATH", "")
     assert chosen(lock(orders, store)) == ["alpha", "native", "urllib3"]
-    uv.TOOL.build_wheel(orders, tmp_path / "out")
+    uv.TOOL.frontend.build_wheel(orders, tmp_path / "out")
     assert len(list((tmp_path / "out").glob("*.whl"))) == 1
 
 
@@ -343,9 +343,9 @@ def test_a_lock_for_other_machines_alone(workbench: Workbench, tmp_path: Path, s
 def test_a_project_that_cannot_be_built(orders: Path, tmp_path: Path) -> None:
     (orders / "backend.py").write_text("raise RuntimeError('no such compiler')\n")
     with pytest.raises(
-        LbdartError, match="uv could not build the project to a wheel: RuntimeError: no such comp"
+        LbdartError, match="The project could not be built to a wheel: RuntimeError: no such comp"
     ):
-        uv.TOOL.build_wheel(orders, tmp_path / "out")
+        uv.TOOL.frontend.build_wheel(orders, tmp_path / "out")
 
 
 def test_uv_that_is_not_installed(orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,9 @@ class LayerArtifact:
             container = WheelContainer(self.container, self.target, credentials())
         selection = self.selection
         with in_environment(self._given):
-            wheels = Supplier(self.store, self.tool, container, credentials, self._scan).supply(selection)
+            wheels = Supplier(self.store, self.tool.frontend, container, credentials, self._scan).supply(
+                selection
+            )
         if self.lock.requires is None:
             # The packages themselves say who requires whom.
             selection = self._select({wheel.package: wheel.requires for wheel in wheels})

@@ -56,12 +56,12 @@ class SourceArtifact:
     """A source zip's inputs. ``include`` and ``exclude`` are glob patterns, see :func:`is_match`.
 
     ``credentials`` open private indexes to the build; they are no input, and change no hash.
-    A project with a build system is built to a wheel, by ``tool``; of one without, the modules are taken
-    as they are.
+    A project with a build system is built to a wheel, by ``frontend``; of one without, the modules are
+    taken as they are.
     """
 
     project: Project
-    tool: Frontend
+    frontend: Frontend
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     store: Store
@@ -73,7 +73,7 @@ class SourceArtifact:
         return key_of(
             {
                 "artifact": "source",
-                "tool": self.tool.name,
+                "tool": self.frontend.name,
                 "tree": tree_hash(self.project.root),
                 "include": self.include,
                 "exclude": self.exclude,
@@ -142,7 +142,7 @@ class SourceArtifact:
     def _project_bundle(self) -> Bundle:
         if self.project.has_build_system:
             with in_environment(listed(self.credentials)):
-                wheel = build_local_wheel(self.project.root, self.tool, self.store).path
+                wheel = build_local_wheel(self.project.root, self.frontend, self.store)
             return Bundle(self.project.name, tuple(code_of(wheel_entries(wheel))))
         files = module_files(self.project.root)
         return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))

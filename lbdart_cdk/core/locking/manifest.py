@@ -96,9 +96,7 @@ def tool_named(name: str) -> Tool:
     module = importlib.import_module(f"{_PLUGINS}.{name}") if name in _modules() else None
     tool: Tool | None = getattr(module, "TOOL", None) or tools().get(name)
     if tool is None:
-        raise LbdartError(
-            f"There is no tool {name!r}.", f"Choose one of {', '.join(tools())}, or leave tool= out."
-        )
+        raise LbdartError(f"There is no tool {name!r}.", f"Choose one of {', '.join(tools())}.")
     return tool
 
 

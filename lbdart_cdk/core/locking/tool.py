@@ -25,19 +25,29 @@ class Frontend(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user calls it: ``uv``."""
+        """The name of the tool whose sources it builds: ``uv``."""
         ...
 
     def build_wheel(self, source: Path, output: Path) -> None:
         """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``.
 
-        Raises :class:`BuildError` when the build backend fails.
+        :raises BuildError: when the project cannot be built.
         """
         ...
 
 
-class Tool(Frontend, Protocol):
-    """A packaging tool: how its manifest becomes a lock, and how it builds a project."""
+class Tool(Protocol):
+    """A packaging tool: how its manifest becomes a lock, and what builds its sources."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it: ``uv``."""
+        ...
+
+    @property
+    def frontend(self) -> Frontend:
+        """What has projects and source distributions made to wheels."""
+        ...
 
     @property
     def manifest(self) -> str:

@@ -24,7 +24,7 @@ from ..publishing.logger import BaseLogger
 from ..publishing.s3 import S3Path
 from ..publishing.source_upload import upload_source_zip
 from ..store.store import Store
-from ..wheels.frontend import UV, PipWheel
+from ..wheels.frontend import PIP, UV, IsolatedBuild
 from .path_layout import SourcePathLayout
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 _PRINTING: Final = BaseLogger()
+_WITH_UV: Final = IsolatedBuild("uv", (UV,))
+_WITH_PIP: Final = IsolatedBuild("pip", (PIP,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def build_source_dir_using_uv(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> SourceDir:
-    """Build a project with ``uv build`` and put its code into ``{root}/build/lambda/source``.
+    """Build a project with what uv installs for it; put its code into ``{root}/build/lambda/source``.
 
     What was there before is gone. The files are those that ``LambdaSourceArtifact`` packs, under their
     names in the zip.
@@ -89,7 +91,7 @@ def build_source_dir_using_uv(
     :raises LbdartError: for what the user can put right.
     """
     artifact = _artifact(
-        UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
+        _WITH_UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
     )
     return _source_dir(artifact, SourcePathLayout(path_pyproject_toml), logger)
 
@@ -103,9 +105,9 @@ def build_source_dir_using_pip(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> SourceDir:
-    """Do what :func:`build_source_dir_using_uv` does with ``pip wheel``, of the Python that is running."""
+    """Do what :func:`build_source_dir_using_uv` does with the pip of the Python that is running."""
     artifact = _artifact(
-        PipWheel(listed(credentials)),
+        _WITH_PIP,
         path_pyproject_toml,
         include=include,
         exclude=exclude,
@@ -158,7 +160,7 @@ def build_and_upload_source_using_uv(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> BuildAndUploadSourceResult:
-    """Build a project with ``uv build`` and bring its code to S3.
+    """Build a project with what uv installs for it, and bring its code to S3.
 
     Its place is ``{s3dir}/source/{version}/{sha256}/source.zip``. Code that is there already is a success,
     and not uploaded again. The project's tree is only read.
@@ -171,7 +173,7 @@ def build_and_upload_source_using_uv(
     """
     checked_client(s3_client, "s3")
     artifact = _artifact(
-        UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
+        _WITH_UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
     )
     return _build_and_upload(s3_client, S3Path.parse(s3dir_lambda), artifact, logger)
 
@@ -187,10 +189,10 @@ def build_and_upload_source_using_pip(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> BuildAndUploadSourceResult:
-    """Do what :func:`build_and_upload_source_using_uv` does with ``pip wheel``."""
+    """Do what :func:`build_and_upload_source_using_uv` does with pip."""
     checked_client(s3_client, "s3")
     artifact = _artifact(
-        PipWheel(listed(credentials)),
+        _WITH_PIP,
         path_pyproject_toml,
         include=include,
         exclude=exclude,

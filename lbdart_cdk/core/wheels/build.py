@@ -19,16 +19,14 @@ from ..archive.reader import usable
 from ..archive.writer import write_zip
 from ..errors import LbdartError
 from ..keys import key_of
-from ..locking.lock import Requirements
 from ..locking.tool import Frontend
-from ..process import BuildError
 from ..progress import announced
 from ..project.tree import copy_of, tree_hash
 from ..store.store import Store
+from .build_hooks import BuildError
 from .container import LAST_WORDS, WheelContainer
 from .contents import wheel_entries
 from .git import tree_of
-from .metadata import dist_info_of
 from .reproducible import reproducible
 from .sdist import unpack_sdist, unpack_tree, unusable
 
@@ -40,14 +38,6 @@ _REMEDY: Final = (
 
 if TYPE_CHECKING:
     from ..locking.selection import LockedCommit, LockedFile
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltWheel:
-    """A wheel in the store, and what its build backend said it requires."""
-
-    path: Path
-    requires: Requirements
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +56,10 @@ class Source:
 
 
 def build_local_wheel(
-    directory: Path, tool: Frontend, store: Store, container: WheelContainer | None = None
-) -> BuiltWheel:
+    directory: Path, frontend: Frontend, store: Store, container: WheelContainer | None = None
+) -> Path:
     """Return a wheel of the project at ``directory``, built when its files changed."""
-    key = key_of({"artifact": "wheel", "tool": tool.name, "tree": tree_hash(directory)})
+    key = key_of({"artifact": "wheel", "tool": frontend.name, "tree": tree_hash(directory)})
     # One name for every copy: the directory's own is no input, and with ".." it would lead elsewhere.
     source = Source(
         key,
@@ -78,39 +68,44 @@ def build_local_wheel(
         "See above what its build backend says; it works in a copy of the directory, so what lies outside of "
         "that is not found.",
     )
-    return build_source(source, tool, store, container)
+    return build_source(source, frontend, store, container)
 
 
 def build_sdist_wheel(
     sdist: Path,
     locked: LockedFile,
-    tool: Frontend,
+    frontend: Frontend,
     store: Store,
     *,
     container: WheelContainer | None = None,
     compiles: bool = False,
-) -> BuiltWheel:
+) -> Path:
     """Return a wheel of a source distribution, built once for its hash."""
     key = key_of(
-        {"artifact": "wheel", "tool": tool.name, "sdist": locked.sha256, "subdirectory": locked.subdirectory}
+        {
+            "artifact": "wheel",
+            "tool": frontend.name,
+            "sdist": locked.sha256,
+            "subdirectory": locked.subdirectory,
+        }
     )
 
     def copy(folder: Path) -> Path:
         unpacked = unpack_sdist(sdist, locked.filename, folder / "sdist")
         return _project_in(unpacked, locked.subdirectory, locked.filename)
 
-    return build_source(Source(key, locked.filename, copy, _REMEDY, compiles), tool, store, container)
+    return build_source(Source(key, locked.filename, copy, _REMEDY, compiles), frontend, store, container)
 
 
 def build_commit_wheel(
-    locked: LockedCommit, tool: Frontend, store: Store, container: WheelContainer | None = None
-) -> BuiltWheel:
+    locked: LockedCommit, frontend: Frontend, store: Store, container: WheelContainer | None = None
+) -> Path:
     """Return a wheel of a directory of a git repository, built once for the commit."""
     commit = locked.commit
     key = key_of(
         {
             "artifact": "wheel",
-            "tool": tool.name,
+            "tool": frontend.name,
             "commit": commit.commit,
             "subdirectory": locked.subdirectory,
             "version": locked.version,
@@ -123,32 +118,29 @@ def build_commit_wheel(
 
     with _told_version(locked.version):
         source = Source(key, f"{locked.package} from {commit.place}", copy, _REMEDY)
-        return build_source(source, tool, store, container)
+        return build_source(source, frontend, store, container)
 
 
-def build_source(
-    source: Source, tool: Frontend, store: Store, container: WheelContainer | None
-) -> BuiltWheel:
-    """Return a wheel of a source, built once for its key: by the tool, or what compiles in the ``container``.
+def build_source(source: Source, frontend: Frontend, store: Store, container: WheelContainer | None) -> Path:
+    """Return a wheel of a source, built once for its key: here, or what compiles in the ``container``.
 
     Raises :class:`LbdartError` when it cannot be built, and when it compiles and there is no container: what
     this machine's compiler makes need not load in Lambda.
     """
-    places = []
+    sites = []
     if container is None or not (source.compiles or container.container.every_source):
-        places.append(_Place(source.key, tool.build_wheel))
+        sites.append(_BuildSite(source.key, frontend.build_wheel))
     if container is not None:
         build_wheel = partial(container.build_wheel, what=source.what)
-        places.append(_Place(container.key(source.key), build_wheel, container))
-    for place in places:
-        noted = store.kept_archive(place.key)
-        if noted is not None:
-            return BuiltWheel(store.archive(place.key), noted["requires"])
-    return _build(source, places, store)
+        sites.append(_BuildSite(container.key(source.key), build_wheel, container))
+    for site in sites:
+        if store.kept_archive(site.key) is not None:
+            return store.archive(site.key)
+    return _build(source, sites, store)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _BuildSite:
     """Where a source can be built, and the key of the wheel that is made there."""
 
     key: str
@@ -164,29 +156,28 @@ class _Place:
         return any(tag.platform == "any" for tag in tags) or bool(tags & loads)
 
 
-def _build(source: Source, places: Sequence[_Place], store: Store) -> BuiltWheel:
-    """Build at the first of the places that makes a wheel which loads, and keep that."""
-    for place in places:
-        where = f" in {place.container.image}" if place.container is not None else ""
+def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> Path:
+    """Build at the first of the sites that makes a wheel which loads, and keep that."""
+    for site in sites:
+        where = f" in {site.container.image}" if site.container is not None else ""
         with store.scratch() as folder:
             output = folder / "wheel"
             try:
                 with announced(f"Building {Path(source.what).name}{where}"):
-                    place.build_wheel(source.copy(folder), output)
+                    site.build_wheel(source.copy(folder), output)
             except LbdartError as error:
-                if place is not places[-1]:
+                if site is not sites[-1]:
                     continue  # this machine may lack a compiler or a library that the image has
                 if isinstance(error, BuildError):
                     raise _failure(source, error) from error
                 raise
             built = _only_wheel(output, source.what)
-            if place.takes(parse_wheel_filename(built.name)[-1]):
+            if site.takes(parse_wheel_filename(built.name)[-1]):
                 made = folder / "made.whl"
                 with store.guarded(made), usable(built.name), made.open("wb") as file:
                     write_zip(file, reproducible(wheel_entries(built)))
-                requires = dist_info_of(built).requires
-                return BuiltWheel(store.keep_archive(place.key, made, requires=requires), requires)
-    raise _refusal(source.what, built.name, places[-1].container)
+                return store.keep_archive(site.key, made)
+    raise _refusal(source.what, built.name, sites[-1].container)
 
 
 def _only_wheel(output: Path, what: str) -> Path:
@@ -200,8 +191,9 @@ def _only_wheel(output: Path, what: str) -> Path:
 
 
 def _failure(source: Source, error: BuildError) -> LbdartError:
-    print(*error.said[-LAST_WORDS:], sep="\n", file=sys.stderr)
-    return LbdartError(f"{error.frontend} could not build {source.what}: {error.why}.", source.remedy)
+    if error.said:
+        print(*error.said[-LAST_WORDS:], sep="\n", file=sys.stderr)
+    return LbdartError(f"{source.what} could not be built: {error.why}.", source.remedy)
 
 
 def _refusal(what: str, wheel: str, container: WheelContainer | None) -> LbdartError:

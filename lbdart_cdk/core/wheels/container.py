@@ -32,7 +32,7 @@ from ..credentials.urls import utf8
 from ..credentials.value import Credentials
 from ..errors import LbdartError
 from ..keys import key_of
-from ..process import run, telling
+from ..process import reason, run
 from ..project.target import Target
 from .build_image import CONTAINER_ROOT, BuildContainer, platform_of
 
@@ -71,7 +71,7 @@ wait $!
 
 @dataclass(frozen=True, slots=True)
 class WheelContainer:
-    """Builds source trees to wheels in the build image, as ``Tool.build_wheel`` does on this machine."""
+    """Builds source trees to wheels in the build image, as a ``Frontend`` does on this machine."""
 
     container: BuildContainer
     target: Target
@@ -401,4 +401,4 @@ def _masking(secrets: Collection[str], hear: Callable[[str], None]) -> Callable[
 
 
 def _telling(said: Collection[str]) -> str:
-    return telling(line for line in said if "docker run --help" not in line)
+    return reason(line for line in said if "docker run --help" not in line) or "it said nothing"

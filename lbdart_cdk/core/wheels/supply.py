@@ -19,7 +19,6 @@ from .fetch import fetch
 from .integrity import refuse_damaged
 
 if TYPE_CHECKING:
-    from .build import BuiltWheel
     from .container import WheelContainer
 
 
@@ -69,7 +68,7 @@ class Supplier:
         fetch(files.values(), self.store, self.credentials, self.arrived)
         refuse_damaged(selection.wheels, self.store)
         paths = {file.package: self.store.wheel(file.sha256) for file in selection.wheels}
-        paths |= {name: built.path for name, built in self._built(selection).items()}
+        paths |= self._built(selection)
         return [
             Wheel(name, paths[name], files[name].filename, files[name].sha256)
             if name in files
@@ -77,7 +76,7 @@ class Supplier:
             for name in selection.packages
         ]
 
-    def _built(self, selection: Selection) -> dict[NormalizedName, BuiltWheel]:
+    def _built(self, selection: Selection) -> dict[NormalizedName, Path]:
         if not selection.has_sources:
             return {}
         from .build import build_commit_wheel, build_local_wheel, build_sdist_wheel

@@ -15,10 +15,10 @@ from packaging.utils import canonicalize_name
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.commit import Commit
 from lbdart_cdk.core.locking.selection import LockedCommit, LockedFile
-from lbdart_cdk.core.process import BuildError
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.build import build_commit_wheel, build_local_wheel, build_sdist_wheel
+from lbdart_cdk.core.wheels.build_hooks import BuildError
 from lbdart_cdk.core.wheels.build_image import BuildContainer
 from lbdart_cdk.core.wheels.container import WheelContainer
 from tests.support.docker import GIVES, FakeDocker
@@ -38,7 +38,7 @@ def lib(tmp_path: Path) -> Path:
 def test_a_project_is_built_from_a_copy(lib: Path, store: Store) -> None:
     before = files_in(lib)
     tool = FakeTool()
-    wheel = build_local_wheel(lib, tool, store).path
+    wheel = build_local_wheel(lib, tool, store)
     assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
     assert files_in(lib) == before
     assert not (lib / "build").exists()
@@ -58,14 +58,14 @@ def test_it_is_built_again_when_a_file_changed(lib: Path, store: Store) -> None:
 def test_a_module_that_was_deleted_is_not_in_the_next_wheel(lib: Path, store: Store) -> None:
     build_local_wheel(lib, FakeTool(), store)
     (lib / "src/lib/app.py").unlink()
-    assert "lib/app.py" not in names_in(build_local_wheel(lib, FakeTool(), store).path)
+    assert "lib/app.py" not in names_in(build_local_wheel(lib, FakeTool(), store))
 
 
 def test_a_damaged_wheel_is_built_again(lib: Path, store: Store) -> None:
-    wheel = build_local_wheel(lib, FakeTool(), store).path
+    wheel = build_local_wheel(lib, FakeTool(), store)
     content = wheel.read_bytes()
     wheel.write_bytes(b"damaged")
-    assert build_local_wheel(lib, FakeTool(), store).path.read_bytes() == content
+    assert build_local_wheel(lib, FakeTool(), store).read_bytes() == content
 
 
 @pytest.mark.parametrize("tag", ["cp311-cp311-linux_x86_64", "cp39-abi3-macosx_11_0_arm64"])
@@ -81,7 +81,7 @@ def test_a_directory_that_is_named_by_its_child_is_no_other(lib: Path, store: St
     others.parent.mkdir(parents=True)
     others.write_text("")
     before = files_in(store.root / "tmp")
-    wheel = build_local_wheel(lib / "src/..", FakeTool(), store).path
+    wheel = build_local_wheel(lib / "src/..", FakeTool(), store)
     assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
     assert files_in(store.root / "tmp") == before
 
@@ -94,7 +94,7 @@ def test_its_directory_may_have_any_name(tmp_path: Path, store: Store) -> None:
         (root / f"{name}.txt").write_text("so that it is built again")
         make_wheel(root / "vendored")
         make_wheel(root, "beside")
-        assert "lib/app.py" in names_in(build_local_wheel(root, tool, store).path)
+        assert "lib/app.py" in names_in(build_local_wheel(root, tool, store))
     assert len({directory.name for directory in tool.built}) == 1
 
 
@@ -108,14 +108,15 @@ class Failing(FakeTool):
     """Its build backend finds no library."""
 
     def build_wheel(self, source: Path, output: Path) -> None:
-        raise BuildError(self.name, ["looking for a library", "RuntimeError: There is none"])
+        why = "RuntimeError: There is none"
+        raise BuildError(why, ["looking for a library", why])
 
 
 def test_of_a_build_that_fails_what_was_built_and_why_is_told(
     lib: Path, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(
-        LbdartError, match=r"^fake could not build .*/lib: RuntimeError: There is none\.\nSee above .* a copy"
+        LbdartError, match=r"/lib could not be built: RuntimeError: There is none\.\nSee above .* a copy"
     ):
         build_local_wheel(lib, Failing(), store)
     assert capsys.readouterr().err == "looking for a library\nRuntimeError: There is none\n"
@@ -123,7 +124,7 @@ def test_of_a_build_that_fails_what_was_built_and_why_is_told(
     locked = LockedFile(canonicalize_name("alpha"), sdist.name, sdist, sha256(sdist))
     with pytest.raises(
         LbdartError,
-        match=r"^fake could not build alpha-1\.0\.tar\.gz: .*\nFor a layer, build_in_container=True",
+        match=r"^alpha-1\.0\.tar\.gz could not be built: .*\nFor a layer, build_in_container=True",
     ):
         build_sdist_wheel(sdist, locked, Failing(), store)
     assert kept_in(store) == set()
@@ -135,7 +136,7 @@ class TestSourceDistribution:
     def build(self, sdist: Path, tool: FakeTool, store: Store, subdirectory: str = "") -> Path:
         name = canonicalize_name("alpha")
         locked = LockedFile(name, sdist.name, sdist, sha256(sdist), subdirectory=subdirectory)
-        return build_sdist_wheel(sdist, locked, tool, store).path
+        return build_sdist_wheel(sdist, locked, tool, store)
 
     def test_it_is_built_once(self, tmp_path: Path, store: Store) -> None:
         tool = FakeTool()
@@ -209,13 +210,13 @@ class TestCommit:
     ) -> None:
         tool = FakeTool()
         wheel = build_commit_wheel(locked, tool, store)
-        assert "alpha/app.py" in names_in(wheel.path)
+        assert "alpha/app.py" in names_in(wheel)
         shutil.rmtree(tmp_path / "mono")
         assert build_commit_wheel(locked, tool, store) == wheel
         assert len(tool.built) == 1
         # Another directory of the same commit needs no repository either.
         other = build_commit_wheel(replace(locked, subdirectory=""), tool, store)
-        assert "mono/app.py" in names_in(other.path)
+        assert "mono/app.py" in names_in(other)
 
     def test_the_backend_is_told_the_version(
         self, locked: LockedCommit, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -261,7 +262,7 @@ class TestContainer:
     def test_what_compiles_comes_from_there(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         before = files_in(lib)
         wheel = build_local_wheel(lib, FakeTool(tag="cp311-cp311-linux_x86_64"), store, self.container())
-        assert names_in(wheel.path) == [*INFO, "lib/_c.so"]
+        assert names_in(wheel) == [*INFO, "lib/_c.so"]
         assert files_in(lib) == before
         assert docker.runs == 1
 
@@ -269,7 +270,7 @@ class TestContainer:
         self, lib: Path, store: Store, docker: FakeDocker, capsys: pytest.CaptureFixture[str]
     ) -> None:
         wheel = build_local_wheel(lib, Failing(), store, self.container())
-        assert "lib/_c.so" in names_in(wheel.path)
+        assert "lib/_c.so" in names_in(wheel)
         assert capsys.readouterr().err == ""
 
     def test_it_is_built_once(self, lib: Path, store: Store, docker: FakeDocker) -> None:

@@ -225,6 +225,21 @@ NO_PYTHON = (
 )
 
 
+#: How pip shows a build backend that fails.
+OF_PIP = """\
+  error: subprocess-exited-with-error
+  x Building wheel for x (pyproject.toml) did not run successfully.
+    exit code: 1
+    > [6 lines of output]
+      Traceback (most recent call last):
+        File "<string>", line 1, in <module>
+          raise RuntimeError("There is no library")
+      RuntimeError: There is no library
+      [end of output]
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+ERROR: Failed to build one or more wheels"""
+
+
 def says(text: str, code: int) -> str:
     return f"printf '%b\\n' {shlex.quote(text)} >&2; exit {code}"
 
@@ -274,8 +289,12 @@ def says(text: str, code: int) -> str:
         ),
         (
             {"run": says("a.c:1:10: fatal error: nope.h: No such file\\nerror: exit status 1", 1)},
-            "The build of x in image:1 failed with exit code 1: a.c:1:10: fatal error: nope.h: No such file "
-            "error: exit status 1.",
+            "The build of x in image:1 failed with exit code 1: a.c:1:10: fatal error: nope.h: No such file.",
+            "Correct what it says",
+        ),
+        (
+            {"run": says(OF_PIP, 1)},
+            "The build of x in image:1 failed with exit code 1: RuntimeError: There is no library.",
             "Correct what it says",
         ),
         (
