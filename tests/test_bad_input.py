@@ -311,7 +311,7 @@ MISTAKES = [
     Mistake(
         "a repository at an address that runs a command", LAYER,
         require_commit(f'type = "git", url = "ext::touch mark", commit-id = "{"a" * 40}"'),
-        r"alpha comes from 'ext::touch mark@a+', which is no address that git is asked to fetch\.",
+        r"alpha comes from 'ext::touch mark@a+', which git is not asked to fetch\.",
         r"Use an address of one of the kinds https, ssh, file, git, and lock again\.",
     ),
     Mistake(

@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.interfaces.aws_lambda import LayerVersionReference
 from constructs import Construct
 
-from ..core.arguments import several
+from ..core.arguments import as_tuple
 from ..core.artifacts.layer import LayerArtifact
 from ..core.artifacts.records import pack_records
 from ..core.credentials.environment import Given
@@ -134,10 +134,10 @@ class LambdaLayerArtifact(Resource):
             validate_description(description)
             validate_license(license)
             validate_keep_versions(keep_versions)
-            options = Options(several(extras), several(groups))
+            options = Options(as_tuple(extras), as_tuple(groups))
             container = BuildContainer.asked(build_in_container)
             artifact = LayerArtifact(
-                found, chosen, target, options, several(exclude), Store(), credentials, container
+                found, chosen, target, options, as_tuple(exclude), Store(), credentials, container
             )
             built, records = None, None
             if publisher.staging.wanted:

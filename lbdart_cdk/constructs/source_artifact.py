@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ..core.arguments import several
+from ..core.arguments import as_tuple
 from ..core.artifacts.source import SourceArtifact
 from ..core.credentials.environment import Given
 from ..core.locking.manifest import find_project
@@ -77,7 +77,7 @@ class LambdaSourceArtifact(Resource):
             found, chosen = find_project(project, tool)
             target = target_of(found, runtime, architecture) if runtime is not None else None
             artifact = SourceArtifact(
-                found, chosen.frontend, several(include), several(exclude), Store(), credentials
+                found, chosen.frontend, as_tuple(include), as_tuple(exclude), Store(), credentials
             )
             folder = checked_prefix(prefix, default=found.name)
             built = artifact.build() if publisher.staging.wanted else None

@@ -1,4 +1,4 @@
-"""One name or many, as a user may write them."""
+"""Arguments as users may write them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from .errors import LbdartError
 
 
-def several(names: str | Collection[str] | None) -> tuple[str, ...]:
-    """Return one, several or no names or patterns as a tuple; a single one is one, and not its letters."""
+def as_tuple(names: str | Collection[str] | None) -> tuple[str, ...]:
+    """Return one name, several or none as a tuple; a text is one name, and not its letters."""
     return (names,) if isinstance(names, str) else tuple(names or ())
 
 
-def refuse_unless_path(name: str, path: object, example: str) -> None:
+def checked_path(name: str, path: object, example: str) -> None:
     """Check the type of a path that was given as ``name``.
 
     :raises LbdartError: unless it is a path.

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from ..arguments import several
+from ..arguments import as_tuple
 from ..artifacts.layer import LayerArtifact
 from ..credentials.environment import Given
 from ..errors import LbdartError
@@ -152,8 +152,8 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             self.project,
             self.tool,
             self.target_of(self.project),
-            Options(several(self.extras), several(self.groups)),
-            several(self.exclude),
+            Options(as_tuple(self.extras), as_tuple(self.groups)),
+            as_tuple(self.exclude),
             self.store,
             self.credentials,
             self.build_container,

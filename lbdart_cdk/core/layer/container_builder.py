@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..arguments import refuse_unless_path
+from ..arguments import checked_path
 from ..credentials.environment import listed
 from ..errors import LbdartError
 from ..project.project import Project
@@ -88,7 +88,7 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
             raise LbdartError(
                 "There is no build script.", "Pass the path of one in the project as path_script."
             )
-        refuse_unless_path("path_script", self.path_script, "build_layer.sh")
+        checked_path("path_script", self.path_script, "build_layer.sh")
         return self.path_script
 
     def _container(self) -> Container:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..arguments import refuse_unless_path
+from ..arguments import checked_path
 from ..errors import LbdartError
 from ..wheels.build_image import CONTAINER_ROOT
 
@@ -20,7 +20,7 @@ class LayerPathLayout:
     path_pyproject_toml: Path
 
     def __post_init__(self) -> None:
-        refuse_unless_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
+        checked_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
 
     @property
     def dir_project_root(self) -> Path:

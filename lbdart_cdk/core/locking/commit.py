@@ -49,7 +49,7 @@ class Commit:
         has_place = parts.scheme == "file" or parts.hostname
         if not is_known or not has_place or not self.url.isprintable() or re.search(r"(^| )-", start):
             raise LbdartError(
-                f"{self.package} comes from {self.place!r}, which is no address that git is asked to fetch.",
+                f"{self.package} comes from {self.display!r}, which git is not asked to fetch.",
                 f"Use an address of one of the kinds {', '.join(PROTOCOLS)}, and lock again.",
             )
 
@@ -68,7 +68,7 @@ class Commit:
         return parts.geturl()
 
     @property
-    def place(self) -> str:
+    def display(self) -> str:
         """What a message shows."""
         return f"{self.address}@{self.commit[:12]}"
 

@@ -56,7 +56,7 @@ class NativeScan:
 
 
 def scan_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[NativeScan]:
-    """Return the facts of wheels that the store has, by package name; what is read is kept there."""
+    """Scan wheels that the store has, by package name; what is read is kept there."""
     from concurrent.futures import ThreadPoolExecutor  # not needed to read a note
 
     with ThreadPoolExecutor() as pool:
@@ -64,7 +64,7 @@ def scan_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[Native
 
 
 def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
-    """Return the facts of a wheel in the store: from its note, else by reading it.
+    """Scan a wheel in the store: from its note, else by reading it.
 
     Raises :class:`LbdartError` when the file is no zip that can be packed.
     """
@@ -76,13 +76,13 @@ def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
         except (KeyError, TypeError, ValueError):
             pass  # a note that cannot be understood was never made
     with store.scratch() as folder, store.guarded(path):
-        facts = scan_entries(package, wheel_entries(path), folder)
-    store.note(_KIND, key, asdict(facts))
-    return facts
+        scan = scan_entries(package, wheel_entries(path), folder)
+    store.note(_KIND, key, asdict(scan))
+    return scan
 
 
 def scan_from_json(noted: dict[str, Any]) -> NativeScan:
-    """Read what :func:`dataclasses.asdict` made of facts."""
+    """Read what :func:`dataclasses.asdict` made of a scan."""
     return NativeScan(
         str(noted["package"]),
         str(noted["version"]),

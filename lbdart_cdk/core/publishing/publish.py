@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..archive.end_record import comment_of
-from ..arguments import several
+from ..arguments import as_tuple
 from ..errors import LbdartError
 from .aws_errors import calling_aws, is_transient
 from .claim import PublishClaim
@@ -115,8 +115,8 @@ class LambdaLayerVersionPublisher(BaseLogger):
         validate_build_key(self.build_key)
         validate_description(self.description)
         validate_license(self.license)
-        validate_runtimes(several(self.compatible_runtimes))
-        validate_architectures(several(self.compatible_architectures))
+        validate_runtimes(as_tuple(self.compatible_runtimes))
+        validate_architectures(as_tuple(self.compatible_architectures))
         validate_keep_versions(self.keep_versions)
 
     @property
@@ -352,9 +352,9 @@ class LambdaLayerVersionPublisher(BaseLogger):
             Content=content,
             Description=describe(self.description, self.build_key),
             LicenseInfo=self.license,
-            CompatibleRuntimes=cast("list[RuntimeType]", list(several(self.compatible_runtimes))),
+            CompatibleRuntimes=cast("list[RuntimeType]", list(as_tuple(self.compatible_runtimes))),
             CompatibleArchitectures=cast(
-                "list[ArchitectureType]", list(several(self.compatible_architectures))
+                "list[ArchitectureType]", list(as_tuple(self.compatible_architectures))
             ),
         )
         self.log(f"Published version {answer['Version']} of layer {self.layer_name}.")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from ..arguments import several
+from ..arguments import as_tuple
 from ..errors import LbdartError
 from ..project.patterns import is_match
 from ..project.tree import wanted_files
@@ -32,7 +32,7 @@ def copy_source_for_lambda_deployment(
         raise LbdartError(
             f"There is no directory {root} to copy from.", "Pass the directory that the files are in."
         )
-    included, excluded = several(include), (*several(exclude), *_NEVER)
+    included, excluded = as_tuple(include), (*as_tuple(exclude), *_NEVER)
 
     def is_wanted(name: str) -> bool:
         return is_match(name.split("/"), included, excluded)

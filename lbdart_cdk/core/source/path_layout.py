@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..arguments import refuse_unless_path
+from ..arguments import checked_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ class SourcePathLayout:
     path_pyproject_toml: Path
 
     def __post_init__(self) -> None:
-        refuse_unless_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
+        checked_path("path_pyproject_toml", self.path_pyproject_toml, "pyproject.toml")
 
     @property
     def dir_project_root(self) -> Path:

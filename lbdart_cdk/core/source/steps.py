@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..archive.writer import write_zip
-from ..arguments import several
+from ..arguments import as_tuple
 from ..artifacts.source import SourceArtifact, SourceZip, refuse_without_code
 from ..artifacts.source_files import stored_file
 from ..credentials.environment import Given, listed
@@ -215,8 +215,8 @@ def _artifact(
     return SourceArtifact(
         Project(path.parent, path),
         frontend,
-        several(include),
-        several(exclude),
+        as_tuple(include),
+        as_tuple(exclude),
         store or Store(),
         listed(credentials),
     )

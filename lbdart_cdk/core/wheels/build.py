@@ -113,11 +113,11 @@ def build_commit_wheel(
     )
 
     def copy(folder: Path) -> Path:
-        unpacked = unpack_tree(tree_of(commit, store), commit.place, folder / "repository")
-        return _project_in(unpacked, locked.subdirectory, commit.place)
+        unpacked = unpack_tree(tree_of(commit, store), commit.display, folder / "repository")
+        return _project_in(unpacked, locked.subdirectory, commit.display)
 
     with _told_version(locked.version):
-        source = Source(key, f"{locked.package} from {commit.place}", copy, _REMEDY)
+        source = Source(key, f"{locked.package} from {commit.display}", copy, _REMEDY)
         return build_source(source, frontend, store, container)
 
 

@@ -107,7 +107,7 @@ def _refuse_submodules(commit: Commit, listing: str) -> None:
     modules = [line.partition("\t")[2] for line in listing.splitlines() if line.startswith("160000 ")]
     if modules:
         raise LbdartError(
-            f"{commit.package} comes from {commit.place}, which has submodules ({', '.join(modules[:3])}), "
+            f"{commit.package} comes from {commit.display}, which has submodules ({', '.join(modules[:3])}), "
             "and these are not fetched.",
             "Depend on a released version of it, or leave it out with exclude=.",
         )
@@ -119,7 +119,7 @@ def _must(commit: Commit, folder: Path, *arguments: str) -> str:
         # Git may name the address with the user, who may be a token.
         message = _USER.sub("//", said(result)).removeprefix("fatal: ")
         raise LbdartError(
-            f"{commit.package} cannot be fetched from {commit.place}: {message}.",
+            f"{commit.package} cannot be fetched from {commit.display}: {message}.",
             "Check the address, the network, and that git may read it without asking: by ssh-agent, netrc "
             "or a credential helper.",
         )
@@ -130,7 +130,7 @@ def _git(commit: Commit, folder: Path, *arguments: str) -> subprocess.CompletedP
     executable = shutil.which("git")
     if executable is None:
         raise LbdartError(
-            f"git is not installed, and {commit.package} comes from {commit.place}.",
+            f"git is not installed, and {commit.package} comes from {commit.display}.",
             "Install git, or depend on a released version of the package.",
         )
     variables = environment()

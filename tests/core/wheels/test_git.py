@@ -170,7 +170,7 @@ class TestNothingOfTheRepositorysRuns:
         ],
     )
     def test_addresses_that_are_none(self, url: str, tmp_path: Path) -> None:
-        with pytest.raises(LbdartError, match=r"^lib comes from .*which is no address that git is asked"):
+        with pytest.raises(LbdartError, match=r"^lib comes from .*which git is not asked"):
             Commit("lib", url.format(mark=tmp_path / "mark"), "a" * 40)
 
     def test_an_address_that_cannot_be_read(self) -> None:
