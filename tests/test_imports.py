@@ -142,6 +142,19 @@ def test_what_builds_a_project_is_not_loaded_before_one_is_built() -> None:
     assert modules.isdisjoint({"build", "pyproject_hooks", "venv"})
 
 
+def test_a_tool_loads_no_container_and_no_boto3() -> None:
+    modules = loaded("import lbdart_cdk.tools.uv")
+    assert "lbdart_cdk.core.wheels.container" not in modules
+    assert "lbdart_cdk.core.layer.container_builder" not in modules
+    assert {top(name) for name in modules}.isdisjoint({"boto3", "botocore", "requests"})
+
+
+def test_values_that_an_app_needs_load_no_more_than_themselves() -> None:
+    for name in ("Credentials", "BuildContainer", "LbdartError"):
+        modules = {top(module) for module in loaded(f"from lbdart_cdk import {name}")}
+        assert modules.isdisjoint({*CDK, "boto3", "botocore", "requests"}), name
+
+
 def test_the_constructs_are_there_by_name() -> None:
     assert set(lbdart_cdk.__all__) <= set(dir(lbdart_cdk))
     with pytest.raises(AttributeError, match="has no attribute 'LambdaThing'"):
