@@ -13,7 +13,7 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-with atheris.instrument_imports(include=["lbdart_cdk.core.archive", "lbdart_cdk.core.wheel", "zipfile"]):
+with atheris.instrument_imports(include=["lbdart_cdk.core.archive", "lbdart_cdk.core.wheels", "zipfile"]):
     from lbdart_cdk.core.archive.writer import write_zip
     from lbdart_cdk.core.errors import LbdartError
     from lbdart_cdk.core.packing.merge import Bundle, merge
