@@ -32,8 +32,8 @@ check: setup
 	mypy
 	python -m pytest -q tests/test_imports.py
 
-test: setup
-	python -m pytest
+test: setup ## ARGS=tests/core WORKERS=2
+	python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup $(ARGS)
 
 oldest: setup ## the constructs with the oldest dependencies that pyproject.toml admits
 	uv venv --quiet --clear --python $(BIN)/python build/oldest
@@ -49,6 +49,7 @@ fuzz: setup ## SECONDS=60
 
 faults: setup ## ROUNDS=300
 	python -m tests.faults.build --rounds $(or $(ROUNDS),300)
+	python -m tests.runtime.faults
 
 bench: setup
 	python -m bench

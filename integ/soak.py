@@ -14,7 +14,6 @@ import json
 import os
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -237,14 +236,14 @@ def _build(key: str) -> int:
     return int(key, 16)
 
 
-def _temporary_files() -> int:
-    return len(list(Path(tempfile.gettempdir()).glob("lbdart-*")))
+def _temporary_files(aws: LocalAws) -> int:
+    return len(list(aws.temporary.iterdir()))
 
 
 def soak(aws: LocalAws, deployments: int, seed: int) -> Report:
     """Deploy so often to an account that has no soak yet; the same seed gives the same order of events."""
     run = _Soak(aws, seed)
-    files, memory = _temporary_files(), 0
+    files, memory = _temporary_files(aws), 0
     for number in range(deployments):
         keep = run.random.choice((None, 2, 3, 5))
         faulty = bool(number) and run.random.random() < 0.5
@@ -259,7 +258,7 @@ def soak(aws: LocalAws, deployments: int, seed: int) -> Report:
     versions, folders = run.versions(), run.folders()
     run.report.versions, run.report.folders = len(versions), len(folders)
     run.report.lost += sum(folders.get(number) != key for number, key in versions.items())
-    run.report.file_growth = _temporary_files() - files
+    run.report.file_growth = _temporary_files(aws) - files
     return run.report
 
 

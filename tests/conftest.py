@@ -30,8 +30,10 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "UV_PYTHON_DOWNLOADS": "never",
         # Whatever a test forgets to keep elsewhere is made here, and not in the user's cache.
         CACHE_VARIABLE: str(tmp_path_factory.mktemp("cache")),
-        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
-        "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+        # CDK's own checks of templates take seconds to load: the process of the tests has them, children not.
+        "CDK_VALIDATION": "false",
+        # What git and others say is quoted, in English in whatever locale.
+        "LANGUAGE": "en",
     }
 
 
@@ -46,6 +48,7 @@ def _surround(patch: pytest.MonkeyPatch, surroundings: dict[str, str]) -> None:
 @pytest.fixture(autouse=True)
 def _hermetic(surroundings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     _surround(monkeypatch, surroundings)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a construct that fails puts another in its place
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from aws_cdk import aws_kms as kms
 from moto import mock_aws
 
 import lbdart_cdk
-from lbdart_cdk.core import api
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.exclusion import DEFAULT_EXCLUDE
 from tests.support.apps import template_of
@@ -217,35 +216,31 @@ def test_the_programs_without_cdk_print_what_is_shown(
         assert {"lambda/orders/layer/000001/uv.lock", "lambda/shared/layer/000001/uv.lock"} <= set(keys)
 
 
-@pytest.mark.parametrize("construct", lbdart_cdk.__all__)
-def test_table_of_props_is_the_signature(construct: str) -> None:
-    documented = dict(table(construct))
-    signature = parameters(construct)
-    assert list(documented) == list(signature)
-    for name, text in documented.items():
-        default = signature[name].default
-        if text in WORDS:
-            assert default in WORDS[text], name
-        elif re.fullmatch(r"`[^`]+`", text):
-            assert default == ast.literal_eval(text.strip("`")), name
-        elif text.startswith("as above"):
-            assert default == parameters("LambdaLayerArtifact")[name].default, name
-        else:
-            assert default is None, name  # described, and chosen when the construct is made
+def test_tables_of_props_are_the_signatures() -> None:
+    for construct in lbdart_cdk.__all__:
+        documented = dict(table(construct))
+        signature = parameters(construct)
+        assert list(documented) == list(signature), construct
+        for name, text in documented.items():
+            default = signature[name].default
+            if text in WORDS:
+                assert default in WORDS[text], (construct, name)
+            elif re.fullmatch(r"`[^`]+`", text):
+                assert default == ast.literal_eval(text.strip("`")), (construct, name)
+            elif text.startswith("as above"):
+                assert default == parameters("LambdaLayerArtifact")[name].default, (construct, name)
+            else:
+                assert default is None, (construct, name)  # described, and chosen when it is made
 
 
-@pytest.mark.parametrize("construct", lbdart_cdk.__all__)
-def test_every_prop_has_a_docstring(construct: str) -> None:
-    documentation = inspect.getdoc(getattr(lbdart_cdk, construct).__init__) or ""
-    assert re.findall(r"^:param (\w+):", documentation, re.MULTILINE) == list(parameters(construct))
+def test_every_prop_has_a_docstring() -> None:
+    for construct in lbdart_cdk.__all__:
+        documentation = inspect.getdoc(getattr(lbdart_cdk, construct).__init__) or ""
+        named = re.findall(r"^:param (\w+):", documentation, re.MULTILINE)
+        assert named == list(parameters(construct)), construct
 
 
 def test_list_of_what_is_left_out_is_the_default() -> None:
     paragraph = README.split("By default a layer leaves out")[1].split("\n\n")[0]
     listed = re.split(r"[,\s]+", paragraph.split(":")[1].split(".")[0].strip())
     assert sorted(listed) == sorted(DEFAULT_EXCLUDE)
-
-
-@pytest.mark.parametrize("name", api.__all__)
-def test_public_name_imports(name: str) -> None:
-    assert getattr(api, name) is not None

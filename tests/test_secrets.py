@@ -174,8 +174,12 @@ def test_the_search_finds_what_it_looks_for(tmp_path: Path, private: PrivateInde
     run = Run(tmp_path, private)
     for name, content in (("plain", PASSWORD), ("encoded", SECRETS[1]), ("base64", SECRETS[-1])):
         (tmp_path / name).write_text(content)
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()", "m4rked"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
+    command = [sys.executable, "-c", "input(print(flush=True))", "m4rked"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # its command line cannot be read before it has begun
         run.seen |= command_lines(process.pid)
         process.kill()
     assert {leak.rpartition("/")[2] for leak in run.leaks()} == {"plain", "encoded", "base64", "seen.txt"}

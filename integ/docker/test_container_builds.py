@@ -42,7 +42,8 @@ from tests.support.poetry import package, poetry_lock
 from tests.support.projects import files_in, index_table, kept_in, make_project, uv_lock
 from tests.support.wheels import make_wheel, names_in, sha256
 
-pytestmark = pytest.mark.docker
+#: One engine, and each test sees to it that it leaves no container: they take turns.
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 USER, PASSWORD = "ci@team", "m4rked/p:ss w%rd"
 #: As they are, in part, percent-encoded in part, and in base64.

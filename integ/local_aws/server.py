@@ -65,6 +65,8 @@ class LocalAws:
         self.calls = Calls()
         #: Failures to come.
         self.faults = Faults()
+        #: What functions have for ``/tmp``, while it runs.
+        self.temporary: Path
 
     def __enter__(self) -> LocalAws:
         if not self._running.acquire(blocking=False):
@@ -124,6 +126,8 @@ class LocalAws:
         self._exits.callback(shutil.rmtree, directory, ignore_errors=True)
         for name in ("config", "credentials"):
             (directory / name).touch()
+        self.temporary = directory / "tmp"
+        self.temporary.mkdir()
         self._directory = directory
         self._exits.enter_context(moto_seams.replaced_models())
         moto = moto_seams.moto_application()
@@ -138,8 +142,9 @@ class LocalAws:
         self._exits.callback(server.shutdown)
         stopping = threading.Event()
         mailbox = Mailbox()
+        variables = {**self._common_environment(), "TMPDIR": str(self.temporary)}
         self._executor = Executor(
-            directory / "functions", self._common_environment(), self._retry_seconds, moto_seams.write_log
+            directory / "functions", variables, self._retry_seconds, moto_seams.write_log
         )
         self._exits.callback(self._executor.stop)
         custom = CustomResource(

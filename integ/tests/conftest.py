@@ -1,4 +1,4 @@
-"""Fixtures around one local AWS for the whole session."""
+"""Fixtures around one local AWS for all tests of this folder that run in one process."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def local_aws() -> Iterator[LocalAws]:
-    """The local AWS. Tests share the account, so they take fresh names."""
+    """The local AWS. Tests share the account, so they take fresh names.
+
+    It ends with this folder: moto's state belongs to the process, and other tests begin with it anew.
+    """
     with LocalAws(service_timeout_cap=20.0) as aws:
         yield aws
 
@@ -95,7 +98,7 @@ def project(locked_project: Project, cache: Path, tmp_path: Path) -> Project:
     return locked_project.copy(tmp_path / "orders")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _bootstrapped(local_aws: LocalAws) -> None:
     bootstrap(local_aws)
 

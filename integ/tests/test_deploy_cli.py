@@ -75,7 +75,9 @@ class Cdk:
         self.aws = aws
         self.folder = folder
         self.stack = stack
-        self.environment = {**os.environ, **aws.environment(), "PYTHONPATH": str(ROOT)}
+        # CDK's own checks of templates take seconds to load, in each process anew.
+        checks = {"CDK_VALIDATION": "false"}
+        self.environment = {**os.environ, **aws.environment(), **checks, "PYTHONPATH": str(ROOT)}
         folder.joinpath("cdk.json").write_text(json.dumps({"app": f"{shlex.quote(sys.executable)} {app}"}))
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -133,6 +135,12 @@ def without_uv(folder: Path) -> dict[str, str]:
     return {"PATH": str(tools), "PYTHONPATH": os.pathsep.join((str(folder / "hidden"), str(ROOT)))}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _cdk_bootstrapped(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cdk = Cdk(local_aws, tmp_path_factory.mktemp("bootstrap"), "app.py", "none")
+    cdk("bootstrap", "aws://123456789012/us-east-1", "--app", "")
+
+
 def source_keys(text: str) -> set[str]:
     """The literal keys of source zips in what a command printed."""
     return set(re.findall(r"orders/source/1\.2\.0/[0-9a-f]{64}/source\.zip", text))
@@ -148,7 +156,6 @@ def test_life_of_a_stack(aws: LocalAws, name: str, project: Project, cache: Path
     assert not cache.exists()
 
     # The template shows the code's hash.
-    cdk("bootstrap", "aws://123456789012/us-east-1")
     (first_key,) = source_keys(cdk("synth"))
 
     # First deployment.
@@ -204,7 +211,6 @@ def test_functions_of_another_stack_follow_the_layer_and_the_code(
     (tmp_path / "app.py").write_text(APP_OF_TWO_STACKS.format(stack=name))
     cdk = Cdk(aws, tmp_path, "app.py", name)
     deploy = ("deploy", "--all", "--require-approval", "never")
-    cdk("bootstrap", "aws://123456789012/us-east-1")
     for version, said in (("1.0", "one"), ("2.0", "one"), ("2.0", "two")):
         project.depend_on(version)
         project.say(said)
@@ -219,7 +225,6 @@ def test_example_runs_its_numpy_and_pydantic(aws: LocalAws, tmp_path: Path) -> N
     cdk = Cdk(aws, tmp_path, "-m example.app", "Orders")
     cdk.environment["PYTHONPATH"] = os.pathsep.join((str(tmp_path), str(ROOT)))
     assert (example / "orders" / "uv.lock").is_file(), "run make setup"
-    cdk("bootstrap", "aws://123456789012/us-east-1")
     cdk("deploy", "--require-approval", "never")
     items = [
         {"sku": "tea", "quantity": 3, "unit_price": 4.5},

@@ -259,7 +259,8 @@ def test_failed_create_gets_a_delete_with_its_physical_id(stack: Stack) -> None:
 def test_no_response_is_a_failure_and_delete_follows(stack: Stack, kind: str) -> None:
     stack.create(with_handler())
     function = stack.physical("Fn")
-    template = with_handler(Thing={kind: ["Create"], "ServiceTimeout": 1})
+    # Who crashes is not waited for, but tried again, which takes as long as processes take to start.
+    template = with_handler(Thing={kind: ["Create"], **({"ServiceTimeout": 1} if kind == "Silent" else {})})
     assert stack.update(template) == "UPDATE_ROLLBACK_COMPLETE"
     assert NO_RESPONSE.split("{")[0] in stack.reasons()
     *creates, delete = stack.requests(function)
@@ -596,12 +597,11 @@ def test_change_set_shows_then_deploys(stack: Stack) -> None:
 
 
 def test_boto3_waiters_are_done_at_once(stack: Stack) -> None:
-    started = time.monotonic()
+    at_once = {"Delay": 0, "MaxAttempts": 1}
     stack.client.create_stack(StackName=stack.name, TemplateBody=json.dumps(with_handler(Thing={})))
-    stack.client.get_waiter("stack_create_complete").wait(StackName=stack.name)
+    stack.client.get_waiter("stack_create_complete").wait(StackName=stack.name, WaiterConfig=at_once)
     stack.client.delete_stack(StackName=stack.name)
-    stack.client.get_waiter("stack_delete_complete").wait(StackName=stack.name)
-    assert time.monotonic() - started < 5
+    stack.client.get_waiter("stack_delete_complete").wait(StackName=stack.name, WaiterConfig=at_once)
 
 
 def test_stacks_deploy_in_parallel(aws: LocalAws, name: str) -> None:

@@ -93,27 +93,24 @@ MEMBERS = {
 VALUES = ("S3MetadataKeyEnum", "LayerBuildToolEnum", "ZFILL", "default_ignore_package_list")
 
 
-@pytest.mark.parametrize("name", sorted({*CALLABLES, *MEMBERS, *VALUES}))
-def test_a_public_name_is_exported(name: str) -> None:
-    assert name in api.__all__
-    assert getattr(api, name) is not None
+def test_public_names_are_exported() -> None:
+    assert {*CALLABLES, *MEMBERS, *VALUES} - {*api.__all__} == set()
+    assert [name for name in api.__all__ if getattr(api, name) is None] == []
 
 
-@pytest.mark.parametrize("name", CALLABLES)
-def test_its_parameters_are_these(name: str) -> None:
-    parameters = inspect.signature(getattr(api, name)).parameters
-    by_position, by_name = CALLABLES[name]
-    either = [each.name for each in parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
-    assert either == by_position.split()
-    assert set(by_name.split()) <= {
-        each.name for each in parameters.values() if each.kind is each.KEYWORD_ONLY
-    }
+def test_their_parameters_are_these() -> None:
+    for name, (by_position, by_name) in CALLABLES.items():
+        parameters = inspect.signature(getattr(api, name)).parameters
+        either = [each.name for each in parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
+        assert either == by_position.split(), name
+        named = {each.name for each in parameters.values() if each.kind is each.KEYWORD_ONLY}
+        assert set(by_name.split()) - named == set(), name
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_its_members_are_these(name: str) -> None:
-    known = {*dir(getattr(api, name)), *getattr(api, name).__annotations__}
-    assert set(MEMBERS[name].split()) <= known
+def test_their_members_are_these() -> None:
+    for name, members in MEMBERS.items():
+        known = {*dir(getattr(api, name)), *getattr(api, name).__annotations__}
+        assert set(members.split()) - known == set(), name
 
 
 def test_the_constructs_are_the_packages_names() -> None:
@@ -138,11 +135,9 @@ def test_each_tool_has_its_builders(name: str) -> None:
     assert getattr(lbdart_cdk.tools, contained.__name__) is contained
 
 
-@pytest.mark.parametrize(
-    "name", ["CondaLambdaLayerLocalBuilder", "UvLambdaLayerBuilder", "uvs", "__wrapped__"]
-)
-def test_a_tool_that_is_none_has_no_builder(name: str) -> None:
-    assert not hasattr(lbdart_cdk.tools, name)
+def test_a_tool_that_is_none_has_no_builder() -> None:
+    for name in ("CondaLambdaLayerLocalBuilder", "UvLambdaLayerBuilder", "uvs", "__wrapped__"):
+        assert not hasattr(lbdart_cdk.tools, name), name
 
 
 def test_values_that_others_read() -> None:

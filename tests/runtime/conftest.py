@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
+from moto.s3.models import s3_backends
 
 from lbdart_cdk.core.artifacts.records import pack_records
 from lbdart_cdk.core.publishing import publish as publish_module
@@ -122,6 +123,10 @@ class World:
     def close(self) -> None:
         for client, event, hook in self.hooks:
             client.meta.events.unregister(event, hook)
+
+    def empty(self) -> None:
+        """Forget all artifacts: moto copies everything in a bucket whenever its versions are listed."""
+        s3_backends["123456789012"]["aws"].buckets["artifacts"].keys.clear()
 
     def asset(self, content: bytes, suffix: str) -> str:
         """Key of an asset that ``cdk deploy`` uploaded, once, named by its content."""

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,11 @@ def root(tmp_path: Path, packages: dict[str, Path]) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _default_index(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def _default_index(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.url}/simple/")
     _index._configured.cache_clear()
+    yield
+    _index._configured.cache_clear()  # one of the tests writes a configuration file
 
 
 def write(root: Path, *lines: str, name: str = "requirements.txt") -> Path:

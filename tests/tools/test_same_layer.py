@@ -173,22 +173,23 @@ def test_every_tool_is_here() -> None:
     assert LOCKED_WITH.keys() == tools().keys()
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-def test_the_same_packages_give_the_same_layer(scene: Scene, tmp_path: Path, target: Target) -> None:
-    layers, keys, names = set(), set(), set()
+def test_the_same_packages_give_the_same_layer(scene: Scene, tmp_path: Path) -> None:
+    layers: dict[Target, set[bytes]] = {target: set() for target in TARGETS}
+    keys, names = set(), set()
     for name, made in LOCKED_WITH.items():
         root = project(tmp_path / name / "orders", scene)
         made(root, scene)
         found, tool = find_project(root)
         assert tool.name == name
-        artifact = LayerArtifact(found, tool, target, Options(), (), Store(tmp_path / name / "store"))
-        content, comment = artifact.build().read_bytes(), comment_of_file(artifact.build())
-        assert comment.startswith(f"lbdart:1 build_key={artifact.build_key} ".encode())
-        layers.add(content.removesuffix(comment))
-        names |= {one.split("/")[1] for one in names_in(artifact.build())}
-        keys.add(artifact.build_key)
-    assert len(layers) == 1
-    assert len(keys) == len(LOCKED_WITH)
+        for target in TARGETS:
+            artifact = LayerArtifact(found, tool, target, Options(), (), Store(tmp_path / name / "store"))
+            content, comment = artifact.build().read_bytes(), comment_of_file(artifact.build())
+            assert comment.startswith(f"lbdart:1 build_key={artifact.build_key} ".encode())
+            layers[target].add(content.removesuffix(comment))
+            names |= {one.split("/")[1] for one in names_in(artifact.build())}
+            keys.add(artifact.build_key)
+    assert [len(of_target) for of_target in layers.values()] == [1] * len(TARGETS)
+    assert len(keys) == len(LOCKED_WITH) * len(TARGETS)
     assert {name for name in names if not name.endswith(".dist-info")} == {
         "alpha",
         "beta",

@@ -94,6 +94,7 @@ def go_offline(patch: pytest.MonkeyPatch, home: Path) -> None:
             patch.delenv(name)
     for name, value in {
         "XDG_CONFIG_HOME": str(home / "config"),
+        "PIP_CONFIG_FILE": os.devnull,
         "UV_OFFLINE": "1",
         "UV_CACHE_DIR": str(home / "uv"),
         "UV_PYTHON": sys.executable,
