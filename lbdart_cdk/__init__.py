@@ -1,6 +1,6 @@
 """Ship Python code to AWS Lambda with AWS CDK: dependencies as a layer from the lock, code as a hashed zip.
 
-Each name is imported when it is first used: ``import lbdart_cdk.core`` starts no Node, and
+Names are imported on first use, so ``import lbdart_cdk.core`` does not start Node, and
 ``from lbdart_cdk import Credentials`` imports neither CDK nor boto3.
 """
 

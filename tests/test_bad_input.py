@@ -581,12 +581,12 @@ MISTAKES = [
         r"The layer's license has 513 characters", r"Give an SPDX identifier",
     ),
     Mistake(
-        "an empty prefix", BOTH, props(prefix="/"), r"The prefix '/' is empty", r"Name a prefix",
+        "an empty prefix", BOTH, props(prefix="/"), r"The prefix '/' is empty", r"Pass a prefix",
     ),
     Mistake(
         "a project whose name has no letter of a key", SOURCE,
         lambda scene: scene.edit("pyproject.toml", lambda text: text.replace('"orders"', '"日本"', 1)),
-        r"The project has no name that could be the prefix of its artifacts\.", r"Give it one in pyproj",
+        r"The project has no name to use as the key prefix of its artifacts\.", r"Set a name in pyproj",
     ),
     Mistake(
         "a number of versions that keeps nothing", LAYER, props(keep_versions=0),
@@ -595,11 +595,11 @@ MISTAKES = [
     ),
     Mistake(
         "a removal policy that versions cannot have", BOTH, props(removal_policy=RemovalPolicy.SNAPSHOT),
-        r"The removal policy SNAPSHOT means nothing", r"Use RemovalPolicy\.RETAIN or",
+        r"The removal policy SNAPSHOT does not apply", r"Use RemovalPolicy\.RETAIN or",
     ),
     Mistake(
         "a removal policy as a text", BOTH, props(removal_policy="DESTROY"),
-        r"The removal policy 'DESTROY' means nothing", r"Use RemovalPolicy\.RETAIN or",
+        r"The removal policy 'DESTROY' does not apply", r"Use RemovalPolicy\.RETAIN or",
     ),
 ]  # fmt: skip
 
@@ -683,8 +683,8 @@ def test_a_stack_has_one_publisher_and_it_comes_first(scene: Scene, tmp_path: Pa
         ArtifactPublisher(stack)
     with pytest.raises(LbdartError) as caught:
         ArtifactPublisher(stack)
-    assert caught.value.problem == "The stack Shop has its ArtifactPublisher already."
-    assert caught.value.remedy == "Make one for each stack, before the first artifact in it."
+    assert caught.value.problem == "The stack Shop already has an ArtifactPublisher."
+    assert caught.value.remedy == "Create one for each stack, before its first artifact."
     assert caught.value.__notes__ == ["[at Shop]"]
 
 

@@ -1,4 +1,4 @@
 """Props of CDK apps come in; staged assets and custom resources go out.
 
-The only code that imports ``aws_cdk``.
+Only this folder imports ``aws_cdk``.
 """

@@ -1,9 +1,9 @@
-"""What cdk-nag finds in the resources that artifacts bring, and why it has to be so.
+"""Suppressions for what cdk-nag reports about the artifacts' resources, each with its reason.
 
-Who runs cdk-nag over an app should not have to answer for resources that they did not write. cdk-nag 2 reads
-the answers from a resource's CloudFormation metadata. cdk-nag 3 reads the acknowledgements of CDK's
-``Validations``, each of which names one finding to the letter; those on permissions contain the ARN as it
-stands in the template, which is known at synth only.
+The people who run cdk-nag over an app did not write these resources, so the library gives the reasons.
+cdk-nag 2 reads them from a resource's CloudFormation metadata. cdk-nag 3 reads the acknowledgements of CDK's
+``Validations``. Each acknowledgement names one finding exactly. A finding about a permission contains the ARN
+as the template has it, which is known only at synth.
 """
 
 from __future__ import annotations
@@ -23,37 +23,40 @@ _IAM5: Final = "AwsSolutions-IAM5"
 
 
 def suppress(resource: CfnResource, rule: str, reason: str) -> None:
-    """Suppress a finding in one resource; a rule such as ``AwsSolutions-S1``."""
-    _note_in(resource, rule, reason)
+    """Suppress a rule of cdk-nag in one resource.
+
+    :param rule: the rule's id, such as ``AwsSolutions-S1``.
+    """
+    _add_metadata(resource, rule, reason)
     _acknowledge(resource, {rule: reason})
 
 
 @jsii.implements(IValidation)
 class WildcardSuppressions:
-    """Suppresses findings in the wildcards of our permissions, and in no others of the same role."""
+    """Suppresses findings about the wildcards in this library's permissions, but in no others of a role."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
-        self._arns: dict[int, tuple[IConstruct, list[str]]] = {}  # by the scope's identity
+        self._arns: dict[int, tuple[IConstruct, list[str]]] = {}  # by id(scope)
 
     def note_in(self, policy: iam.Policy) -> None:
-        """Say in the template why the policy has wildcards."""
-        _note_in(policy.node.default_child, _IAM5, self._reason)
+        """Put the reason for the wildcards into the policy's metadata."""
+        _add_metadata(policy.node.default_child, _IAM5, self._reason)
 
     def add(self, scope: IConstruct, arns: Iterable[str]) -> None:
-        """Note ARNs of statements that went to a policy in a scope."""
+        """Add the ARNs of statements in a policy of ``scope``."""
         self._arns.setdefault(id(scope), (scope, []))[1].extend(arn for arn in arns if "*" in arn)
 
     @jsii.member(jsii_name="validate")
     def validate(self) -> list[str]:
-        """Acknowledge; CDK calls this when references are resolved and before it runs cdk-nag."""
+        """Acknowledge the findings; CDK calls this after it resolves references and before cdk-nag runs."""
         for scope, arns in self._arns.values():
             resolved = Stack.of(scope).resolve(arns)
-            _acknowledge(scope, {f"{_IAM5}[Resource::{_flat(arn)}]": self._reason for arn in resolved})
+            _acknowledge(scope, {f"{_IAM5}[Resource::{_arn_text(arn)}]": self._reason for arn in resolved})
         return []
 
 
-def _note_in(resource: IConstruct | None, rule: str, reason: str) -> None:
+def _add_metadata(resource: IConstruct | None, rule: str, reason: str) -> None:
     assert isinstance(resource, CfnResource)
     resource.add_metadata("cdk_nag", {"rules_to_suppress": [{"id": rule, "reason": reason}]})
 
@@ -66,24 +69,24 @@ def _acknowledge(construct: IConstruct, reasons: dict[str, str]) -> None:
             *(Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items())
         )
     except RuntimeError as error:
-        # aws-cdk-lib before 2.269 takes no "::", which ARNs have; only cdk-nag 3 misses these answers.
+        # aws-cdk-lib before 2.269 refuses the "::" of an ARN. Only cdk-nag 3 misses these acknowledgements.
         if "InvalidValidationId" not in str(error):
             raise
 
 
-def _flat(value: Any) -> str:
-    """Write an ARN of a template as cdk-nag names it in its findings."""
+def _arn_text(value: Any) -> str:
+    """Return a template's ARN as cdk-nag writes it in its findings."""
     match value:
         case str():
-            flat = value.replace("${", "<").replace("}", ">")
+            text = value.replace("${", "<").replace("}", ">")
         case {"Fn::Join": [delimiter, parts]}:
-            flat = str(delimiter).join(map(_flat, parts))
+            text = str(delimiter).join(map(_arn_text, parts))
         case {"Fn::GetAtt": [resource, attribute]}:
-            flat = f"<{_flat(resource)}.{_flat(attribute)}>"
+            text = f"<{_arn_text(resource)}.{_arn_text(attribute)}>"
         case {"Ref": name}:
-            flat = f"<{_flat(name)}>"
+            text = f"<{_arn_text(name)}>"
         case {"Fn::Sub": inner} | {"Fn::ImportValue": inner}:
-            flat = _flat(inner)
+            text = _arn_text(inner)
         case _:
-            flat = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return flat
+            text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text

@@ -1,4 +1,4 @@
-"""How a user's mistake ends an app: with its two sentences, not with a traceback."""
+"""Ends an app with the message about a user's mistake, without a traceback."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from ..core.errors import LbdartError
 
 @contextmanager
 def errors_at(construct: IConstruct, *ids: str) -> Iterator[None]:
-    """Let an :class:`LbdartError` end the app without a traceback; it says where.
+    """Add a construct's path to an :class:`LbdartError`, and let it end the app without a traceback.
 
-    ``ids`` lead from ``construct`` to one below it that is not made yet.
+    :param ids: the path from ``construct`` to a construct below it that does not exist yet.
     """
     try:
         yield
     except LbdartError as error:
         error.add_note(f"[at {'/'.join([construct.node.path, *ids])}]")
-        _install()
+        _install_hook()
         raise
 
 
-def _install() -> None:
-    """Print an uncaught LbdartError as its message; every other exception goes where it went before."""
-    before = sys.excepthook
-    if getattr(before, "prints_lbdart_errors", False):
+def _install_hook() -> None:
+    """Print an uncaught LbdartError as its message; leave other exceptions to the previous hook."""
+    previous = sys.excepthook
+    if getattr(previous, "prints_lbdart_errors", False):
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, LbdartError):
             print(f"Error: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         else:
-            before(kind, error, trace)
+            previous(kind, error, trace)
 
     hook.prints_lbdart_errors = True  # type: ignore[attr-defined]
     sys.excepthook = hook

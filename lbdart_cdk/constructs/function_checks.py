@@ -1,8 +1,8 @@
-"""What only a whole function shows: its size with all its layers, and whether it fits their architecture.
+"""Checks whole functions: their size with all their layers, and whether the architectures agree.
 
-One check for each stage, at the end of its synthesis: it takes the functions from the construct tree in one
-call, and the template's own words for their layers in one call a stack, whatever constructs declare them.
-More is asked of a function that uses one of ours, and nothing when there is nothing to check.
+Each stage has one check, at the end of its synthesis. It reads the functions from the construct tree in one
+call. It reads their layers as the template has them, in one call for each stack, whatever constructs declare
+them. It asks more only about functions that use an artifact, and nothing when there is nothing to check.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from ..core.native.scan import NativeScan
 from ..core.packing.merge import is_too_large, refuse_too_large
 from ..core.project.target import Target
 
-#: What CDK and CloudFormation take for a function that names no architecture.
+#: The architecture that CDK and CloudFormation use when a function names none.
 _DEFAULT_ARCHITECTURE: Final = "x86_64"
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLayer:
-    """A layer of this app; ``arn`` is a token."""
+    """A layer of this app.
+
+    :param arn: the ARN of its version, a token.
+    """
 
     construct: IConstruct
     stack: Stack
@@ -43,7 +46,11 @@ class KnownLayer:
 
 @dataclass(frozen=True, slots=True)
 class KnownSource:
-    """Code of this app, at ``key``; ``target`` is what it was checked for already, if it was."""
+    """The code of a source artifact of this app.
+
+    :param key: the zip's key in its bucket.
+    :param target: the target that the code is already checked for; None when it is not checked.
+    """
 
     key: str
     project: str
@@ -52,14 +59,14 @@ class KnownSource:
 
 
 def warn(scope: IConstruct, warnings: Sequence[BuildWarning]) -> None:
-    """Add warnings to a construct, each to be acknowledged by its id."""
-    for warned in warnings:
-        Annotations.of(scope).add_warning_v2(warned.id, warned.text)
+    """Add warnings to a construct; an app can acknowledge each by its id."""
+    for warning in warnings:
+        Annotations.of(scope).add_warning_v2(warning.id, warning.text)
 
 
 @jsii.implements(IValidation)
 class FunctionChecks:
-    """Knows the artifacts of a stage, and looks at its functions when the stage is synthesised."""
+    """Knows the artifacts of a stage, and checks its functions when the stage is synthesised."""
 
     _of_stage: Final[WeakKeyDictionary[Stage, FunctionChecks]] = WeakKeyDictionary()
 
@@ -85,7 +92,7 @@ class FunctionChecks:
         self._sources[source.key] = source
 
     def validate(self) -> list[str]:
-        """Add errors and warnings to the functions; CDK calls it before it writes the templates."""
+        """Add errors and warnings to the functions; CDK calls this before it writes the templates."""
         if not self._layers and not self._sources_matter_beside(0):
             return []
         constructs = self._stage.node.find_all()
@@ -101,15 +108,17 @@ class FunctionChecks:
         return []
 
     def _check(self, stack: Stack, functions: Sequence[lambda_.CfnFunction]) -> None:
-        # A layer's ARN is known by what it resolves to in the function's stack. The stack's own layers come
-        # last: what resolves to a name of this stack is one of its own.
+        # A layer is recognised by what its ARN resolves to in the function's stack. The stack's own layers
+        # come last and win: an ARN that resolves to a name of this stack belongs to a layer of this stack.
         known = sorted(self._layers, key=lambda layer: layer.stack is stack)
         arns = [layer.arn for layer in known]
-        resolved = stack.resolve({"known": arns, "layers": [{"of": one.layers} for one in functions]})
+        resolved = stack.resolve(
+            {"known": arns, "layers": [{"of": function.layers} for function in functions]}
+        )
         layers = {_text(arn): layer for arn, layer in zip(resolved.get("known", ()), known, strict=True)}
         sources_matter = self._sources_matter_beside(0)
-        for function, listed in zip(functions, resolved["layers"], strict=True):
-            texts = [_text(arn) for arn in _listed(listed.get("of", []))]
+        for function, declared in zip(functions, resolved["layers"], strict=True):
+            texts = [_text(arn) for arn in _as_list(declared.get("of", []))]
             used = [layers[text] for text in texts if text in layers]
             if not used and not sources_matter:
                 continue
@@ -118,8 +127,8 @@ class FunctionChecks:
                 _check_architecture(function, layer, architecture)
             foreign = [layer for layer in used if layer.stack is not stack]
             if foreign:
-                # A reference to another stack stays as it is when the layer changes, and the cdk command line
-                # deploys no stack whose template is the one that was deployed.
+                # A reference to another stack does not change when the layer does, and the cdk command line
+                # skips a stack whose template has not changed. The build keys change the template.
                 function.add_metadata("lbdart:layers", [layer.build_key for layer in foreign])
                 _check_regions(function, stack, foreign)
             source = self._source_of(stack, function, used)
@@ -130,7 +139,7 @@ class FunctionChecks:
     def _source_of(
         self, stack: Stack, function: lambda_.CfnFunction, used: Sequence[KnownLayer]
     ) -> KnownSource | None:
-        # Reading a function's code costs more than all the rest: it is done where it can matter.
+        # Reading a function's code costs more than all the rest, so do it only where it can matter.
         if not self._sources_matter_beside(sum(layer.report.size for layer in used)):
             return None
         code: Any = function.code
@@ -138,7 +147,7 @@ class FunctionChecks:
         return self._sources.get(stack.resolve(key)) if key is not None else None
 
     def _sources_matter_beside(self, size: int) -> bool:
-        """Tell whether code of this app may be wrong in a function whose layers have ``size`` bytes."""
+        """Tell whether this app's code could fail a check in a function whose layers have ``size`` bytes."""
         return any(
             (source.target is None and source.zip.native.files) or is_too_large(size + source.zip.size)
             for source in self._sources.values()
@@ -147,32 +156,33 @@ class FunctionChecks:
 
 def _architecture(stack: Stack, function: lambda_.CfnFunction) -> object:
     """Return the function's architecture as the template has it."""
-    named = function.architectures or [_DEFAULT_ARCHITECTURE]
-    return named[0] if "{Token[" not in named[0] else _listed(stack.resolve(named))[0]
+    declared = function.architectures or [_DEFAULT_ARCHITECTURE]
+    return declared[0] if "{Token[" not in declared[0] else _as_list(stack.resolve(declared))[0]
 
 
 def _check_architecture(function: lambda_.CfnFunction, layer: KnownLayer, architecture: object) -> None:
     if architecture not in ("x86_64", "arm64") or architecture == layer.target.architecture:
-        return  # a parameter's value is known when the stack is deployed
+        return  # a parameter's value is known only when the stack is deployed
     path = layer.construct.node.path
     text = (
-        f"This function runs on {architecture}, and the layer {path} is built for "
+        f"This function runs on {architecture}, but the layer {path} is built for "
         f"{layer.target.architecture}. Give both the same architecture."
     )
     if layer.report.compiled:
         Annotations.of(function).add_error(text)
     else:
-        text += " The layer has nothing compiled, so it may work."
+        text += " The layer has no compiled files, so it may work."
         warn(function, [BuildWarning(f"lbdart_cdk:architecture:{path}", text)])
 
 
 def _check_regions(function: lambda_.CfnFunction, stack: Stack, layers: Sequence[KnownLayer]) -> None:
     for layer in layers:
-        here, there = stack.region, layer.stack.region
-        if here != there and not (Token.is_unresolved(here) or Token.is_unresolved(there)):
+        region, layer_region = stack.region, layer.stack.region
+        if region != layer_region and not (Token.is_unresolved(region) or Token.is_unresolved(layer_region)):
             Annotations.of(function).add_error(
-                f"This function is in {here}, and the layer {layer.construct.node.path} in {there}: Lambda "
-                f"takes layers of the function's Region only. Make a layer in a stack of {here}."
+                f"This function is in {region}, but the layer {layer.construct.node.path} is in "
+                f"{layer_region}, and Lambda accepts only layers of the function's own Region. "
+                f"Create a layer in a stack in {region}."
             )
 
 
@@ -194,7 +204,7 @@ def _check_size(
 
 
 def _check_source(function: lambda_.CfnFunction, source: KnownSource, architecture: object) -> None:
-    """Check code that does not know its target for the target of the function."""
+    """Check code for the function's target, unless it was already checked for a target."""
     if source.target is not None or function.runtime is None:
         return
     try:
@@ -205,18 +215,21 @@ def _check_source(function: lambda_.CfnFunction, source: KnownSource, architectu
 
 
 def source_warnings(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:
-    """Return the warnings about a function's own code; raises :class:`LbdartError` for what cannot load."""
+    """Return the warnings about the compiled files in a function's own code.
+
+    :raises LbdartError: when a file cannot load on the target.
+    """
     if not native.files:
         return ()
     from ..core.native.check import CODE_ROOT, check
 
-    found = check([native], target, CODE_ROOT)
-    found.raise_errors(target)
-    return found.warnings
+    result = check([native], target, CODE_ROOT)
+    result.raise_errors(target)
+    return result.warnings
 
 
-def _listed(resolved: object) -> list[object]:
-    """Return a list as it is, and a function of CloudFormation in the place of one."""
+def _as_list(resolved: object) -> list[object]:
+    """Return a list as it is, and a CloudFormation function as a list of one."""
     return resolved if isinstance(resolved, list) else [resolved]
 
 

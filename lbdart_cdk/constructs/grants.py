@@ -1,7 +1,6 @@
-"""What the handler's role may do: noted by each artifact, and put into the role's policy at synthesis.
+"""Collects the permissions that artifacts need, and adds them to the handler's role at synthesis.
 
-A few statements for all artifacts together instead of some for each: a call into CDK takes about half a
-millisecond.
+All artifacts share a few statements, because each call into CDK takes about half a millisecond.
 """
 
 from __future__ import annotations
@@ -15,49 +14,50 @@ from aws_cdk import Aspects, IAspect, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
-#: Resources of one statement: CDK splits a policy that grew too long between statements, never within one.
+#: Resources in one statement: CDK splits a policy that is too long between statements, never within one.
 _BATCH: Final = 20
-#: Before the role's own aspect, which splits the policy (AspectPriority.MUTATING is 200).
+#: Runs before the role's own aspect, which splits the policy (AspectPriority.MUTATING is 200).
 _PRIORITY: Final = 100
 
 
 @jsii.implements(IAspect)
 class Grants:
-    """Statements for ``role`` that wait for the aspects of ``scope`` to be invoked.
+    """Statements for ``role``, added to its policy when CDK invokes the aspects of ``scope``.
 
-    ``scope`` has no other construct in it and is made before the role, so that it is visited once, and first.
+    :param scope: a construct without children, created before the role: CDK visits it once, and first.
     """
 
     def __init__(self, scope: Construct, role: iam.IRole) -> None:
         self._role = role
         self._stack = Stack.of(scope)
-        self._waiting: dict[tuple[str, ...], list[str]] = {}
+        self._pending: dict[tuple[str, ...], list[str]] = {}
         self._visited = False
         Aspects.of(scope).add(self, priority=_PRIORITY)
 
     def allow(self, actions: Sequence[str], resource: str) -> None:
-        """Let the role do ``actions`` to what has the ARN ``resource``."""
-        self._waiting.setdefault(tuple(actions), []).append(resource)
+        """Allow the role ``actions`` on the ARN ``resource``."""
+        self._pending.setdefault(tuple(actions), []).append(resource)
         if self._visited:
-            self._put()
+            self._add_statements()
 
     def visit(self, _node: IConstruct) -> None:
-        """Put the statements into the role's policy."""
+        """Add the statements to the role's policy."""
         self._visited = True
-        self._put()
+        self._add_statements()
 
-    def _put(self) -> None:
-        for actions, resources in self._waiting.items():
-            distinct = self._distinct(resources)
-            for start in range(0, len(distinct), _BATCH):
-                self._role.add_to_principal_policy(statement(actions, distinct[start : start + _BATCH]))
-        self._waiting.clear()
+    def _add_statements(self) -> None:
+        for actions, resources in self._pending.items():
+            unique = self._without_duplicates(resources)
+            for start in range(0, len(unique), _BATCH):
+                self._role.add_to_principal_policy(statement(actions, unique[start : start + _BATCH]))
+        self._pending.clear()
 
-    def _distinct(self, resources: Sequence[str]) -> list[str]:
-        """Return the resources in their order, one of those that differ only in their tokens."""
+    def _without_duplicates(self, resources: Sequence[str]) -> list[str]:
+        """Return the resources in their order, without those whose tokens resolve to the same value."""
         resolved = self._stack.resolve(list(resources))
         by_value = {
-            json.dumps(value, sort_keys=True): one for value, one in zip(resolved, resources, strict=True)
+            json.dumps(value, sort_keys=True): resource
+            for value, resource in zip(resolved, resources, strict=True)
         }
         return list(by_value.values())
 
@@ -65,5 +65,5 @@ class Grants:
 def statement(
     actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, Any] | None = None
 ) -> iam.PolicyStatement:
-    """Return a statement that allows ``actions``."""
+    """Return a statement that allows ``actions`` on ``resources``."""
     return iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)

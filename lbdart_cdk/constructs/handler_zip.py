@@ -1,6 +1,6 @@
-"""The code of the custom resources' handler, as a zip: what it imports, and nothing else.
+"""Packs the code of the custom resources' handler: only what the handler imports.
 
-An edit of anything else leaves the zip as it is, so that it updates no handler in any stack.
+An edit of any other module does not change the zip, so it updates no handler in any stack.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Final
 from ..core.archive.entry import stored
 from ..core.archive.writer import write_zip
 
-#: What of ``lbdart_cdk`` the handler imports, as patterns of paths.
+#: The modules of ``lbdart_cdk`` that the handler imports, as path patterns.
 _IMPORTED: Final = (
     "core/publishing/*.py",
     "core/archive/end_record.py",
     "core/arguments.py",
     "core/errors.py",
 )
-#: Packages of which the handler needs that they are there.
+#: The packages of these modules; the zip has an empty ``__init__.py`` for each.
 _PACKAGES: Final = ("", "core/", "core/archive/")
 
 
 @cache
 def handler_zip() -> bytes:
-    """Return the zip; its bytes depend on the files in it alone."""
+    """Return the zip; its bytes depend only on the files in it."""
     package = Path(__file__).parents[1]
-    # A checkout has the folder beside the package, an installed wheel inside of it.
+    # A checkout has the folder beside the package, an installed wheel inside it.
     runtime = next(path for path in (package / "runtime", package.parent / "runtime") if path.is_dir())
     files = {f"runtime/{path.name}": path.read_bytes() for path in runtime.glob("*.py")}
     for pattern in _IMPORTED:

@@ -38,9 +38,9 @@ from .staging import NOT_BUILT
 
 @jsii.implements(lambda_.ILayerVersion)
 class LambdaLayerArtifact(Resource):
-    """A layer with a project's locked dependencies, built at synth and published when it changed.
+    """A layer with a project's locked dependencies, built at synth and published when it changes.
 
-    It is accepted wherever an ``ILayerVersion`` is::
+    Use it wherever CDK takes an ``ILayerVersion``::
 
         deps = LambdaLayerArtifact(self, "Deps", tool="uv")
         lambda_.Function(self, "Fn", ..., layers=[deps])
@@ -73,44 +73,44 @@ class LambdaLayerArtifact(Resource):
         keep_versions: int | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
-        """Build the layer, unless the stack needs no bundling, and declare its publication.
+        """Declare the layer's publication, and build the layer unless the stack needs no bundling.
 
         :param tool: the packaging tool: ``"uv"``, ``"poetry"``, ``"pdm"``, ``"pip"`` or ``"pylock"``.
-            Default: told by the manifest that is there.
+            Default: the tool of the only known manifest in the project.
         :param project: path of the project's directory or manifest, relative to the app's working
-            directory. Default: that directory.
+            directory. Default: the working directory itself.
         :param runtime: the functions' runtime. Default: the Python of ``.python-version``, else the
             oldest Lambda runtime that ``requires-python`` admits.
         :param architecture: the functions' architecture. Default: x86_64.
         :param extras: the project's extras to include. Default: none.
         :param groups: the project's dependency groups to include. Default: none.
-        :param exclude: names of packages to leave out, in addition to what Lambda brings itself.
-        :param build_in_container: whether what compiles is built in the Lambda build image, with Docker;
-            a ``BuildContainer`` names another image. Default: it is an error.
-        :param credentials: for the private indexes that packages come from, or a function that returns
-            them, called once when something is built; they change no hash and get into no file. Default:
-            what the tool's own settings, the environment and netrc say.
-        :param bucket: where the layer and its history of manifests are kept; it should be versioned.
-            Default: one bucket for the stack: versioned, encrypted, private, retained.
-        :param prefix: key prefix in the bucket. Default: the layer's name.
-        :param layer_name: name of the layer, at most 140 of ``a-zA-Z0-9-_``. Default: from the path of
-            the construct.
-        :param description: of the layer version, at most 182 characters; the build key is added.
-        :param license: of the layer version, at most 512 characters.
-        :param parameter_name: name of an SSM parameter that carries the ARN of the current version, for
-            other apps. Default: none.
-        :param keep_versions: how many published versions to keep; an update prunes older ones when it is
-            done, but never the version before it, which a rollback of the stack needs. Default: all.
+        :param exclude: names of packages to leave out, in addition to the default list.
+        :param build_in_container: whether Docker builds packages with compiled code, in the Lambda build
+            image; a ``BuildContainer`` names another image. Default: such a package is an error.
+        :param credentials: one ``Credentials``, or several, for private indexes; or a function that returns
+            them, called once when something is built. They change no hash and are written to no file.
+            Default: the tool's own settings, the environment and netrc.
+        :param bucket: the bucket for the layer and its history of manifests; it should be versioned.
+            Default: one bucket for each stack: versioned, encrypted, private, retained.
+        :param prefix: the key prefix in the bucket. Default: the layer's name.
+        :param layer_name: the layer's name, at most 140 characters from ``a-zA-Z0-9-_``. Default: a name
+            from the construct's path.
+        :param description: the layer version's description, at most 182 characters; the build key is added.
+        :param license: the layer version's licence, at most 512 characters.
+        :param parameter_name: the name of an SSM parameter that carries the ARN of the current version, for
+            other apps. Default: no parameter.
+        :param keep_versions: how many published versions to keep. At its end, an update prunes older ones,
+            but never the previous version, which a rollback of the stack needs. Default: all.
         :param removal_policy: what happens to the published versions and their history when the
             construct is removed. Default: RETAIN.
-
-        Raises :class:`LbdartError` for what the user can put right.
+        :raises LbdartError: when a prop is invalid, or the layer cannot be built.
         """
         publisher = ArtifactPublisher.of(scope)
         with errors_at(scope, id):
-            found, chosen = find_project(project, tool)
-            target = target_of(found, runtime, architecture)
-        # The user's own, if given: CDK compares more of it than the name.
+            user_project, user_tool = find_project(project, tool)
+            target = target_of(user_project, runtime, architecture)
+        manifest = user_project.manifest
+        # The user's own object, if given: CDK compares more than its name.
         self._runtimes = [
             runtime
             or lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
@@ -124,11 +124,11 @@ class LambdaLayerArtifact(Resource):
         name = layer_name or Names.unique_resource_name(
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
-        kept_in = publisher.artifact_bucket(bucket)
+        artifact_bucket = publisher.artifact_bucket(bucket)
         with errors_at(self):
-            folder = checked_prefix(prefix, default=name)
+            key_prefix = checked_prefix(prefix, default=name)
             publisher.reserve("layer_name", name, self)
-            publisher.reserve("bucket and prefix", f"{kept_in.name}/{folder}", self)
+            publisher.reserve("bucket and prefix", f"{artifact_bucket.name}/{key_prefix}", self)
             if "${" not in name or not Token.is_unresolved(name):
                 validate_layer_name(name)
             validate_description(description)
@@ -137,21 +137,21 @@ class LambdaLayerArtifact(Resource):
             options = Options(as_tuple(extras), as_tuple(groups))
             container = BuildContainer.asked(build_in_container)
             artifact = LayerArtifact(
-                found, chosen, target, options, as_tuple(exclude), Store(), credentials, container
+                user_project, user_tool, target, options, as_tuple(exclude), Store(), credentials, container
             )
-            built, records = None, None
+            path_zip, records = None, None
             if publisher.staging.wanted:
-                built = artifact.build()
+                path_zip = artifact.build()
                 records = pack_records(
-                    {found.manifest.name: found.manifest_content, SBOM_NAME: artifact.sbom()}
+                    {manifest.name: user_project.manifest_content, SBOM_NAME: artifact.sbom()}
                 )
         self._removal_policy = removal_policy
-        self._build_key = artifact.build_key if built is not None else NOT_BUILT
+        self._build_key = artifact.build_key if path_zip is not None else NOT_BUILT
         self._layer_name = name
 
-        zip_asset = publisher.staging.stage_file(self, "Zip", built, self._build_key)
-        # The build key stands for the manifest's content and for all that the SBOM says.
-        key = key_of({"artifact": "records", "build_key": self._build_key, "manifest": found.manifest.name})
+        zip_asset = publisher.staging.stage_file(self, "Zip", path_zip, self._build_key)
+        # The build key covers the manifest's content and everything in the SBOM.
+        key = key_of({"artifact": "records", "build_key": self._build_key, "manifest": manifest.name})
         records_asset = publisher.staging.stage_zip(self, "Records", records, key)
         self._resource = publisher.custom_resource(
             self,
@@ -159,14 +159,14 @@ class LambdaLayerArtifact(Resource):
             {
                 "LayerName": name,
                 "BuildKey": self._build_key,
-                "ManifestName": found.manifest.name,
-                "ManifestMd5": found.manifest_md5,
+                "ManifestName": manifest.name,
+                "ManifestMd5": user_project.manifest_md5,
                 "AssetBucket": zip_asset.bucket_name,
                 "AssetKey": zip_asset.object_key,
                 "RecordsAssetBucket": records_asset.bucket_name,
                 "RecordsAssetKey": records_asset.object_key,
-                "Bucket": kept_in.name,
-                "Prefix": folder,
+                "Bucket": artifact_bucket.name,
+                "Prefix": key_prefix,
                 "Description": description,
                 "License": license,
                 "CompatibleRuntimes": [target.runtime],
@@ -177,24 +177,24 @@ class LambdaLayerArtifact(Resource):
         )
         arn.is_attribute(self._resource, "LayerVersionArn")
         publisher.grant_reading(zip_asset)
-        publisher.grant_keeping(kept_in, f"{folder}/layer")
+        publisher.grant_keeping(artifact_bucket, f"{key_prefix}/layer")
         publisher.grant_publishing(name)
         if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
-            publisher.grant_removing(self, self._resource, kept_in, f"{folder}/layer", name)
-        report = artifact.report if built is not None else None
+            publisher.grant_removing(self, self._resource, artifact_bucket, f"{key_prefix}/layer", name)
+        report = artifact.report if path_zip is not None else None
         if report is not None:
             warn(self, report.warnings)
             publisher.checks.add_layer(
                 KnownLayer(self, publisher.stack, self._arn, self._build_key, target, report)
             )
         if parameter_name is not None:
-            from aws_cdk import aws_ssm as ssm  # loaded by those who use it
+            from aws_cdk import aws_ssm as ssm  # imported only when it is used
 
             ssm.StringParameter(
                 self,
                 "Parameter",
                 parameter_name=parameter_name,
-                # CDK cannot tell from a token.
+                # CDK cannot see this in a token.
                 simple_name="/" not in parameter_name,
                 description=f"The current version of the layer {name}",
                 string_value=self.layer_version_arn,
@@ -208,11 +208,11 @@ class LambdaLayerArtifact(Resource):
         *,
         runtime: lambda_.Runtime | None = None,
     ) -> lambda_.ILayerVersion:
-        """Return the current version of a layer of another stack or app, by its SSM parameter.
+        """Return the current version of another stack's or app's layer, from its SSM parameter.
 
-        :param parameter_name: the ``parameter_name`` that the layer was given, in the same account and
-            Region. CloudFormation reads it whenever the stack is deployed.
-        :param runtime: what functions are checked against. Default: they are not checked.
+        :param parameter_name: the ``parameter_name`` of that layer, in the same account and Region.
+            CloudFormation reads the parameter at each deployment of the stack.
+        :param runtime: the runtime that functions are checked against. Default: no check.
         """
         from aws_cdk import aws_ssm as ssm
 
@@ -240,7 +240,7 @@ class LambdaLayerArtifact(Resource):
 
     @property
     def manifest_uri(self) -> str:
-        """Where the version's manifest is kept: ``s3://bucket/prefix/layer/000001/uv.lock`` (a token)."""
+        """The URI of the version's manifest: ``s3://bucket/prefix/layer/000001/uv.lock`` (a token)."""
         return attribute(self._resource, "ManifestUri")
 
     @property
@@ -250,27 +250,27 @@ class LambdaLayerArtifact(Resource):
 
     @property
     def compatible_runtimes(self) -> list[lambda_.Runtime]:
-        """The one runtime the layer is built for."""
+        """The one runtime that the layer is built for."""
         return self._runtimes
 
     @property
     def layer_version_ref(self) -> LayerVersionReference:
-        """What CDK's generated constructs take for the layer version."""
+        """The reference to the layer version that CDK's generated constructs take."""
         return self._version.layer_version_ref
 
     def add_permission(self, id: str, *, account_id: str, organization_id: str | None = None) -> None:  # noqa: A002
         """Let another account, or the accounts of an organisation, use the published version.
 
-        A permission is Lambda's for one version, so each new version gets one of its own. With the removal
-        policy RETAIN those of older versions stay as the versions do, and so does that of the current one
-        when it is taken out of the app: revoke it with Lambda's RemoveLayerVersionPermission.
+        In Lambda a permission belongs to one version, so each new version gets its own. With the removal
+        policy RETAIN, the permissions of older versions stay with these versions. The permission of the
+        current version also stays when the app drops it: revoke it with Lambda's
+        RemoveLayerVersionPermission.
 
-        :param id: of the permission in the construct tree.
-        :param account_id: an account's id, 12 digits; ``"*"`` for every account, of the organisation if one
-            is given, else of AWS.
-        :param organization_id: the organisation, ``o-...``. Default: none.
-
-        Raises :class:`LbdartError` for what Lambda would refuse.
+        :param id: the permission's id in the construct tree.
+        :param account_id: an account's id, 12 digits. ``"*"`` means every account of the organisation, or
+            of AWS if there is no organisation.
+        :param organization_id: the organisation's id, ``o-...``. Default: none.
+        :raises LbdartError: when Lambda would refuse the permission.
         """
         with errors_at(self):
             validate_sharing(account_id, organization_id)

@@ -1,7 +1,7 @@
-"""Constructs that CDK makes, under the names of ours.
+"""Lets a construct of CDK, made in Node, stand for a construct of this library.
 
-A construct in Python is asked over a pipe, half a millisecond for each question, and a function asks each of
-its layers six times. A construct that CDK made it asks without leaving Node.
+CDK asks a construct in Python over a pipe, which takes half a millisecond for each question, and a function
+asks each of its layers six times. CDK asks a construct that Node made without leaving Node.
 """
 
 from __future__ import annotations
@@ -14,53 +14,54 @@ from ..core.errors import LbdartError
 
 
 def stand_for(ours: IConstruct, native: IConstruct) -> None:
-    """Make ``ours``, in its ``__init__`` and instead of calling that of its base, the construct ``native``.
+    """Make the construct ``native`` in Node stand for ``ours``.
 
-    jsii's runtime for Python has an object in Node for each of ours, which ``__jsii_ref__`` names.
+    Call it in the ``__init__`` of ``ours``, instead of the base class's ``__init__``. jsii's runtime for
+    Python has an object in Node for each construct, and ``__jsii_ref__`` refers to that object.
     """
     ours.__jsii_ref__ = native.__jsii_ref__  # type: ignore[attr-defined]
 
 
 def refuse_overrides(subclass: type, base: type, *interfaces: type) -> None:
-    """Refuse a subclass of a construct that stands for CDK's own: CDK would not see what it overrides.
+    """Refuse a subclass that overrides what CDK asks for: CDK asks Node and would not see the override.
 
-    :param base: our class.
-    :param interfaces: what CDK asks such a construct for.
-    :raises LbdartError: when the subclass, or a class between it and ours, overrides one of these.
+    :param base: the class of this library.
+    :param interfaces: the interfaces through which CDK asks the construct.
+    :raises LbdartError: when the subclass, or a class between it and ``base``, overrides a member of these.
     """
-    asked = {name for interface in interfaces for name in dir(interface) if not name.startswith("_")}
+    members = {name for interface in interfaces for name in dir(interface) if not name.startswith("_")}
     between = subclass.__mro__[: subclass.__mro__.index(base)]
-    overridden = sorted(asked.intersection(name for each in between for name in vars(each)))
+    overridden = sorted(members.intersection(name for parent in between for name in vars(parent)))
     if overridden:
         raise LbdartError(
-            f"{subclass.__name__} overrides {', '.join(overridden)} of {base.__name__}, which CDK asks "
-            "without asking Python.",
+            f"{subclass.__name__} overrides {', '.join(overridden)} of {base.__name__}, but CDK does not use "
+            "an override in Python.",
             f"Wrap the {base.__name__} in a construct of your own instead.",
         )
 
 
 def attribute(resource: CfnResource, name: str) -> str:
-    """Return the token of what a resource answers under a name."""
+    """Return the token for an attribute of a resource."""
     return Token.as_string(resource.get_att(name))
 
 
 @jsii.implements(IStableStringProducer)
 class Later:
-    """A value that is asked for when the template is written: an attribute of a resource made after it."""
+    """An attribute of a resource that is created later; CDK reads it when it writes the template."""
 
     def __init__(self) -> None:
         self._resource: CfnResource | None = None
         self._name = ""
 
     def token(self) -> str:
-        """Return what stands for the value until then."""
+        """Return the token that stands for the value until then."""
         return Lazy.string(self)
 
     def is_attribute(self, resource: CfnResource, name: str) -> None:
-        """Say what it is."""
+        """Set the attribute that the token stands for."""
         self._resource, self._name = resource, name
 
     def produce(self) -> str:
-        """Return the attribute; CDK asks once."""
+        """Return the attribute; CDK calls this once."""
         assert self._resource is not None, "the construct was not finished"
         return attribute(self._resource, self._name)

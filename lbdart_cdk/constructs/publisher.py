@@ -1,4 +1,4 @@
-"""What all artifacts of a stack share: the handler of the custom resources and the default bucket."""
+"""What the artifacts of a stack share: the handler of the custom resources and the default bucket."""
 
 from __future__ import annotations
 
@@ -30,31 +30,30 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
 _ID: Final = "LbdartPublisher"
-# Minutes, and no Durations: a value of CDK's made at import would start Node.
+# Minutes as a number: to create a Duration at import would start Node.
 _TIMEOUT: Final = 5
-#: Seconds: Lambda tries a handler that crashed twice again, with pauses of a minute and of two.
+#: Seconds. Lambda retries a crashed handler twice, after pauses of one minute and of two.
 _SERVICE_TIMEOUT: Final = 20 * 60
 
-
-#: Names and places that layers have, for each stage, account and Region.
+#: The layer names, and the buckets with prefixes, that layers use: by stage, then by account and Region.
 _RESERVED: Final[WeakKeyDictionary[Stage, dict[tuple[str, str], dict[tuple[str, str], Construct]]]] = (
     WeakKeyDictionary()
 )
 #: Why each suppression of a cdk-nag finding is right.
 _WILDCARDS: Final = (
-    "The handler keeps objects below prefixes of its own, under keys that name versions and hashes, and "
-    "reads assets whose keys change with each build. A policy that named each would change with every one."
+    "The handler stores objects below its own prefixes, under keys with versions and hashes, and reads "
+    "assets whose keys change with each build. A policy that named each object would change with each build."
 )
 _NO_ACCESS_LOGS: Final = (
-    "Access logs need a bucket whose retention and readers the app decides on: "
-    "an artifact's bucket= takes one that has server access logs."
+    "Access logs need a bucket whose retention and readers the app chooses: "
+    "pass an artifact a bucket= that has server access logs."
 )
 _RUNTIME: Final = "The runtime is the newest that this version of lbdart_cdk is tested with."
 
 
 @dataclass(frozen=True)
 class ArtifactBucket:
-    """A bucket that keeps artifacts."""
+    """The name, the ARN and the encryption key of a bucket for artifacts."""
 
     name: str
     arn: str
@@ -62,14 +61,14 @@ class ArtifactBucket:
 
 
 class ArtifactPublisher(Construct):
-    """The handler that publishes a stack's artifacts, with its role, and the bucket they are kept in.
+    """The handler that publishes a stack's artifacts, with its role and the default bucket.
 
-    Each stack has one, which the first artifact in it makes. Make it yourself, before that, to choose::
+    Each stack has one, which its first artifact creates. To choose a role or a key, create it before that::
 
         ArtifactPublisher(self, role=role, encryption_key=key)
 
-    Every call into CDK takes about half a millisecond, and a stack may have hundreds of artifacts: what is
-    the same for all of them is asked for once.
+    Each call into CDK takes about half a millisecond, and a stack may have hundreds of artifacts. So the
+    publisher asks CDK only once for the values that all artifacts share.
     """
 
     def __init__(
@@ -79,21 +78,20 @@ class ArtifactPublisher(Construct):
         role: iam.IRole | None = None,
         encryption_key: kms.IKey | None = None,
     ) -> None:
-        """Make the publisher of the stack that ``scope`` is in.
+        """Create the publisher of the stack that ``scope`` is in.
 
-        :param role: what the handler runs as; Lambda must be allowed to assume it. The permissions are added
-            to it, unless it is one that CDK cannot change. Default: a new role.
+        :param role: the handler's role; Lambda must be allowed to assume it. It gets the permissions, unless
+            CDK cannot change it. Default: a new role.
         :param encryption_key: encrypts the default bucket and the handler's log. Default: S3's and
             CloudWatch Logs' own keys.
-
-        Raises :class:`LbdartError` when the stack has its publisher already.
+        :raises LbdartError: when the stack already has a publisher.
         """
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
         with errors_at(stack):
             if stack.node.try_find_child(_ID) is not None:
                 raise LbdartError(
-                    f"The stack {stack.node.path} has its ArtifactPublisher already.",
-                    "Make one for each stack, before the first artifact in it.",
+                    f"The stack {stack.node.path} already has an ArtifactPublisher.",
+                    "Create one for each stack, before its first artifact.",
                 )
         super().__init__(stack, _ID)
         _PUBLISHERS[stack] = self
@@ -105,10 +103,10 @@ class ArtifactPublisher(Construct):
         self._reads = False
         self._partition = Aws.PARTITION
         self.staging = Staging(stack, self._stage)
-        # Visited before the role, which comes later.
+        # Created before the role, so that CDK visits it first.
         self._waiting = Construct(self, "Grants")
-        #: The policy of the role; None if CDK cannot change it: an imported role may be
-        #: immutable, and ``iam.Role.customize_roles`` makes all roles so.
+        #: The role's policy; None if CDK cannot change the role: an imported role may be immutable, and
+        #: ``iam.Role.customize_roles`` makes all roles immutable.
         self._policy: iam.Policy | None = None
         self._wildcards = WildcardSuppressions(_WILDCARDS)
         self.node.add_validation(self._wildcards)
@@ -122,22 +120,23 @@ class ArtifactPublisher(Construct):
     def custom_resource(
         self, scope: Construct, type_name: str, properties: Mapping[str, Any], removal_policy: RemovalPolicy
     ) -> CfnResource:
-        """Declare a resource that the handler answers for, with the handler's permissions.
+        """Declare a custom resource of the handler.
 
-        It is the construct's default child, which CDK takes for the construct where it looks at what will be
-        deployed: when it names a function's version, for one. It waits for the role's policy, because the
-        function does. Other stacks refer to it weakly: CDK's own cross-stack reference is a CloudFormation
-        export, and an export that is in use cannot change, so that a layer could never be updated again
-        (aws-cdk#1972). A weak reference reads the producing stack's output when the consumer is deployed.
-        Nothing breaks in between, since what is replaced is retained.
+        It is the construct's default child: CDK uses that child where it looks at what will be deployed, for
+        example when it names a function's version. It waits for the role's policy, because the function does.
 
-        Raises :class:`LbdartError` for a removal policy that versions in S3 and Lambda cannot have.
+        Other stacks refer to it weakly. CDK's default reference is a CloudFormation export, and an export
+        that is in use cannot change, so the layer could never be updated again (aws-cdk#1972). A weak
+        reference reads the producing stack's output when the consuming stack is deployed. Nothing breaks in
+        between, because replaced versions are retained.
+
+        :raises LbdartError: for a removal policy other than RETAIN and DESTROY.
         """
         if removal_policy not in (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY):
-            named = getattr(removal_policy, "name", repr(removal_policy))
+            policy_name = getattr(removal_policy, "name", repr(removal_policy))
             with errors_at(scope):
                 raise LbdartError(
-                    f"The removal policy {named} means nothing for published artifacts.",
+                    f"The removal policy {policy_name} does not apply to published artifacts.",
                     "Use RemovalPolicy.RETAIN or RemovalPolicy.DESTROY.",
                 )
         resource = CfnResource(
@@ -156,7 +155,7 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def bucket(self) -> s3.IBucket:
-        """The bucket for artifacts that name none: versioned, encrypted, private and retained."""
+        """The bucket for artifacts without ``bucket=``: versioned, encrypted, private and retained."""
         key = self._encryption_key
         bucket = s3.Bucket(
             self,
@@ -164,12 +163,12 @@ class ArtifactPublisher(Construct):
             versioned=True,
             encryption=s3.BucketEncryption.KMS if key is not None else s3.BucketEncryption.S3_MANAGED,
             encryption_key=key,
-            # One call of KMS for many objects; S3 asks with the same permissions.
+            # S3 calls KMS once for many objects, with the same permissions.
             bucket_key_enabled=True if key is not None else None,
             enforce_ssl=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             removal_policy=RemovalPolicy.RETAIN,
-            # Each publication overwrites layer.zip; what was published from it needs it no more.
+            # Each publication overwrites layer.zip, and a published version does not need the old one.
             lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
         )
         suppress(_resource(bucket), "AwsSolutions-S1", _NO_ACCESS_LOGS)
@@ -177,7 +176,7 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def checks(self) -> FunctionChecks:
-        """What looks at the functions that use the stack's artifacts."""
+        """The checks of the functions that use the stack's artifacts."""
         return FunctionChecks.of(self._stage)
 
     @cached_property
@@ -194,13 +193,15 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def role(self) -> iam.IRole:
-        """What the handler runs as."""
+        """The role that the handler runs as."""
         role = self._given_role or iam.Role(
             self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
         logging = statement(["logs:CreateLogStream", "logs:PutLogEvents"], [self._log_group.log_group_arn])
-        added = role.add_to_principal_policy(logging).policy_dependable
-        policy = added if isinstance(added, iam.Policy) else role.node.try_find_child("DefaultPolicy")
+        dependable = role.add_to_principal_policy(logging).policy_dependable
+        policy = (
+            dependable if isinstance(dependable, iam.Policy) else role.node.try_find_child("DefaultPolicy")
+        )
         if isinstance(policy, iam.Policy):
             self._policy = policy
             self._wildcards.note_in(policy)
@@ -233,13 +234,13 @@ class ArtifactPublisher(Construct):
         return function.function_arn
 
     def artifact_bucket(self, bucket: s3.IBucket | None) -> ArtifactBucket:
-        """Return what there is to know about a bucket; the stack's own if it is None."""
+        """Return the bucket's name, ARN and key; those of the stack's own bucket if it is None."""
         bucket = bucket or self.bucket
         if bucket not in self._buckets:
             key = bucket.encryption_key
             self._buckets[bucket] = ArtifactBucket(bucket.bucket_name, bucket.bucket_arn, key)
             if key is not None:
-                # What S3 needs of a key to read and write ("Using server-side encryption with AWS KMS keys").
+                # What S3 needs on a key to read and write ("Using server-side encryption with AWS KMS keys").
                 key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
         return self._buckets[bucket]
 
@@ -251,29 +252,32 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def _reserved_here(self) -> dict[tuple[str, str], Construct]:
-        """What the layers of the stage have, those that go to the account and Region of this stack."""
+        """The names and prefixes of the stage's layers in the account and Region of this stack."""
         return _RESERVED.setdefault(self._stage, {}).setdefault((self.stack.account, self.stack.region), {})
 
     def reserve(self, what: str, value: str, construct: Construct) -> None:
-        """Note that a layer has a name or a place that no other of its stage, account and Region may have.
+        """Reserve a value for a layer: no other layer of its stage, account and Region may use it.
 
-        Raises :class:`LbdartError` when another has it: their versions and manifests would mix.
+        :param what: the name of the value in messages.
+        :raises LbdartError: when another layer uses the value, so that versions and manifests would mix.
         """
         other = self._reserved_here.setdefault((what, value), construct)
         if other is not construct:
             raise LbdartError(
                 f"{construct.node.path} has the same {what} as {other.node.path}.",
-                f"Give each layer a {what} of its own.",
+                f"Give each layer its own {what}.",
             )
 
     def grant_reading(self, asset: StagedAsset) -> None:
-        """Let the handler read the assets of an asset's kind: those that end as it does, in its folder.
+        """Let the handler read all assets with the folder and the suffix of an asset.
 
-        Not this one alone: a policy that named each object would change with every deployment, and a change
-        of a policy takes IAM longer to spread than the deployment waits. A key is that of a synthesizer which
-        tells one, as for CDK's own ``Asset.grant_read``.
+        A policy that named each object would change with every deployment, and IAM takes longer to spread a
+        changed policy than a deployment waits. If the synthesizer names a key, the handler may decrypt with
+        it, as with CDK's own ``Asset.grant_read``.
         """
-        self._allow(["s3:GetObject"], f"{self._bucket_arn(asset.bucket_name)}/{_keys_like(asset.object_key)}")
+        self._allow(
+            ["s3:GetObject"], f"{self._bucket_arn(asset.bucket_name)}/{_key_pattern(asset.object_key)}"
+        )
         if not self._reads:  # a stack's assets are all in one bucket
             self._reads = True
             key = asset.encryption_key
@@ -281,7 +285,7 @@ class ArtifactPublisher(Construct):
                 key.grant(self.role, "kms:Decrypt")
 
     def grant_keeping(self, bucket: ArtifactBucket, prefix: str) -> None:
-        """Let the handler keep objects below a prefix of a bucket."""
+        """Let the handler read and write objects below a prefix of a bucket."""
         self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{bucket.arn}/{prefix}/*")
 
     def grant_publishing(self, layer_name: str) -> None:
@@ -296,11 +300,11 @@ class ArtifactPublisher(Construct):
         prefix: str,
         layer_name: str | None = None,
     ) -> None:
-        """Let the handler remove what ``resource`` brought: below a prefix of a bucket, and of a layer.
+        """Let the handler delete what ``resource`` published: objects below a prefix, versions of a layer.
 
-        In a policy of its own, and in another one for other names: when CloudFormation deletes a resource
-        that is gone from the template or was replaced, the role's policy knows its names no longer, while
-        a policy that the resource depends on outlives it.
+        Each set of names has its own policy. When CloudFormation deletes a resource that was replaced or left
+        the template, the role's policy no longer has its names. A policy that the resource depends on
+        outlives the resource.
         """
         below_prefix = {"StringLike": {"s3:prefix": [f"{prefix}/*"]}}
         objects = f"{bucket.arn}/{prefix}/*"
@@ -319,9 +323,9 @@ class ArtifactPublisher(Construct):
             statements.append(statement(["kms:Decrypt"], [bucket.key.key_arn]))
         names = json.dumps(self.stack.resolve([bucket.name, prefix, layer_name]), sort_keys=True)
         digest = hashlib.sha256(names.encode()).hexdigest()[:8]
-        if self._policy is None:  # one of ours would be a resource that the deployment may not make
-            for one in statements:
-                self.role.add_to_principal_policy(one)
+        if self._policy is None:  # the deployment may not be allowed to create a policy
+            for removal in statements:
+                self.role.add_to_principal_policy(removal)
             return
         policy = iam.Policy(scope, f"Removal{digest}", roles=[self.role], statements=statements)
         self._wildcards.note_in(policy)
@@ -343,8 +347,8 @@ class ArtifactPublisher(Construct):
         self._wildcards.add(self.role, [resource])
 
 
-def _keys_like(key: str) -> str:
-    """Return the pattern of keys in the same folder with the same suffix."""
+def _key_pattern(key: str) -> str:
+    """Return a pattern for the keys with the same folder and the same suffix."""
     if "${" in key:
         return "*"
     path = PurePosixPath(key)
@@ -358,7 +362,7 @@ def _resource(construct: IConstruct) -> CfnResource:
 
 
 def _log_encryption() -> iam.PolicyStatement:
-    """What a key's policy must allow ("Encrypt log data in CloudWatch Logs using AWS KMS")."""
+    """Return what a key's policy must allow ("Encrypt log data in CloudWatch Logs using AWS KMS")."""
     groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:*"
     return iam.PolicyStatement(
         principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.{Aws.URL_SUFFIX}")],

@@ -1,4 +1,4 @@
-"""A function's own code as a zip at a key that names its hash."""
+"""A function's own code as a zip, under a key that contains the zip's hash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .staging import NOT_BUILT
 
 
 class LambdaSourceArtifact(Resource):
-    """A project's own code, without its dependencies, built at synth and kept under its hash.
+    """A project's own code, without its dependencies, built at synth and stored under its hash.
 
     The key is a literal in the template, so ``cdk diff`` shows when the code changes::
 
@@ -49,48 +49,49 @@ class LambdaSourceArtifact(Resource):
         prefix: str | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
-        """Build the zip, unless the stack needs no bundling, and declare its copy into the bucket.
+        """Declare the zip's copy into the bucket, and build the zip unless the stack needs no bundling.
 
         :param tool: the packaging tool: ``"uv"``, ``"poetry"``, ``"pdm"``, ``"pip"`` or ``"pylock"``.
-            Default: told by the manifest that is there.
+            Default: the tool of the only known manifest in the project.
         :param project: path of the project's directory or manifest, relative to the app's working
-            directory. Default: that directory.
-        :param runtime: the function's runtime, to be checked against ``requires-python``. Default: not
-            checked.
+            directory. Default: the working directory itself.
+        :param runtime: the function's runtime, which is checked against ``requires-python``. Default: no
+            check.
         :param architecture: the function's architecture; pure Python code is the same for both.
-        :param include: glob patterns of further files of the project, kept at their relative paths.
+        :param include: glob patterns of more files of the project to add, at their relative paths.
             Default: none.
-        :param exclude: glob patterns of files in the zip to leave out. Default: none.
-        :param credentials: for the private indexes that packages come from, or a function that returns
-            them, called once when something is built; they change no hash and get into no file. Default:
-            what the tool's own settings, the environment and netrc say.
-        :param bucket: where the zips are kept; it should be versioned. Default: one bucket for the
-            stack: versioned, encrypted, private, retained.
-        :param prefix: key prefix in the bucket. Default: the project's name.
+        :param exclude: glob patterns of files to leave out of the zip. Default: none.
+        :param credentials: one ``Credentials``, or several, for private indexes; or a function that returns
+            them, called once when something is built. They change no hash and are written to no file.
+            Default: the tool's own settings, the environment and netrc.
+        :param bucket: the bucket for the zips; it should be versioned. Default: one bucket for each stack:
+            versioned, encrypted, private, retained.
+        :param prefix: the key prefix in the bucket. Default: the project's name.
         :param removal_policy: what happens to the zips when the construct is removed. Default: RETAIN.
-
-        Raises :class:`LbdartError` for what the user can put right.
+        :raises LbdartError: when a prop is invalid, or the zip cannot be built.
         """
         super().__init__(scope, id)
         publisher = ArtifactPublisher.of(scope)
         with errors_at(self):
-            found, chosen = find_project(project, tool)
-            target = target_of(found, runtime, architecture) if runtime is not None else None
+            user_project, user_tool = find_project(project, tool)
+            target = target_of(user_project, runtime, architecture) if runtime is not None else None
             artifact = SourceArtifact(
-                found, chosen.frontend, as_tuple(include), as_tuple(exclude), Store(), credentials
+                user_project, user_tool.frontend, as_tuple(include), as_tuple(exclude), Store(), credentials
             )
-            folder = checked_prefix(prefix, default=found.name)
-            built = artifact.build() if publisher.staging.wanted else None
+            key_prefix = checked_prefix(prefix, default=user_project.name)
+            source_zip = artifact.build() if publisher.staging.wanted else None
             warnings = (
-                source_warnings(built.native, target) if built is not None and target is not None else ()
+                source_warnings(source_zip.native, target)
+                if source_zip is not None and target is not None
+                else ()
             )
-        self._sha256 = built.sha256 if built is not None else NOT_BUILT
-        self._version = built.version if built is not None else found.version or "0.0.0"
-        kept_in = publisher.artifact_bucket(bucket)
-        self._bucket_name = kept_in.name
-        s3dir = S3Path("bucket", folder)
+        self._sha256 = source_zip.sha256 if source_zip is not None else NOT_BUILT
+        self._version = source_zip.version if source_zip is not None else user_project.version or "0.0.0"
+        artifact_bucket = publisher.artifact_bucket(bucket)
+        self._bucket_name = artifact_bucket.name
+        s3dir = S3Path("bucket", key_prefix)
         self._key = SourceS3Layout(s3dir).get_s3path_source_zip(self._version, self._sha256).key
-        path = built.path if built is not None else None
+        path = source_zip.path if source_zip is not None else None
         asset = publisher.staging.stage_file(self, "Zip", path, self._sha256)
         resource = publisher.custom_resource(
             self,
@@ -99,20 +100,20 @@ class LambdaSourceArtifact(Resource):
                 "AssetBucket": asset.bucket_name,
                 "AssetKey": asset.object_key,
                 "Bucket": self._bucket_name,
-                "Prefix": folder,
+                "Prefix": key_prefix,
                 "SourceVersion": self._version,
                 "SourceSha256": self._sha256,
             },
             removal_policy,
         )
         publisher.grant_reading(asset)
-        publisher.grant_keeping(kept_in, f"{folder}/source")
+        publisher.grant_keeping(artifact_bucket, f"{key_prefix}/source")
         if removal_policy == RemovalPolicy.DESTROY:
-            publisher.grant_removing(self, resource, kept_in, f"{folder}/source")
+            publisher.grant_removing(self, resource, artifact_bucket, f"{key_prefix}/source")
         warn(self, warnings)
-        if built is not None:
-            publisher.checks.add_source(KnownSource(self._key, found.name, built, target))
-        # The bucket as the copy names it: a function waits for the copy, in whatever stack it is.
+        if source_zip is not None:
+            publisher.checks.add_source(KnownSource(self._key, user_project.name, source_zip, target))
+        # The bucket's name is an attribute of the copy, so a function in any stack waits for the copy.
         copied_to = s3.Bucket.from_bucket_name(self, "CopiedTo", attribute(resource, "Bucket"))
         self._code = lambda_.S3Code(copied_to, self._key)
 
@@ -138,5 +139,5 @@ class LambdaSourceArtifact(Resource):
 
     @property
     def s3_uri(self) -> str:
-        """Where the zip is kept: ``s3://bucket/key`` (the bucket may be a token)."""
+        """The zip's URI, ``s3://bucket/key`` (the bucket may be a token)."""
         return f"s3://{self._bucket_name}/{self._key}"

@@ -1,4 +1,4 @@
-"""Files that we made, staged as assets of a stack under the key they were made from."""
+"""Stages built files as assets of a stack, each under its build key."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from constructs import Construct
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
-#: The key of what is not built, because the stack needs no bundling; it is never deployed.
+#: The key of an artifact that is not built, because the stack needs no bundling; it is never deployed.
 NOT_BUILT: Final = "0" * 64
 _NO_BUCKET: Final = "not-built"
 
 
 @dataclass(frozen=True, slots=True)
 class StagedAsset:
-    """Where a stack's deployment finds the file."""
+    """The bucket and the key under which a deployment finds a file."""
 
     bucket_name: str
     object_key: str
@@ -34,7 +34,7 @@ class StagedAsset:
 
     @property
     def encryption_key(self) -> kms.IKey | None:
-        """The customer key of the bucket, when the stack's synthesizer tells one."""
+        """The customer managed key of the bucket, if the stack's synthesizer names one."""
         return self.asset.bucket.encryption_key if self.asset is not None else None
 
 
@@ -48,7 +48,7 @@ class Staging:
 
     @cached_property
     def wanted(self) -> bool:
-        """Whether the stack is going to be deployed."""
+        """Whether the stack will be deployed, so that its artifacts are needed."""
         return self._stack.bundling_required
 
     @cached_property
@@ -56,53 +56,55 @@ class Staging:
         return Path(self._stage.asset_outdir)
 
     def stage_file(self, scope: Construct, id: str, path: Path | None, key: str) -> StagedAsset:  # noqa: A002
-        """Copy a file into the cloud assembly and register it as an asset; its hash is that of ``key``.
+        """Copy a file into the cloud assembly and register it as an asset.
 
-        ``path`` is None when the stack is not going to be deployed: then the asset is only named. The file
-        is copied, so that the assembly can be deployed on another machine.
+        The copy makes it possible to deploy the assembly from another machine.
+
+        :param path: the file; None when the stack will not be deployed, and then nothing is registered.
+        :param key: the asset's hash.
         """
         if path is None:
             return StagedAsset(_NO_BUCKET, key)
-        staged = self._place(key, path.suffix)
+        staged = self._staged_path(key, path.suffix)
         if not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
-            with _appearing(staged) as temporary:
+            with _atomic_write(staged) as temporary:
                 shutil.copyfile(path, temporary)
-        return self._registered(scope, id, staged, key)
+        return self._register(scope, id, staged, key)
 
     def stage_zip(self, scope: Construct, id: str, content: bytes | None, key: str) -> StagedAsset:  # noqa: A002
-        """Write a small zip into the cloud assembly and register it, as above."""
+        """Write a small zip into the cloud assembly and register it, as :meth:`stage_file` does."""
         if content is None:
             return StagedAsset(_NO_BUCKET, key)
-        staged = self._place(key, ".zip")
+        staged = self._staged_path(key, ".zip")
         if not (staged.is_file() and staged.stat().st_size == len(content)):
-            with _appearing(staged) as temporary:
+            with _atomic_write(staged) as temporary:
                 temporary.write_bytes(content)
-        return self._registered(scope, id, staged, key)
+        return self._register(scope, id, staged, key)
 
-    def _place(self, key: str, suffix: str) -> Path:
-        # Under the name that CDK gives it, so that it is there, and whole, before CDK looks.
+    def _staged_path(self, key: str, suffix: str) -> Path:
+        # CDK's own name for the file, so that CDK finds the whole file there and does not copy it again.
         return self._outdir / f"asset.{hashlib.sha256(key.encode()).hexdigest()}{suffix}"
 
-    def _registered(self, scope: Construct, id: str, staged: Path, key: str) -> StagedAsset:  # noqa: A002
-        # Not by stack.synthesizer.add_file_asset(): a synthesizer that the app made itself cannot be reached
-        # from Python once it is bound to a stack.
+    def _register(self, scope: Construct, id: str, staged: Path, key: str) -> StagedAsset:  # noqa: A002
+        # Not stack.synthesizer.add_file_asset(): Python cannot reach a synthesizer that the app made itself
+        # once it is bound to a stack.
         asset = Asset(
             scope,
             id,
             path=str(staged),
             asset_hash=key,
             asset_hash_type=AssetHashType.CUSTOM,
-            # The custom resource copies what it needs: nothing reads the asset after the deployment.
+            # The custom resource copies what it needs, so nothing reads the asset after the deployment.
             deploy_time=True,
         )
-        if self._bucket_name is None:  # a stack's files are all in one bucket
+        if self._bucket_name is None:  # all files of a stack are in one bucket
             self._bucket_name = asset.s3_bucket_name
         return StagedAsset(self._bucket_name, asset.s3_object_key, asset)
 
 
 @contextmanager
-def _appearing(staged: Path) -> Iterator[Path]:
-    """Give a path to write to; the file then appears whole at ``staged``."""
+def _atomic_write(staged: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to, then move the finished file to ``staged``."""
     staged.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=staged.parent, prefix=".lbdart-") as folder:
         temporary = Path(folder, staged.name)

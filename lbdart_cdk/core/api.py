@@ -1,4 +1,4 @@
-"""What scripts without CDK and authors of tools and builders import."""
+"""The public names for scripts without CDK, and for authors of tools and builders."""
 
 from .artifacts.layer import LayerArtifact
 from .artifacts.source import SourceArtifact, SourceZip

@@ -102,7 +102,7 @@ def test_a_function_and_its_layer_have_one_architecture(app: App, stack: Stack, 
     function(stack, layers=[layer(stack, projects())], architecture=ARM)
     assert errors(app) == {
         "/Shop/Fn/Resource": [
-            "This function runs on arm64, and the layer Shop/Deps is built for x86_64. "
+            "This function runs on arm64, but the layer Shop/Deps is built for x86_64. "
             "Give both the same architecture."
         ]
     }
@@ -255,7 +255,7 @@ def test_a_layer_of_another_region_is_an_error(app: App, projects: Projects) -> 
     function(west, layers=[layer(east, projects())])
     assert errors(app) == {
         "/west-2/Fn/Resource": [
-            "This function is in us-west-2, and the layer east-1/Deps in us-east-1: Lambda takes layers of "
-            "the function's Region only. Make a layer in a stack of us-west-2."
+            "This function is in us-west-2, but the layer east-1/Deps is in us-east-1, and Lambda accepts "
+            "only layers of the function's own Region. Create a layer in a stack in us-west-2."
         ]
     }

@@ -54,15 +54,19 @@ def test_a_layer_is_shared_with_accounts_and_organisations(stack: Stack, orders:
 @pytest.mark.parametrize(
     ("account", "organization", "problem"),
     [
-        ("1234", None, "'1234' is not the id of an AWS account"),
-        (123456789012, None, "123456789012 is not the id of an AWS account"),
-        ("111122223333 ", None, "is not the id of an AWS account"),
-        ("arn:aws:iam::111122223333:root", None, "is not the id of an AWS account"),
-        ("", None, "'' is not the id of an AWS account"),
-        ("*", "a1b2c3d4e5", "'a1b2c3d4e5' is not the id of an AWS organization"),
-        ("*", "", "'' is not the id of an AWS organization"),
-        ("*", "o-short", "'o-short' is not the id of an AWS organization"),
-        ("111122223333", "o-a1b2c3d4e5", "in one permission, which Lambda does not know"),
+        ("1234", None, "'1234' is not an AWS account id"),
+        (123456789012, None, "123456789012 is not an AWS account id"),
+        ("111122223333 ", None, "is not an AWS account id"),
+        ("arn:aws:iam::111122223333:root", None, "is not an AWS account id"),
+        ("", None, "'' is not an AWS account id"),
+        ("*", "a1b2c3d4e5", "'a1b2c3d4e5' is not an AWS organization id"),
+        ("*", "", "'' is not an AWS organization id"),
+        ("*", "o-short", "'o-short' is not an AWS organization id"),
+        (
+            "111122223333",
+            "o-a1b2c3d4e5",
+            "One permission cannot share the layer with both the account 111122223333 and",
+        ),
     ],
 )
 def test_what_lambda_would_refuse_is_said_at_synth(
