@@ -537,7 +537,7 @@ MISTAKES = [
     ),
     Mistake(
         "a source without code", SOURCE, props(exclude=["*.py"]),
-        r"The source of orders in .* would hold no Python code\.", r"Put the code into src/",
+        r"The source of orders in .* would have no Python code\.", r"Put the code into src/",
     ),
     Mistake(
         "a project without a version", SOURCE,

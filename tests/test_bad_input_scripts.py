@@ -165,7 +165,7 @@ MISTAKES = [
     ),
     Mistake(
         "a source without code", UPLOAD, lambda script: script.pass_(exclude=["*.py"]),
-        r"The source of orders in .* would hold no Python code\.", r"Put the code into src/",
+        r"The source of orders in .* would have no Python code\.", r"Put the code into src/",
     ),
     Mistake(
         "a backend that fails", (deploy_source, build_source),
@@ -222,7 +222,7 @@ MISTAKES = [
     ),
     Mistake(
         "a builder that has no layout", LAYER, lambda script: script.pass_(builder=NoLayout()),
-        r"builder is a NoLayout, which has no run\(\) or no path_layout\.", r"Pass a builder, such as ",
+        r"builder is a NoLayout, which lacks run\(\) or path_layout\.", r"Pass a builder, such as ",
     ),
     Mistake(
         "a layout that starts from a string", LAYER, lambda script: script.pass_(builder=StringLayout()),

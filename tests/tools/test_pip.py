@@ -428,7 +428,7 @@ class TestRepositories:
         keys = set()
         for name in ("lib", "copy"):
             write(root, f"lib @ git+{mono}#subdirectory=libs/{name}")
-            keys.add(tuple(layer(root, store)._chosen()))
+            keys.add(tuple(layer(root, store)._selected_hashes()))
         assert len(keys) == 2
 
     def test_an_editable_one_in_an_included_file_beside_all_that_may_stand_there(

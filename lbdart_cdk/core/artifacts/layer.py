@@ -1,4 +1,4 @@
-"""A layer, from a project's lock to a finished zip. :func:`make_layer` is the whole way; start there."""
+"""Builds a layer, from a project's lock to a finished zip. Start with :func:`make_layer`, the pipeline."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerArtifact:
-    """A layer's inputs, and what is made of them when it is asked for.
+    """A layer's inputs, and the values that are computed from them on demand.
 
     :param exclude: names of packages to leave out, in addition to the default list.
-    :param store: where wheels and zips are kept.
-    :param credentials: for private indexes; they are no input, and change no hash.
-    :param container: builds what compiles; without one that is an error.
+    :param store: keeps wheels and zips.
+    :param credentials: for private indexes; they are not an input and change no hash.
+    :param container: builds packages with compiled code; without it, such a package is an error.
     """
 
     project: Project
@@ -54,19 +54,19 @@ class LayerArtifact:
     container: BuildContainer | None = None
 
     @cached_property
-    def _given(self) -> tuple[Credentials, ...]:
+    def _credentials(self) -> tuple[Credentials, ...]:
         return listed(self.credentials)
 
     @cached_property
     def lock(self) -> Lock:
         """The project's dependencies, locked."""
         refuse_passwords_in(self.project.manifest_content, self.project.manifest)
-        with in_environment(self._given), read_as_lock(self.project.manifest):
+        with in_environment(self._credentials), read_as_lock(self.project.manifest):
             return self.tool.lock(self.project, self.options, self.target, self.store)
 
     @cached_property
     def selection(self) -> Selection:
-        """The one file of each package that loads on the target."""
+        """For each package, the one file that loads on the target."""
         return self._select(None)
 
     def _select(self, requires: Mapping[str, Requirements] | None) -> Selection:
@@ -89,7 +89,7 @@ class LayerArtifact:
                 "artifact": "layer",
                 "manifest": self.project.manifest_sha256,
                 "inputs": [sha256_of(path) for path in self.lock.inputs],
-                "chosen": None if self.lock.pinned else self._chosen(),
+                "chosen": None if self.lock.pinned else self._selected_hashes(),
                 "project": self.project.name,
                 "tool": self.tool.name,
                 "extras": sorted(self.options.extras),
@@ -104,19 +104,19 @@ class LayerArtifact:
         )
 
     def _container_inputs(self) -> dict[str, str | bool]:
-        """Return what the container changes: nothing, when it is the default one or nothing is built."""
+        """Return the container's inputs; none for the default container, or when nothing is built."""
         inputs = self.container.inputs(self.target) if self.container is not None else {}
         return inputs if inputs and self.selection.has_sources else {}
 
-    def _chosen(self) -> list[str]:
+    def _selected_hashes(self) -> list[str]:
         files = (*self.selection.wheels, *self.selection.sdists)
         commits = (f"{locked.commit.commit}#{locked.subdirectory}" for locked in self.selection.commits)
         return [*(f"{file.sha256}#{file.subdirectory}" for file in files), *commits]
 
     def build(self) -> Path:
-        """Return the layer's zip; it is made when the store does not have it.
+        """Return the path of the layer's zip; build the zip if the store does not have it.
 
-        :raises LbdartError: when it cannot be made; then nothing half-written is left.
+        :raises LbdartError: when it cannot be built; then nothing half-written is left.
         """
         if kept_report(self.store.kept_archive(self.build_key)) is None:
             with self.store.guarded(self.store.archive(self.build_key)):
@@ -125,37 +125,37 @@ class LayerArtifact:
 
     @property
     def report(self) -> LayerReport | None:
-        """What is in the zip; None when it is not built."""
+        """The report about the zip's contents; None when the zip is not built."""
         return kept_report(self.store.recall("archives", self.build_key))
 
     def wheels(self) -> list[Wheel]:
-        """Fetch or build the wheel of each package; return them by name.
+        """Fetch or build the wheel of each package, and return the wheels in the order of their names.
 
-        :raises LbdartError: when one cannot be had, and when there is none at all.
+        :raises LbdartError: when a wheel cannot be fetched or built, and when there are no wheels.
         """
-        # What only a build needs is imported by a build: an unchanged app starts without it.
+        # Only a build imports these modules, so an unchanged app starts without them.
         from ..wheels.container import WheelContainer
         from ..wheels.supply import Supplier
 
         def credentials() -> tuple[Credentials, ...]:
-            return (*self._given, *self.lock.logins())
+            return (*self._credentials, *self.lock.logins())
 
         container = None
         if self.container is not None and self.selection.has_sources:
             container = WheelContainer(self.container, self.target, credentials())
         selection = self.selection
-        with in_environment(self._given):
+        with in_environment(self._credentials):
             wheels = Supplier(self.store, self.tool.frontend, container, credentials, self._scan).supply(
                 selection
             )
         if self.lock.requires is None:
-            # The packages themselves say who requires whom.
+            # The lock does not say which package requires which, but the wheels do.
             selection = self._select({wheel.package: wheel.requires for wheel in wheels})
             wheels = [wheel for wheel in wheels if wheel.package in selection.packages]
         if not wheels:
             raise LbdartError(
-                f"The layer of {self.project.name} would be empty: its lock has no package for it.",
-                "Add a dependency, name a group or an extra that has one, or drop the layer.",
+                f"The layer of {self.project.name} would be empty: the lock has no package for it.",
+                "Add a dependency, select a group or an extra that has one, or remove the layer.",
             )
         if selection.left_out:
             print(
@@ -165,35 +165,35 @@ class LayerArtifact:
         return wheels
 
     def _scan(self, file: LockedFile) -> None:
-        """Read what is compiled in a wheel, as soon as it is there."""
+        """Scan a wheel for compiled files, as soon as it is in the store."""
         from ..native.scan import scan_wheel
 
         if file.filename.endswith(".whl"):
-            with contextlib.suppress(LbdartError):  # packing says what is wrong with it
+            with contextlib.suppress(LbdartError):  # packing reports what is wrong with the wheel
                 scan_wheel(file.package, self.store.wheel(file.sha256), self.store)
 
     def sbom(self) -> bytes:
-        """Return the layer's bill of materials; it is made once for a build."""
+        """Return the layer's bill of materials, which is made once for each build key."""
         return str(self.store.memo("sboms", self.build_key, self._make_sbom)["json"]).encode()
 
     def _make_sbom(self) -> dict[str, str]:
         from ..wheels.contents import wheel_entries
         from .sbom import described, render
 
-        noted = self.store.recall("archives", self.build_key) or {}
-        packages = noted.get("packages") or [
+        notes = self.store.recall("archives", self.build_key) or {}
+        packages = notes.get("packages") or [
             described(wheel, wheel_entries(wheel.path, wheel.package)) for wheel in self.wheels()
         ]
         return {"json": render(self.project.name, self.build_key, packages)}
 
 
 def make_layer(layer: LayerArtifact) -> None:
-    """Make a layer's zip and keep it in the store, with a report.
+    """Make a layer's zip and keep it in the store, with its report.
 
-    The way is that of the README: the manifest becomes a lock, the lock a selection for the target, the
+    The steps are those in the README: the manifest becomes a lock, the lock a selection for the target, the
     selection wheels in the store, and the wheels the entries of one zip.
 
-    :raises LbdartError: when a step fails, or when something would not load on the target.
+    :raises LbdartError: when a step fails, or a compiled file would not load on the target.
     """
     from ..archive.writer import write_zip
     from ..packing.merge import Bundle, merge
@@ -203,20 +203,23 @@ def make_layer(layer: LayerArtifact) -> None:
     wheels = layer.wheels()
     bundles = [Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels]
     entries = merge(bundles, "python/")
-    report = _checked(layer, wheels, bundles, sum(entry.size for entry in entries))
+    report = _make_report(layer, wheels, bundles, sum(entry.size for entry in entries))
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     identity = LayerIdentity(layer.build_key, layer.project.manifest_md5)
     with layer.store.scratch() as folder:
-        made = folder / "layer.zip"
-        with layer.store.guarded(made), made.open("wb") as file:
+        path = folder / "layer.zip"
+        with layer.store.guarded(path), path.open("wb") as file:
             write_zip(file, entries, identity.comment)
-        layer.store.keep_archive(layer.build_key, made, packages=packages, **{NOTED: report.to_json()})
+        layer.store.keep_archive(layer.build_key, path, packages=packages, **{NOTED: report.to_json()})
 
 
-def _checked(
+def _make_report(
     layer: LayerArtifact, wheels: Sequence[Wheel], bundles: Sequence[Bundle], size: int
 ) -> LayerReport:
-    """Report what a layer is made of; raises :class:`LbdartError` for what cannot load on the target."""
+    """Return the report about a layer's contents.
+
+    :raises LbdartError: when a compiled file cannot load on the target.
+    """
     from ..native.check import check
     from ..native.scan import scan_wheels
 

@@ -1,4 +1,4 @@
-"""The manifest and the bill of materials in one small zip, on their way to the custom resource."""
+"""Packs the records (the manifest and the SBOM) into one small zip for the custom resource."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 def pack_records(files: Mapping[str, bytes]) -> bytes:
-    """Return ``records.zip``.
+    """Return the bytes of ``records.zip``.
 
-    :raises LbdartError: if it is larger than the handler takes.
+    :param files: the content of each file by its name.
+    :raises LbdartError: when the zip is larger than the handler accepts.
     """
     buffer = io.BytesIO()
     write_zip(buffer, [stored(name, content) for name, content in files.items()])
     if buffer.tell() > MAX_RECORDS:
         raise LbdartError(
-            f"The manifest and its SBOM have {buffer.tell():,} bytes; {MAX_RECORDS:,} are taken.",
-            "Split the project, so that each part has a lock of its own.",
+            f"The manifest and its SBOM have {buffer.tell():,} bytes; the limit is {MAX_RECORDS:,}.",
+            "Split the project, so that each part has its own lock.",
         )
     return buffer.getvalue()

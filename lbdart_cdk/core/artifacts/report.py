@@ -1,4 +1,4 @@
-"""The report of a build, kept with its zip: an unchanged synth repeats it without reading the zip."""
+"""The report of a build, kept with its zip, so that an unchanged synth does not read the zip."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, Final
 
 from ..errors import BuildWarning
 
-#: Changes when the same files would be reported otherwise; reports of before are then not believed.
+#: Change it when the same files would get another report; reports in another format are ignored.
 _FORMAT: Final = 1
-#: The name of the report among the notes of an archive.
+#: The key of the report in the notes of an archive.
 NOTED: Final = "native"
 
 
 @dataclass(frozen=True, slots=True)
 class LayerReport:
-    """What is in a layer's zip.
+    """A summary of the files in a layer's zip.
 
     :param size: bytes, unzipped.
     :param sizes: bytes of each package, unzipped.
-    :param compiled: whether it has files that run on one architecture only.
+    :param compiled: whether it has files that run only on one architecture.
     :param warnings: what may not work on the target.
     """
 
@@ -30,12 +30,12 @@ class LayerReport:
     warnings: tuple[BuildWarning, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is kept."""
+        """Return the report as the notes of an archive have it."""
         return {**asdict(self), "format": _FORMAT}
 
 
 def kept_report(noted: Mapping[str, Any] | None) -> LayerReport | None:
-    """Return the report in an archive's notes; None if there is none by today's rules."""
+    """Return the report in an archive's notes; None if they have none in the current format."""
     kept = (noted or {}).get(NOTED)
     if not isinstance(kept, dict) or kept.get("format") != _FORMAT:
         return None

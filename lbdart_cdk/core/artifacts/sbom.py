@@ -1,7 +1,7 @@
 """The bill of materials of a layer (SBOM): each package with the hash that its file has in the lock.
 
-A CycloneDX 1.6 document in JSON (ECMA-424). It depends on the build alone: its serial number is made from the
-build key, and it has no time.
+It is a CycloneDX 1.6 document in JSON (ECMA-424). It depends only on the build: its serial number comes from
+the build key, and it has no timestamp.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from ..archive.reader import usable
 from ..wheels.metadata import dist_info
 from ..wheels.supply import Wheel
 
-#: A licence in free text that is longer is the licence itself, and no name of one.
+#: A longer text is the licence itself and not the name of a licence.
 _LONGEST_NAME: Final = 100
 
 
 def described(wheel: Wheel, entries: Iterable[Entry]) -> dict[str, str]:
-    """Return what the SBOM says of a package, given the files of its wheel."""
+    """Return the values of a package in the SBOM.
+
+    :param entries: the files of the wheel.
+    """
     with usable(wheel.package):
         info = dist_info(entries)
         version, licence = info.version, info.licence
@@ -36,8 +39,12 @@ def described(wheel: Wheel, entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def render(layer: str, build_key: str, packages: Collection[dict[str, str]]) -> str:
-    """Return the document; ``layer`` is the name of the project, ``packages`` are as :func:`described`."""
-    # Only code that makes an SBOM pays for the library.
+    """Return the SBOM as JSON.
+
+    :param layer: the name of the project.
+    :param packages: the values of each package, as :func:`described` returns them.
+    """
+    # Imported here, because only code that makes an SBOM needs the library.
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.bom import Bom
@@ -67,7 +74,7 @@ def render(layer: str, build_key: str, packages: Collection[dict[str, str]]) -> 
     root = Component(name=layer, type=ComponentType.LIBRARY, bom_ref=f"layer:{build_key}", version=build_key)
     bom = Bom(serial_number=uuid5(NAMESPACE_URL, f"lbdart:{build_key}"))
     bom.metadata.component = root
-    bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in the format, not for the library
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in the format, required by the library
     components = [component(package) for package in packages]
     bom.components.update(components)
     bom.register_dependency(root, components)

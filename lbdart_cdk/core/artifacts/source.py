@@ -1,4 +1,4 @@
-"""One function's code: the project as a wheel without its dependencies, and the files asked for, in a zip."""
+"""Builds the zip of a function's code: the project's wheel without dependencies, and included files."""
 
 from __future__ import annotations
 
@@ -31,9 +31,12 @@ _NO_VERSION = "0.0.0"
 
 @dataclass(frozen=True, slots=True)
 class SourceZip:
-    """A finished source zip; ``sha256`` is of its bytes, ``version`` is the project's.
+    """A finished source zip.
 
-    ``size`` is in bytes, unzipped; ``native`` is what its compiled files ask for.
+    :param sha256: the hash of the zip's bytes.
+    :param version: the project's version.
+    :param size: bytes, unzipped.
+    :param native: the scan of its compiled files.
     """
 
     path: Path
@@ -53,11 +56,15 @@ class SourceContents:
 
 @dataclass(frozen=True)
 class SourceArtifact:
-    """A source zip's inputs. ``include`` and ``exclude`` are glob patterns, see :func:`is_match`.
+    """A source zip's inputs.
 
-    ``credentials`` open private indexes to the build; they are no input, and change no hash.
-    A project with a build system is built to a wheel, by ``frontend``; of one without, the modules are
-    taken as they are.
+    A project with a build system is built to a wheel. From a project without one, the modules are packed as
+    they are.
+
+    :param frontend: builds the wheel.
+    :param include: glob patterns of more files to add, see :func:`is_match`.
+    :param exclude: glob patterns of files to leave out of the zip.
+    :param credentials: for private indexes that the build uses; they are not an input and change no hash.
     """
 
     project: Project
@@ -81,11 +88,12 @@ class SourceArtifact:
         )
 
     def build(self) -> SourceZip:
-        """Return the zip; it is made when the store does not have it.
+        """Return the zip; build it if the store does not have it.
 
-        Its hash is that of its bytes, and they depend on the code alone: a change that does not reach
-        the zip (a test, a README, another version of the build backend) is no change of the code.
-        Raises :class:`LbdartError` when the project cannot be built or has no code.
+        The hash is that of the zip's bytes, which depend only on the code. A change that does not reach the
+        zip (a test, a README, another version of the build backend) does not change the hash.
+
+        :raises LbdartError: when the project cannot be built or has no code.
         """
         kept = self._kept()
         if kept is None:
@@ -97,26 +105,26 @@ class SourceArtifact:
         return kept
 
     def _kept(self) -> SourceZip | None:
-        """Return what the store has; None when an earlier version kept it, with other notes."""
-        noted = self.store.kept_archive(self.build_key) or {}
+        """Return the zip from the store; None if it is not there or an earlier version wrote its notes."""
+        notes = self.store.kept_archive(self.build_key) or {}
         try:
-            native = scan_from_json(noted["native"])
+            native = scan_from_json(notes["native"])
             path = self.store.archive(self.build_key)
-            return SourceZip(path, noted["sha256"], noted["version"], noted["size"], native)
+            return SourceZip(path, notes["sha256"], notes["version"], notes["size"], native)
         except (KeyError, TypeError, ValueError):
             return None
 
     def contents(self) -> SourceContents:
-        """Return what the zip holds; the project is built for it, and the entries read it from the store.
+        """Build the project, and return the files of the zip; the entries read their content from the store.
 
-        Raises :class:`LbdartError` as :meth:`build` does.
+        :raises LbdartError: when the project cannot be built or has no code.
         """
         self.project.refuse_without_version()
         project = self._project_bundle()
-        asked_for = Bundle("include=", tuple(self._included()))
+        included = Bundle("include=", tuple(self._included_entries()))
         entries = [
             entry
-            for entry in merge([project, asked_for], settled=announce)
+            for entry in merge([project, included], settled=announce)
             if is_match(entry.name.split("/"), (), self.exclude)
         ]
         refuse_without_code(entries, f"The source of {self.project.name} in {self.project.root}")
@@ -127,13 +135,13 @@ class SourceArtifact:
     def _make(self) -> None:
         contents = self.contents()
         with self.store.scratch() as folder:
-            made = folder / "source.zip"
-            with self.store.guarded(made), made.open("wb") as file:
+            path = folder / "source.zip"
+            with self.store.guarded(path), path.open("wb") as file:
                 write_zip(file, contents.entries)
             native = scan_entries(self.project.name, contents.entries, folder)
             self.store.keep_archive(
                 self.build_key,
-                made,
+                path,
                 version=contents.version,
                 size=sum(entry.size for entry in contents.entries),
                 native=asdict(native),
@@ -147,15 +155,19 @@ class SourceArtifact:
         files = module_files(self.project.root)
         return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))
 
-    def _included(self) -> Iterator[Entry]:
+    def _included_entries(self) -> Iterator[Entry]:
         for path in included_files(self.project.root, self.include):
             yield stored_file(path, path.relative_to(self.project.root).as_posix())
 
 
 def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
-    """Raise :class:`LbdartError` when nothing in a source can be imported."""
+    """Refuse a source that has nothing to import.
+
+    :param what: the name of the source in messages.
+    :raises LbdartError: when no entry is Python code or an extension module.
+    """
     if not any(entry.name.endswith((".py", ".so")) for entry in entries):
         raise LbdartError(
-            f"{what} would hold no Python code.",
-            "Put the code into src/ or a package beside pyproject.toml, or check exclude=.",
+            f"{what} would have no Python code.",
+            "Put the code into src/ or into a package beside pyproject.toml, or check exclude=.",
         )

@@ -1,4 +1,4 @@
-"""Which files of a project go into its source artifact, when nobody builds it or more files are included."""
+"""Selects the files of a source artifact: included files, and the modules of a project without a build."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..project.tree import input_files
 
 
 def included_files(root: Path, include: Collection[str]) -> Iterator[Path]:
-    """Yield the project's files that a pattern includes explicitly."""
+    """Yield the project's files that match a pattern of ``include``."""
     if include:
         yield from (path for path in input_files(root) if is_match(path.relative_to(root).parts, include, ()))
 
 
 def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the importable files of a project that is not built, with their paths in the zip.
+    """Yield the importable files of a project without a build system, with their paths in the zip.
 
-    These are the contents of ``src`` where there is one; else the modules beside ``pyproject.toml`` and
-    the packages there (folders with ``__init__.py``), except for tests.
+    These are the contents of ``src`` if it exists, else the modules and packages (folders with
+    ``__init__.py``) beside ``pyproject.toml``, without tests.
     """
     source = root / "src"
     if source.is_dir():
@@ -41,9 +41,9 @@ def module_files(root: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def stored_file(path: Path, name: str) -> Entry:
-    """Return a file as an entry that is not compressed: another zlib would compress it to other bytes.
+    """Return a file as an uncompressed entry; another zlib would compress it to other bytes.
 
-    Raises :class:`LbdartError` for a name that a zip cannot carry.
+    :raises LbdartError: when a zip cannot have an entry of this name.
     """
     own_name(name)
     return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))

@@ -1,4 +1,4 @@
-"""Step 1 of the workflow without CDK: something that puts a layer's contents into the build directory."""
+"""Step 1 of the workflow without CDK: builders put a layer's contents into the build directory."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .path_layout import LayerPathLayout
 
 
 class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
-    """What :class:`LayerDeploymentWorkflow` takes: anything that can run and knows its directories."""
+    """A builder for :class:`LayerDeploymentWorkflow`: any object with ``run()`` and ``path_layout``."""
 
     @property
     def path_layout(self) -> LayerPathLayout:
-        """Where it builds."""
+        """The paths of the build."""
         ...
 
     def run(self) -> object:
@@ -41,9 +41,10 @@ class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
 
 @dataclass(frozen=True)
 class BaseLambdaLayerBuilder(BaseLogger, ABC):
-    """A build in four steps, of which a tool or a place to build in overrides the third.
+    """A build in four steps; a subclass overrides the third.
 
-    ``skip_prompt`` allows to clear the build directory without asking.
+    :param credentials: for private indexes.
+    :param skip_prompt: clear the build directory without asking.
     """
 
     path_pyproject_toml: Path
@@ -52,13 +53,13 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
 
     @property
     def path_layout(self) -> LayerPathLayout:
-        """Where it builds."""
+        """The paths of the build."""
         return LayerPathLayout(self.path_pyproject_toml)
 
     def run(self) -> None:
         """Run the four steps.
 
-        Raises :class:`LbdartError` for what the user can put right, and when the build directory is in use.
+        :raises LbdartError: when a step fails, or another build uses the build directory.
         """
         self.log_header("Build the layer")
         self.step_1_preflight_check()
@@ -68,21 +69,21 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
             self.step_4_finalize_artifacts()
 
     def step_1_preflight_check(self) -> None:
-        """See that there is a project."""
+        """Check that the project exists."""
         checked_pyproject(self.path_pyproject_toml)
 
     def step_2_prepare_environment(self) -> None:
-        """Start with an empty build directory."""
+        """Create an empty build directory; ask before an earlier build is deleted."""
         directory = self.path_layout.dir_build_lambda_layer
         if directory.exists() and not self.skip_prompt:
             try:
                 answer = input(f"Delete {directory} and build again? [y/N] ")
-            except EOFError:  # nobody is there to answer
+            except EOFError:  # no terminal
                 answer = ""
             if answer.strip().lower() not in ("y", "yes"):
                 raise LbdartError(
-                    f"The build directory {directory} has an earlier build in it.",
-                    "Pass skip_prompt=True to have it cleared.",
+                    f"The build directory {directory} has an earlier build.",
+                    "Pass skip_prompt=True to delete it without a question.",
                 )
         shutil.rmtree(directory, ignore_errors=True)
         with usable_directory(directory):
@@ -91,13 +92,13 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
 
     @abstractmethod
     def step_3_execute_build(self) -> None:
-        """Fill ``dir_wheels`` or ``dir_python``."""
+        """Fill ``dir_wheels``, ``dir_python`` or both."""
 
     def step_4_finalize_artifacts(self) -> None:
-        """See that the build brought something."""
+        """Check that the build left wheels or files."""
         layout = self.path_layout
-        directories = (one for one in (layout.dir_wheels, layout.dir_python) if one.is_dir())
-        if not any(path for one in directories for path in one.iterdir()):
+        directories = (path for path in (layout.dir_wheels, layout.dir_python) if path.is_dir())
+        if not any(path for directory in directories for path in directory.iterdir()):
             raise LbdartError(
                 f"The build left nothing in {layout.dir_artifacts}.",
                 "Check the builder and the project's dependencies.",
@@ -106,18 +107,22 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class BaseLambdaLayerLocalBuilder(BaseLambdaLayerBuilder):
-    """A build on this machine, in four steps of which a tool overrides the third."""
+    """A build on this machine, in four steps; a tool overrides the third."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
-    """Locks with a tool, and fetches the wheels for the target.
+    """Locks a project with a tool, and fetches the wheels for the target.
 
-    ``extras``, ``groups`` and ``exclude`` are one name or several; what ``exclude`` names is left out in
-    addition to the default list. The manifest of a workspace's member is that of the workspace, above it.
+    A member of a workspace has the manifest of the workspace.
+
+    :param extras: one extra of the project to include, or several.
+    :param groups: one dependency group of the project to include, or several.
+    :param exclude: one package to leave out, or several, in addition to the default list.
+    :param store: keeps wheels and locks.
     """
 
-    #: The tool that locks the project; a subclass names it.
+    #: The tool that locks the project; each subclass sets it.
     tool: ClassVar[Tool]
 
     extras: str | Collection[str] = ()
@@ -127,16 +132,16 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
 
     @abstractmethod
     def target_of(self, project: Project) -> Target:
-        """Return what the layer is built for."""
+        """Return the target of the layer."""
 
     @property
     @abstractmethod
     def build_container(self) -> BuildContainer | None:
-        """What compiles is built there; without one it is an error."""
+        """The container for packages with compiled code; without it, such a package is an error."""
 
     @cached_property
     def project(self) -> Project:
-        """The project, with the tool's manifest of it."""
+        """The project, with its manifest of the tool."""
         root = self.path_layout.dir_project_root.resolve()
         return Project(root, find_manifest(self.tool, root) or root / self.tool.manifest)
 
@@ -160,12 +165,12 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
         )
 
     def step_1_preflight_check(self) -> None:
-        """See that there is a manifest; a project that is only locked needs no ``pyproject.toml``."""
+        """Check that the manifest exists; a project that is only locked needs no ``pyproject.toml``."""
         _ = self.artifact.project.manifest_content
 
     @property
     def build_key(self) -> str | None:
-        """The layer's identity: a SHA-256, in hexadecimal, over every input."""
+        """The SHA-256, in hexadecimal, over every input of the layer."""
         return self.artifact.build_key
 
     @property
@@ -174,7 +179,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
         return self.artifact.sbom()
 
     def step_3_execute_build(self) -> None:
-        """Bring the wheels of the selection into ``dir_wheels``."""
+        """Copy the wheels of the selection into ``dir_wheels``."""
         for wheel in self.artifact.wheels():
             self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
             shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")
@@ -184,18 +189,19 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
 class ToolLambdaLayerLocalBuilder(ToolLambdaLayerBuilder, BaseLambdaLayerLocalBuilder):
     """Builds on this machine, for any target.
 
-    ``target`` defaults to the project's Python on x86_64. With ``build_in_container`` what compiles is
-    built in the Lambda build image, or in the one that a :class:`BuildContainer` names.
+    :param target: the target of the layer. Default: the project's Python on x86_64.
+    :param build_in_container: whether Docker builds packages with compiled code, in the Lambda build image;
+        a :class:`BuildContainer` names another image.
     """
 
     target: Target | None = None
     build_in_container: bool | BuildContainer = False
 
     def target_of(self, project: Project) -> Target:
-        """Return ``target``, else that of the project."""
+        """Return ``target``, or else the project's own target."""
         return self.target or Target(project.python())
 
     @property
     def build_container(self) -> BuildContainer | None:
-        """What ``build_in_container`` says."""
+        """The container of ``build_in_container``."""
         return BuildContainer.asked(self.build_in_container)

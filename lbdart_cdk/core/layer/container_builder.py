@@ -1,4 +1,4 @@
-"""Step 1 of the workflow without CDK, in a container: the project's own script, or what a tool has locked."""
+"""Step 1 of the workflow without CDK, in a container: by the project's own script or from a tool's lock."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ _TIME_LIMIT = 3600.0  # seconds
 
 @dataclass(frozen=True, kw_only=True)
 class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
-    """A build in the Lambda build image: ``path_script`` is run by bash, the project root is ``/var/task``.
+    """A build by a script in the Lambda build image, with the project root at ``/var/task``.
 
-    The script leaves wheels in ``path_layout.dir_wheels`` or files in ``dir_python``; where they are in the
-    container, ``path_layout.get_path_in_container`` says. It runs as the user, and finds credentials in the
-    variables by which pip, Poetry and uv know them. ``image`` may be another one, pinned by its digest;
-    ``network`` is Docker's; ``time_limit`` is in seconds.
+    The script leaves wheels in ``path_layout.dir_wheels`` or files in ``path_layout.dir_python``;
+    ``path_layout.get_path_in_container`` gives their paths in the container. It runs as the user, and finds
+    credentials in the environment variables of pip, Poetry and uv.
+
+    :param path_script: the script, which bash runs.
+    :param image: another image; it may be pinned by its digest.
+    :param network: Docker's network. Default: Docker's own default.
+    :param time_limit: seconds.
     """
 
     py_ver_major: int
@@ -38,17 +42,20 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
 
     @property
     def target(self) -> Target:
-        """The Lambda runtime that is built for; raises :class:`LbdartError` when Lambda has no such one."""
+        """The Lambda runtime of the layer.
+
+        :raises LbdartError: when Lambda does not have this runtime.
+        """
         for name in ("py_ver_major", "py_ver_minor"):
-            if not isinstance(given := getattr(self, name), int):
+            if not isinstance(number := getattr(self, name), int):
                 raise LbdartError(
-                    f"{name} is {given!r}, and not a number.", "Pass py_ver_major=3, py_ver_minor=13."
+                    f"{name} is {number!r}, which is not an integer.", "Pass py_ver_major=3, py_ver_minor=13."
                 )
         return Target((self.py_ver_major, self.py_ver_minor), "arm64" if self.is_arm else "x86_64")
 
     @property
     def image_uri(self) -> str:
-        """``public.ecr.aws/sam/build-python3.13:latest-x86_64`` and the like, or ``image``."""
+        """``image``, or AWS's own such as ``public.ecr.aws/sam/build-python3.13:latest-x86_64``."""
         return BuildContainer(self.image).image_uri(self.target)
 
     @property
@@ -58,11 +65,11 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
 
     @property
     def docker_run_args(self) -> list[str]:
-        """The ``docker run`` command, with a name for the container that no other has."""
+        """The ``docker run`` command, with a unique name for the container."""
         return self._container().run_args
 
     def step_1_preflight_check(self) -> None:
-        """See that there is a project, and a script that the container sees and the build leaves."""
+        """Check that the project exists, and a script that the container sees and the build keeps."""
         super().step_1_preflight_check()
         script = self._script()
         if not script.is_file():
@@ -73,20 +80,20 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
         if self.path_layout.dir_build_lambda_layer.resolve() in script.resolve().parents:
             raise LbdartError(
                 f"The build script {script} is in {self.path_layout.dir_build_lambda_layer}, "
-                "which each build clears.",
-                "Move it to another folder of the project.",
+                "which each build deletes.",
+                "Move it to another directory of the project.",
             )
         self._container()
 
     def step_3_execute_build(self) -> None:
-        """Run the script; what it says is logged, without the passwords."""
+        """Run the script and log its output, without passwords."""
         self.log(f"{self._script().name} in {self.image_uri}")
         self._container().run(listed(self.credentials), on_line=self.log, time_limit=self.time_limit)
 
     def _script(self) -> Path:
         if self.path_script is None:
             raise LbdartError(
-                "There is no build script.", "Pass the path of one in the project as path_script."
+                "There is no build script.", "Pass the path of a script in the project as path_script."
             )
         checked_path("path_script", self.path_script, "build_layer.sh")
         return self.path_script
@@ -105,38 +112,41 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
 
 @dataclass(frozen=True, kw_only=True)
 class ToolLambdaLayerContainerBuilder(ToolLambdaLayerBuilder, BaseLambdaLayerContainerBuilder):
-    """Locks with a tool, fetches the wheels, and builds all that has none in the Lambda build image.
+    """Locks with a tool, fetches wheels, and builds packages without a wheel in the Lambda build image.
 
-    Each source is built in a container that sees nothing but a copy of it. A ``path_script`` takes the
-    place of all this.
+    Each source is built in a container that sees only a copy of that source. With ``path_script``, the script
+    does all the work instead.
     """
 
     skip_prompt: bool = True
 
     def target_of(self, project: Project) -> Target:
-        """Return the target; raises :class:`LbdartError` when ``requires-python`` does not admit it."""
+        """Return the target.
+
+        :raises LbdartError: when ``requires-python`` does not admit it.
+        """
         project.refuse_unless_for(self.target)
         return self.target
 
     @property
     def build_container(self) -> BuildContainer | None:
-        """The image and the network; whatever is built is built there."""
+        """The container with this image and network, which builds every source."""
         return BuildContainer(self.image, self.network, every_source=True)
 
     @property
     def build_key(self) -> str | None:
-        """The layer's identity; None for a script, of which only the result tells."""
+        """The SHA-256 over every input of the layer; None for a script, whose inputs are not known."""
         return self.artifact.build_key if self.path_script is None else None
 
     def step_1_preflight_check(self) -> None:
-        """See that there is a manifest, or a script."""
+        """Check that the manifest exists, or the script."""
         if self.path_script is None:
             super().step_1_preflight_check()
         else:
             BaseLambdaLayerContainerBuilder.step_1_preflight_check(self)
 
     def step_3_execute_build(self) -> None:
-        """Bring the wheels of the selection into ``dir_wheels``, or run the script."""
+        """Copy the wheels of the selection into ``dir_wheels``, or run the script."""
         if self.path_script is None:
             super().step_3_execute_build()
         else:

@@ -1,4 +1,4 @@
-"""Step 2 of the workflow without CDK: the contents of the build directory become ``layer.zip``."""
+"""Step 2 of the workflow without CDK: packs the build directory into ``layer.zip``."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ default_ignore_package_list: Final = DEFAULT_EXCLUDE
 
 
 def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
-    """Move what an installer put into a ``site-packages`` directory to the layer's ``python`` directory.
+    """Move the contents of a ``site-packages`` directory to the layer's ``python`` directory.
 
-    What has the same name there is replaced. Raises :class:`LbdartError` when there is no such directory, or
-    when one is where the contents of the other would go.
+    Files and directories with the same name are replaced.
+
+    :raises LbdartError: when ``dir_site_packages`` does not exist, or the directories overlap.
     """
     if not dir_site_packages.is_dir():
         raise LbdartError(
             f"There is no directory {dir_site_packages} to move packages from.",
-            "Pass the directory that they were installed into.",
+            "Pass the directory that the packages were installed into.",
         )
     source, python = dir_site_packages.resolve(), dir_python.resolve()
     with usable_directory(dir_python):
         moved = {path: python / path.name for path in sorted(source.iterdir())}
         if python.is_relative_to(source) or any(source.is_relative_to(path) for path in moved.values()):
             raise LbdartError(
-                f"{dir_site_packages} and {dir_python} are in each other's way.",
-                "Install into a directory beside the layer's.",
+                f"{dir_site_packages} and {dir_python} overlap.",
+                "Install the packages into a directory outside the layer's.",
             )
         python.mkdir(parents=True, exist_ok=True)
         for path, target in moved.items():
@@ -50,9 +51,11 @@ def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
 def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
     """Pack the wheels and the files in the build directory; return the path of the zip.
 
-    A wheel's compressed streams are copied as they are; files of a directory are compressed here. The
-    zip appears whole. Raises :class:`LbdartError` when there is nothing to pack, it is too large, a wheel is
-    damaged, a link leads nowhere, or the build directory is in use.
+    A wheel's compressed streams are copied as they are; files of a directory are compressed here. The zip
+    appears whole or not at all.
+
+    :raises LbdartError: when there is nothing to pack, the layer is too large, a wheel is damaged, a link
+        leads nowhere, or another build uses the build directory.
     """
     target = path_layout.path_build_lambda_layer_zip
     with claimed(path_layout.dir_build_lambda_layer), scratch(target.parent) as folder:

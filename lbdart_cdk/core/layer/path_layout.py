@@ -1,4 +1,4 @@
-"""Where a layer is built in the user's project."""
+"""The directories of a layer build in the user's project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..wheels.build_image import CONTAINER_ROOT
 class LayerPathLayout:
     """Paths of a layer build; nothing is created.
 
-    :param path_pyproject_toml: the project's ``pyproject.toml``; its folder is the project root.
+    :param path_pyproject_toml: the project's ``pyproject.toml``; its directory is the project root.
     """
 
     path_pyproject_toml: Path
@@ -24,7 +24,7 @@ class LayerPathLayout:
 
     @property
     def dir_project_root(self) -> Path:
-        """Folder of the project."""
+        """The project's directory."""
         return self.path_pyproject_toml.parent
 
     @property
@@ -39,17 +39,17 @@ class LayerPathLayout:
 
     @property
     def dir_artifacts(self) -> Path:
-        """``{layer}/artifacts``, the tree that becomes the root of the zip."""
+        """``{layer}/artifacts``, the directory that becomes the root of the zip."""
         return self.dir_build_lambda_layer / "artifacts"
 
     @property
     def dir_python(self) -> Path:
-        """``{layer}/artifacts/python``; Lambda has it on ``sys.path`` (AWS: Packaging your layer content)."""
+        """``{layer}/artifacts/python``; Lambda adds it to ``sys.path`` ("Packaging your layer content")."""
         return self.dir_artifacts / "python"
 
     @property
     def dir_wheels(self) -> Path:
-        """``{layer}/wheels``, wheels that are packed without being unpacked."""
+        """``{layer}/wheels``, for wheels that are packed without unpacking them."""
         return self.dir_build_lambda_layer / "wheels"
 
     @property
@@ -63,9 +63,9 @@ class LayerPathLayout:
         return self.dir_project_root / "build" / "lambda" / "private-repository-credentials.json"
 
     def get_path_in_container(self, path: Path) -> str:
-        """Where a file of the project is in the build container: ``/var/task/...``.
+        """Return the path of a project file in the build container: ``/var/task/...``.
 
-        :raises LbdartError: if the path is outside the project root, which is all the container sees.
+        :raises LbdartError: when the path is outside the project root, which is all that the container sees.
         """
         root = self.dir_project_root.resolve()
         try:
@@ -73,7 +73,7 @@ class LayerPathLayout:
         except ValueError:
             raise LbdartError(
                 f"{path} is outside the project root {self.dir_project_root}, "
-                "the only folder that the build container sees.",
-                "Move or copy it below the project root.",
+                "the only directory that the build container sees.",
+                "Move or copy it into the project root.",
             ) from None
         return "/".join([CONTAINER_ROOT, *relative.parts])

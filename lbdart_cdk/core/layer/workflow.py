@@ -1,4 +1,4 @@
-"""Build, package, upload and publish a layer without CDK, from a plain script with boto3 clients."""
+"""Builds, packages, uploads and publishes a layer without CDK, in a plain script with boto3 clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class LayerBuildToolEnum(StrEnum):
-    """The packaging tools whose manifests are understood."""
+    """The packaging tools whose manifests the library reads."""
 
     uv = "uv"
     poetry = "poetry"
@@ -43,15 +43,15 @@ class LayerBuildToolEnum(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerDeploymentWorkflow(BaseLogger):
-    """The four steps in one :meth:`run`.
+    """Runs the four steps in one :meth:`run`.
 
-    :param builder: any object with ``run()`` and ``path_layout``. It may have more: a ``build_key`` that
-        identifies the layer (else manifest and zip do); an ``sbom`` (bytes) to be stored beside the manifest;
-        ``path_manifest`` is the manifest that it builds from, and ``tool`` the tool that reads it.
-    :param layer_build_tool: the tool that locks the project; the builder's own, if it has one.
+    :param builder: any object with ``run()`` and ``path_layout``. Optional attributes: ``build_key``
+        identifies the layer (else the manifest and the zip do), ``sbom`` (bytes) is stored beside the
+        manifest, ``path_manifest`` is the manifest that it builds from, ``tool`` is the tool that reads it.
+    :param layer_build_tool: the tool that locks the project; it must be the builder's, if that has one.
     :param s3dir_lambda: ``s3://bucket/prefix``.
-    :param keep_versions: how many versions to keep, the one returned among them; None keeps all.
-    :raises LbdartError: for a value that cannot be used.
+    :param keep_versions: how many versions to keep, including the returned one; None keeps all.
+    :raises LbdartError: when a value is invalid.
     """
 
     builder: T_BUILDER
@@ -70,7 +70,7 @@ class LayerDeploymentWorkflow(BaseLogger):
         validate_keep_versions(self.keep_versions)
         if not hasattr(self.builder, "path_layout") or not callable(getattr(self.builder, "run", None)):
             raise LbdartError(
-                f"builder is a {type(self.builder).__name__}, which has no run() or no path_layout.",
+                f"builder is a {type(self.builder).__name__}, which lacks run() or path_layout.",
                 "Pass a builder, such as UvLambdaLayerLocalBuilder(path_pyproject_toml=...).",
             )
         checked_client(self.s3_client, "s3")
@@ -80,33 +80,33 @@ class LayerDeploymentWorkflow(BaseLogger):
         self._refuse_tool_of_another_builder(tool_named(self.layer_build_tool))
 
     def _refuse_tool_of_another_builder(self, tool: Tool) -> None:
-        own = getattr(getattr(self.builder, "tool", None), "name", tool.name)
-        if own != tool.name:
+        builder_tool = getattr(getattr(self.builder, "tool", None), "name", tool.name)
+        if builder_tool != tool.name:
             raise LbdartError(
-                f"layer_build_tool is {tool.name!r}, but {type(self.builder).__name__} reads locks of {own}.",
-                f"Pass layer_build_tool={own!r}, or the builder of {tool.name}.",
+                f"layer_build_tool is {tool.name!r}, but {type(self.builder).__name__} reads locks of "
+                f"{builder_tool}.",
+                f"Pass layer_build_tool={builder_tool!r}, or the builder of {tool.name}.",
             )
 
     @property
     def path_manifest(self) -> Path:
-        """The manifest that the layer is built from: the builder's own, else the one that its tool finds."""
-        own: Path | None = getattr(self.builder, "path_manifest", None)
-        if own is not None:
-            return own
+        """The manifest that the layer is built from: the builder's, or else the tool's manifest."""
+        path: Path | None = getattr(self.builder, "path_manifest", None)
+        if path is not None:
+            return path
         root, tool = self.builder.path_layout.dir_project_root.resolve(), tool_named(self.layer_build_tool)
         return find_manifest(tool, root) or root / tool.manifest
 
     def run(self) -> LayerDeployment:
-        """Deploy the layer; an unchanged one is a success and returns the version that it has.
+        """Deploy the layer; for an unchanged layer, return the current version.
 
-        Raises :class:`LbdartError` for what the user can put right, and when the build directory is in use.
+        :raises LbdartError: when a step fails, or another build uses the build directory.
         """
         with claimed(self.builder.path_layout.dir_build_lambda_layer):
             return self._run()
 
     def _run(self) -> LayerDeployment:
-        # A builder need not know of wheels, and those of an earlier build by another would be packed with its
-        # files.
+        # A builder may leave dir_wheels alone, and wheels of another builder would be packed with its files.
         shutil.rmtree(self.builder.path_layout.dir_wheels, ignore_errors=True)
         self.builder.run()
         path_zip = self.package()
@@ -120,7 +120,7 @@ class LayerDeploymentWorkflow(BaseLogger):
         return path
 
     def publish(self, path_zip: Path) -> LayerDeployment:
-        """Upload the zip and publish a version of it, unless that build is published already."""
+        """Upload the zip and publish a version, unless this build is already published."""
         self.log_header("Publish the layer")
         manager = LayerManifestManager(self.path_manifest)
         manifest = manager.manifest

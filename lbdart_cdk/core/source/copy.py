@@ -21,23 +21,24 @@ def copy_source_for_lambda_deployment(
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
 ) -> None:
-    """Copy the files of a directory that :func:`is_match` wants; bytecode is never copied.
+    """Copy the files of a directory for which :func:`is_match` is true; bytecode is never copied.
 
-    Files that are in ``target_dir`` already are kept, unless they have the name of a copied one. Links are
-    followed. Raises :class:`LbdartError` when there is no such directory, when a link leads nowhere, and when
-    a file cannot be read or written.
+    Files in ``target_dir`` stay, unless a copied file has the same name. Links are followed.
+
+    :raises LbdartError: when ``source_dir`` does not exist, a link leads nowhere, or a file cannot be read or
+        written.
     """
     root, target = Path(source_dir), Path(target_dir)
     if not root.is_dir():
         raise LbdartError(
-            f"There is no directory {root} to copy from.", "Pass the directory that the files are in."
+            f"There is no directory {root} to copy from.", "Pass the directory that has the files."
         )
     included, excluded = as_tuple(include), (*as_tuple(exclude), *_NEVER)
 
     def is_wanted(name: str) -> bool:
         return is_match(name.split("/"), included, excluded)
 
-    # Listed before anything is copied: the target may be in it.
+    # Listed before anything is copied, because the target may be inside the source.
     for path in list(wanted_files(root, is_wanted)):
         copied = target / path.relative_to(root)
         try:
@@ -46,5 +47,5 @@ def copy_source_for_lambda_deployment(
         except OSError as error:
             raise LbdartError(
                 f"{path} cannot be copied to {copied}: {error.strerror or error}.",
-                "Check that the one may be read and the other written.",
+                "Check the permissions to read the first and to write the second.",
             ) from error

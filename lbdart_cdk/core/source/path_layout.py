@@ -1,4 +1,4 @@
-"""Where a source is built in the user's project."""
+"""The directories of a source build in the user's project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class SourcePathLayout:
     """Paths of a source build.
 
-    :param path_pyproject_toml: the project's ``pyproject.toml``; its folder is the project root.
+    :param path_pyproject_toml: the project's ``pyproject.toml``; its directory is the project root.
     """
 
     path_pyproject_toml: Path
@@ -25,12 +25,12 @@ class SourcePathLayout:
 
     @property
     def dir_project_root(self) -> Path:
-        """Folder of the project."""
+        """The project's directory."""
         return self.path_pyproject_toml.parent
 
     @property
     def dir_build_lambda_source(self) -> Path:
-        """``{root}/build/lambda/source``, where the code is put together."""
+        """``{root}/build/lambda/source``, the directory that becomes the zip."""
         return self.dir_project_root / "build" / "lambda" / "source"
 
     @property

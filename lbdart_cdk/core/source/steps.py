@@ -47,20 +47,26 @@ _WITH_PIP: Final = IsolatedBuild("pip", (PIP,))
 
 @dataclass(frozen=True, slots=True)
 class SourceDir:
-    """A built source as files; ``version`` is the project's, as its build backend says it."""
+    """The directory of a built source.
+
+    :param version: the project's version, from its build backend.
+    """
 
     path_layout: SourcePathLayout
     version: str
 
     @property
     def path(self) -> Path:
-        """The directory; what is added to it gets into the zip."""
+        """The directory; files that you add to it go into the zip."""
         return self.path_layout.dir_build_lambda_source
 
 
 @dataclass(frozen=True, slots=True)
 class BuildAndUploadSourceResult:
-    """Where a project's code is in S3; ``source_sha256`` is of the zip's bytes."""
+    """The location of a project's code in S3.
+
+    :param source_sha256: the hash of the zip's bytes.
+    """
 
     source_version: str
     source_sha256: str
@@ -76,19 +82,19 @@ def build_source_dir_using_uv(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> SourceDir:
-    """Build a project with what uv installs for it; put its code into ``{root}/build/lambda/source``.
+    """Build a project with uv, and put its code into ``{root}/build/lambda/source``.
 
-    What was there before is gone. The files are those that ``LambdaSourceArtifact`` packs, under their
+    The new directory replaces an older one. It has the files that ``LambdaSourceArtifact`` packs, under their
     names in the zip.
 
     :param path_pyproject_toml: the project's ``pyproject.toml``.
-    :param include: one glob pattern or several (:func:`is_match`) of further files of the project, kept at
+    :param include: one glob pattern or several (:func:`is_match`) of more files of the project to add, at
         their relative paths.
     :param exclude: one glob pattern or several of files to leave out.
-    :param credentials: for private indexes that the build backend comes from; they get into no file.
-    :param store: where what is built is kept. Default: the user's cache directory.
-    :param logger: what is told about the steps. Default: printed.
-    :raises LbdartError: for what the user can put right.
+    :param credentials: for the private indexes of build requirements; they are written to no file.
+    :param store: keeps the builds. Default: a store in the user's cache directory.
+    :param logger: logs the steps. Default: prints them.
+    :raises LbdartError: when an argument is invalid, or the project cannot be built.
     """
     artifact = _artifact(
         _WITH_UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
@@ -105,7 +111,7 @@ def build_source_dir_using_pip(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> SourceDir:
-    """Do what :func:`build_source_dir_using_uv` does with the pip of the Python that is running."""
+    """Do what :func:`build_source_dir_using_uv` does, with the pip of the running Python."""
     artifact = _artifact(
         _WITH_PIP,
         path_pyproject_toml,
@@ -118,21 +124,21 @@ def build_source_dir_using_pip(
 
 
 def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) -> SourceZip:
-    """Pack a source directory into ``{root}/build/lambda/source.zip``; bytecode is left out.
+    """Pack a source directory, without bytecode, into ``{root}/build/lambda/source.zip``.
 
-    The bytes depend on names, contents and executable modes alone; they are those that
-    ``LambdaSourceArtifact`` makes of the same files. The zip appears whole.
+    The bytes depend only on names, contents and executable modes, and are equal to those of a
+    ``LambdaSourceArtifact`` with the same files. The zip appears whole or not at all.
 
-    :raises LbdartError: if it has no code, or is larger than Lambda takes.
+    :raises LbdartError: when the directory has no code, or the zip is larger than Lambda accepts.
     """
     logger.log_header("Package the source")
     with claimed(source_dir.path):
-        made = _packed(source_dir)
-    logger.log(f"{made.path} ({made.path.stat().st_size:,} bytes)")
-    return made
+        source_zip = _pack(source_dir)
+    logger.log(f"{source_zip.path} ({source_zip.path.stat().st_size:,} bytes)")
+    return source_zip
 
 
-def _packed(source_dir: SourceDir) -> SourceZip:
+def _pack(source_dir: SourceDir) -> SourceZip:
     root, target = source_dir.path, source_dir.path_layout.path_build_lambda_source_zip
     files = wanted_files(root, lambda name: not is_bytecode(name))
     bundle = Bundle(root.name, tuple(stored_file(path, path.relative_to(root).as_posix()) for path in files))
@@ -144,9 +150,9 @@ def _packed(source_dir: SourceDir) -> SourceZip:
             write_zip(file, entries)
         native = scan_entries(root.name, entries, folder)
         size = sum(entry.size for entry in entries)
-        made = SourceZip(target, sha256_of(finished), source_dir.version, size, native)
+        source_zip = SourceZip(target, sha256_of(finished), source_dir.version, size, native)
         finished.replace(target)
-    return made
+    return source_zip
 
 
 def build_and_upload_source_using_uv(
@@ -160,16 +166,13 @@ def build_and_upload_source_using_uv(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> BuildAndUploadSourceResult:
-    """Build a project with what uv installs for it, and bring its code to S3.
+    """Build a project with uv, and upload its code to ``{s3dir}/source/{version}/{sha256}/source.zip``.
 
-    Its place is ``{s3dir}/source/{version}/{sha256}/source.zip``. Code that is there already is a success,
-    and not uploaded again. The project's tree is only read.
-
-    :param s3dir_lambda: the folder in S3, as ``s3://bucket/prefix``.
-
+    Code that is already in S3 is a success and is not uploaded again. The project's directory is only read.
     The other parameters are those of :func:`build_source_dir_using_uv`.
 
-    :raises LbdartError: for what the user can put right.
+    :param s3dir_lambda: the folder in S3, as ``s3://bucket/prefix``.
+    :raises LbdartError: when an argument is invalid, or the project cannot be built or uploaded.
     """
     checked_client(s3_client, "s3")
     artifact = _artifact(
@@ -189,7 +192,7 @@ def build_and_upload_source_using_pip(
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
 ) -> BuildAndUploadSourceResult:
-    """Do what :func:`build_and_upload_source_using_uv` does with pip."""
+    """Do what :func:`build_and_upload_source_using_uv` does, with the pip of the running Python."""
     checked_client(s3_client, "s3")
     artifact = _artifact(
         _WITH_PIP,
@@ -239,10 +242,12 @@ def _source_dir(artifact: SourceArtifact, layout: SourcePathLayout, logger: Base
 def _build_and_upload(
     s3_client: S3Client, s3dir_lambda: S3Path, artifact: SourceArtifact, logger: BaseLogger
 ) -> BuildAndUploadSourceResult:
-    # Not by way of the directory in the project: between hash and upload, another process could replace it.
+    # The store's zip and not one in the project, which another process could replace before the upload.
     logger.log_header("Build the source")
-    built = artifact.build()
-    logger.log(f"{artifact.project.name} {built.version} ({built.path.stat().st_size:,} bytes)")
+    source_zip = artifact.build()
+    logger.log(f"{artifact.project.name} {source_zip.version} ({source_zip.path.stat().st_size:,} bytes)")
     logger.log_header("Upload the source")
-    path = upload_source_zip(s3_client, s3dir_lambda, built.path, built.version, built.sha256, logger=logger)
-    return BuildAndUploadSourceResult(built.version, built.sha256, path)
+    path = upload_source_zip(
+        s3_client, s3dir_lambda, source_zip.path, source_zip.version, source_zip.sha256, logger=logger
+    )
+    return BuildAndUploadSourceResult(source_zip.version, source_zip.sha256, path)

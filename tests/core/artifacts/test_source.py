@@ -98,7 +98,7 @@ def test_the_users_tree_is_only_read(root: Path, store: Store) -> None:
 
 @pytest.mark.parametrize("exclude", [("*.py",), ("orders",)])
 def test_a_source_without_code_is_refused(root: Path, store: Store, exclude: tuple[str, ...]) -> None:
-    with pytest.raises(LbdartError, match=r"The source of orders in .* would hold no Python code\.\n"):
+    with pytest.raises(LbdartError, match=r"The source of orders in .* would have no Python code\.\n"):
         replace(source(root, store), exclude=exclude).build()
 
 

@@ -65,9 +65,9 @@ class TestSteps:
         monkeypatch.setattr("sys.stdin", io.StringIO())
         layout = LayerPathLayout(pyproject)
         layout.dir_python.mkdir(parents=True)
-        with pytest.raises(LbdartError, match="has an earlier build in it") as error:
+        with pytest.raises(LbdartError, match="has an earlier build") as error:
             Builder(pyproject, step=lambda _: None).run()
-        assert error.value.remedy == "Pass skip_prompt=True to have it cleared."
+        assert error.value.remedy == "Pass skip_prompt=True to delete it without a question."
         assert layout.dir_python.exists()
 
     @pytest.mark.parametrize("left", [set(), {"wheels"}, {"artifacts"}, {"wheels", "artifacts"}])

@@ -41,7 +41,7 @@ def test_another_image_pinned_by_its_digest(tmp_path: Path) -> None:
     ("script", "problem"),
     [
         ("nowhere.sh", "There is no build script .*/nowhere.sh"),
-        ("build/lambda/layer/build.sh", "is in .*/build/lambda/layer, which each build clears"),
+        ("build/lambda/layer/build.sh", "is in .*/build/lambda/layer, which each build deletes"),
         ("../outside.sh", "is outside the project root"),
     ],
 )
@@ -59,8 +59,8 @@ def test_a_script_that_cannot_be_run_is_told_first(tmp_path: Path, script: str, 
     ("given", "problem"),
     [
         ({"path_script": "build.sh"}, r"path_script is 'build\.sh', and not a pathlib\.Path"),
-        ({"py_ver_major": "3"}, r"py_ver_major is '3', and not a number"),
-        ({"py_ver_minor": "13"}, r"py_ver_minor is '13', and not a number"),
+        ({"py_ver_major": "3"}, r"py_ver_major is '3', which is not an integer"),
+        ({"py_ver_minor": "13"}, r"py_ver_minor is '13', which is not an integer"),
     ],
 )
 def test_what_is_of_another_type_is_told(tmp_path: Path, given: dict[str, Any], problem: str) -> None:

@@ -65,6 +65,6 @@ class TestMove:
     def test_where_one_would_replace_the_other(self, tmp_path: Path, site_packages: str, python: str) -> None:
         installed(tmp_path / site_packages, "lib/alpha.py")
         before = files_in(tmp_path)
-        with pytest.raises(LbdartError, match="are in each other's way"):
+        with pytest.raises(LbdartError, match=" overlap"):
             move_to_dir_python(tmp_path / site_packages, tmp_path / python)
         assert files_in(tmp_path) == before

@@ -243,7 +243,7 @@ def test_a_directory_without_code_is_refused(root: Path, store: Store) -> None:
     source_dir = build_source_dir_using_uv(root / "pyproject.toml", store=store)
     for path in source_dir.path.rglob("*.py"):
         path.unlink()
-    with pytest.raises(LbdartError, match=r"The source in .*/build/lambda/source would hold no Python code"):
+    with pytest.raises(LbdartError, match=r"The source in .*/build/lambda/source would have no Python code"):
         create_source_zip(source_dir)
     assert {path.name for path in (root / "build/lambda").iterdir()} == {".source.lock", "source"}
 
