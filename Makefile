@@ -35,7 +35,7 @@ check: setup
 test: setup ## ARGS=tests/core WORKERS=2
 	python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup $(ARGS)
 
-oldest: setup ## the constructs with the oldest dependencies that pyproject.toml admits
+oldest: setup ## test the constructs with the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python build/oldest
 	uv pip compile --quiet --resolution lowest-direct --no-header --no-annotate pyproject.toml \
 	    --output-file build/oldest/requirements.txt
@@ -60,7 +60,7 @@ demo: setup
 dist: setup
 	uv build --wheel --out-dir dist
 
-lock-requirements: ## after a change of pyproject.toml's dependencies
+lock-requirements: ## run it after a change of the dependencies in pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	    --group dev --extra uv --extra keyring pyproject.toml --output-file requirements/dev.txt
 

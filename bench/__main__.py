@@ -1,4 +1,4 @@
-"""``make bench``: every figure beside what it is asked to be. Needs the network once, ``zip`` and uv."""
+"""``make bench``: prints each figure with its goal. Needs ``zip``, uv and, the first time, the network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lbdart_cdk.core.archive.writer import write_zip
 from lbdart_cdk.core.packing.merge import Bundle, merge
 from lbdart_cdk.core.wheels.contents import wheel_entries
 
-#: The newest releases that together still fit into a Lambda function: 254 MB unpacked, 85 MB zipped.
+#: The newest releases that still fit together into a Lambda function: 254 MB unpacked, 85 MB zipped.
 _PROJECT: Final = """\
 [project]
 name = "bench"
@@ -35,7 +35,7 @@ environments = ["python_version >= '3.13' and sys_platform == 'linux'"]
 _SMALL: Final = _PROJECT.replace('"numpy==2.5.5", "pandas==3.1.1", "pyarrow==22.0.0"', '"six==1.17.0"')
 _PROJECTS: Final = 8
 _RUNTIME: Final = "python3.13"
-_PLACES: Final = (None, *sorted(Path.home().glob(".pyenv/versions/*/bin")))
+_PYTHON_DIRECTORIES: Final = (None, *sorted(Path.home().glob(".pyenv/versions/*/bin")))
 _PLATFORM: Final = ("--python-platform", "x86_64-manylinux_2_34", "--python-version", "3.13")
 _BENCHES: Final = (
     "layer_against_zip",
@@ -49,16 +49,16 @@ _BENCHES: Final = (
 
 
 class Bench:
-    """Projects and stores in a folder of their own."""
+    """The measurements, with their projects and their store in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = folder / "store"
-        self.project = self._locked("project", _PROJECT)
+        self.project = self._lock_project("project", _PROJECT)
         self.build()
 
     def build(self, project: Path | None = None, *, python: str = sys.executable) -> Run:
-        """Build the layer from the lock, with all wheels in the store and no finished layer."""
+        """Build the layer from the lock, with all wheels but no finished layer in the store."""
         shutil.rmtree(self.store / "v1" / "archives", ignore_errors=True)
         return run(
             [python, "-m", "bench.build_layer", project or self.project, _RUNTIME],
@@ -67,17 +67,17 @@ class Bench:
         )
 
     def layer_against_zip(self) -> Iterator[str]:
-        """Yield what a layer costs beside installing and zipping the same packages."""
+        """Yield the time for a layer, and for installing and zipping the same packages."""
         requirements = self.folder / "requirements.txt"
         run(["uv", "export", "--quiet", "--output-file", requirements, "--no-emit-project"], cwd=self.project)
         peaks = []
 
-        def ours() -> float:
+        def build_layer() -> float:
             built = self.build()
             peaks.append(built.peak)
             return built.seconds
 
-        def installed_and_zipped() -> float:
+        def install_and_zip() -> float:
             tree = self.folder / "tree"
             shutil.rmtree(tree, ignore_errors=True)
             install: list[str | Path] = [
@@ -97,34 +97,34 @@ class Bench:
                 + run(["zip", "-r", "-9", "-q", zipped, "python"], cwd=tree).seconds
             )
 
-        installed_and_zipped()  # fills uv's cache
-        mine, theirs = interleave(ours, installed_and_zipped)
+        install_and_zip()  # fills uv's cache
+        mine, theirs = interleave(build_layer, install_and_zip)
         layer = Path(self.build().output)
-        size, other = layer.stat().st_size, (self.folder / "zipped.zip").stat().st_size
+        size, zip_size = layer.stat().st_size, (self.folder / "zipped.zip").stat().st_size
         yield f"lock to layer.zip                 {mine:6.2f} s   ({size / 1e6:.1f} MB)"
-        yield f"uv pip install + zip -r -9        {theirs:6.2f} s   ({other / 1e6:.1f} MB)"
+        yield f"uv pip install + zip -r -9        {theirs:6.2f} s   ({zip_size / 1e6:.1f} MB)"
         yield f"  times faster                    {theirs / mine:6.0f}     (goal: at least 60)"
-        small = self.build(self._locked("small", _SMALL)).peak
+        small = self.build(self._lock_project("small", _SMALL)).peak
         yield f"peak memory                       {max(peaks) / 1e6:6.0f} MB  (goal: under 150)"
         yield f"  with one small wheel            {small / 1e6:6.0f} MB"
 
     def each_tool(self) -> Iterator[str]:
-        """Yield what a layer costs with each tool beside uv, and reading its lock apart from that."""
+        """Yield the time for a layer with each tool, relative to uv, and the time to read a new lock."""
         projects = locked_by_each_tool(self.folder / "tools", self.project)
 
-        def built(project: Path) -> float:
+        def build(project: Path) -> float:
             return self.build(project).seconds
 
-        def read_and_built(project: Path) -> float:
+        def read_and_build(project: Path) -> float:
             for notes in (self.store / "v1").iterdir():
                 if notes.name != "wheels":
                     shutil.rmtree(notes)
-            return built(project)
+            return build(project)
 
         for project in projects.values():
-            built(project)
-        warm = interleave(*(lambda p=p: built(p) for p in projects.values()))
-        fresh = interleave(*(lambda p=p: read_and_built(p) for p in projects.values()))
+            build(project)
+        warm = interleave(*(lambda p=p: build(p) for p in projects.values()))
+        fresh = interleave(*(lambda p=p: read_and_build(p) for p in projects.values()))
         yield "lock to layer.zip, all wheels in the store      times uv   reading a new lock"
         for name, mine, first in zip(projects, warm, fresh, strict=True):
             reading = max(first - mine, 0)
@@ -132,32 +132,32 @@ class Bench:
         yield "                                                (goal: at most 1.5)"
 
     def assembly_against_cat(self) -> Iterator[str]:
-        """Yield what writing the zip costs beside copying the wheels' bytes."""
+        """Yield the time to write the zip, and to copy the bytes of the wheels."""
         wheels = sorted((self.store / "v1" / "wheels").rglob("*.whl"))
         wheels = [wheel for wheel in wheels if wheel.stat().st_size > 20_000]
         target = self.folder / "assembled"
 
-        def assembled() -> float:
+        def assemble() -> float:
             started = time.perf_counter()
             entries = merge([Bundle(wheel.name, tuple(wheel_entries(wheel))) for wheel in wheels], "python/")
             with target.open("wb") as file:
                 write_zip(file, entries)
             return time.perf_counter() - started
 
-        def concatenated() -> float:
+        def concatenate() -> float:
             started = time.perf_counter()
             with target.open("wb") as file:
                 subprocess.run(["cat", *wheels], stdout=file, check=True, timeout=60)
             return time.perf_counter() - started
 
-        assembled(), concatenated()
-        mine, theirs = interleave(assembled, concatenated)
+        assemble(), concatenate()
+        mine, theirs = interleave(assemble, concatenate)
         yield f"zip assembly                      {mine * 1000:6.0f} ms"
         yield f"cat of the wheels                 {theirs * 1000:6.0f} ms"
         yield f"  times                           {mine / theirs:6.1f}     (goal: at most 4)"
 
     def same_bytes(self) -> Iterator[str]:
-        """Yield whether directory, umask and Python version show in the zip."""
+        """Yield whether the zip is the same for another directory, umask and Python version."""
         hashes = {_sha256(Path(self.build().output))}
         other = Path(shutil.copytree(self.project, self.folder / "another directory"))
         variants = ["another directory"]
@@ -176,7 +176,7 @@ class Bench:
         yield f"byte-identical                    {same}       ({', '.join(variants)})"
 
     def unchanged_app(self) -> Iterator[str]:
-        """Yield what the construct costs in an app whose layer is built already."""
+        """Yield the cost of the construct in an app whose layer is already built."""
         zip_path = shutil.copy(self.build().output, self.folder / "layer.zip")
 
         def synth(kind: str, path: str | Path) -> float:
@@ -205,23 +205,25 @@ class Bench:
         yield f"  more than the asset             {(ours - asset) * 1000:6.0f} ms  (goal: at most 50)"
 
     def many_artifacts(self) -> Iterator[str]:
-        """Yield what an artifact costs in an unchanged app with many of them, and what one of CDK's does."""
-        projects = [self._locked(f"small{number}", _many(number)) for number in range(_PROJECTS)]
+        """Yield the cost of an artifact, and of CDK's own constructs, in an unchanged app with many."""
+        projects = [
+            self._lock_project(f"small{number}", _shared_pyproject(number)) for number in range(_PROJECTS)
+        ]
         for project in projects:
             (project / f"{project.name}.py").write_text("")
 
         kinds = ("ours", "cdk", "plain")
         for number, project in enumerate(projects):
-            # CDK's own constructs take a zip of their own each, as large as ours are.
+            # Each of CDK's own constructs takes its own zip, of the same size as the layer.
             folder = Path(f"{project}-zips")
             folder.mkdir()
             layer = self.build(project).output
-            for name in (f"Code{number}", *(f"Deps{one}" for one in range(40))):
+            for name in (f"Code{number}", *(f"Deps{layer_number}" for layer_number in range(40))):
                 with zipfile.ZipFile(shutil.copy(layer, folder / f"{name}.zip"), "a") as archive:
                     archive.writestr(name, name)
 
         def synth(kind: str, share: int) -> float:
-            """Take the whole app, or half of its layers, functions and projects."""
+            """Synthesise the whole app, or half of its layers, functions and projects."""
             outdir = self.folder / f"{kind}{share}.out"
             command: list[str | Path] = [sys.executable, "-m", "bench.many_app", kind, outdir]
             ran = run(
@@ -237,27 +239,27 @@ class Bench:
         rounds = in_rounds(*(lambda case=case: synth(*case) for case in cases))
         taken = dict(zip(cases, zip(*rounds, strict=True), strict=True))
 
-        def beside(kind: str, share: int) -> list[float]:
-            """Take what the artifacts of a kind cost in each round."""
+        def artifact_cost(kind: str, share: int) -> list[float]:
+            """Return the cost of the artifacts of a kind in each round."""
             return [
                 mine - plain for mine, plain in zip(taken[kind, share], taken["plain", share], strict=True)
             ]
 
         for kind, name in (("ours", "40 layers, 8 sources"), ("cdk", "  as CDK's LayerVersion, Code")):
-            whole, half = beside(kind, 1), beside(kind, 2)
-            each = median(whole) / (40 + _PROJECTS) * 1000
+            whole, half = artifact_cost(kind, 1), artifact_cost(kind, 2)
+            average = median(whole) / (40 + _PROJECTS) * 1000
             more = median(all_ - some for all_, some in zip(whole, half, strict=True)) / 24 * 1000
             total, part = median(taken[kind, 1]), median(taken[kind, 2])
             yield f"{name:<31} {total:8.2f} s   (half of it: {part:.2f} s)"
-            yield f"  an artifact                     {each:6.1f} ms  (one more: {more:.1f} ms)"
+            yield f"  an artifact                     {average:6.1f} ms  (one more: {more:.1f} ms)"
         yield "                                            (goal: at most 10)"
         total, part = median(taken["plain", 1]), median(taken["plain", 2])
         yield f"  100 functions without         {total:8.2f} s   (50 functions: {part:.2f} s)"
 
     def imports(self) -> Iterator[str]:
-        """Yield what the imports cost."""
+        """Yield the time of the imports."""
 
-        def imported(statement: str) -> float:
+        def time_import(statement: str) -> float:
             return run([sys.executable, "-c", statement], cwd=self.folder).seconds
 
         statements = (
@@ -267,14 +269,14 @@ class Bench:
             "import aws_cdk; from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact",
         )
         for statement in statements:
-            imported(statement)
-        cdk, ours, modules, names = interleave(*(lambda s=s: imported(s) for s in statements))
+            time_import(statement)
+        cdk, ours, modules, names = interleave(*(lambda s=s: time_import(s) for s in statements))
         yield f"import aws_cdk                    {cdk * 1000:6.0f} ms"
         yield f"  and lbdart_cdk                  {(ours - cdk) * 1000:+6.0f} ms  (goal: at most 30)"
         yield f"  and its constructs              {(names - cdk) * 1000:+6.0f} ms"
         yield f"  and the CDK modules they use    {(modules - cdk) * 1000:+6.0f} ms"
 
-    def _locked(self, name: str, pyproject: str) -> Path:
+    def _lock_project(self, name: str, pyproject: str) -> Path:
         project = self.folder / name
         project.mkdir()
         (project / "pyproject.toml").write_text(pyproject)
@@ -282,8 +284,8 @@ class Bench:
         return project
 
 
-def _many(number: int) -> str:
-    """Return one of several projects that share their dependencies."""
+def _shared_pyproject(number: int) -> str:
+    """Return the ``pyproject.toml`` of one of several projects with the same dependencies."""
     return f"""\
 [project]
 name = "small{number}"
@@ -298,15 +300,18 @@ build-backend = "hatchling.build"
 
 
 def _other_pythons(folder: Path) -> Iterator[Path]:
-    """Yield another interpreter, in an environment that has what the core needs, where there is one."""
-    for found in (
-        shutil.which(f"python3.{minor}", path=place) for minor in (12, 13, 14) for place in _PLACES
+    """Yield another interpreter, if there is one, in an environment with the core's dependencies."""
+    for interpreter in (
+        shutil.which(f"python3.{minor}", path=directory)
+        for minor in (12, 13, 14)
+        for directory in _PYTHON_DIRECTORIES
     ):
         runs = (
-            found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
+            interpreter
+            and subprocess.run([interpreter, "--version"], capture_output=True, check=False).returncode == 0
         )
-        if found and runs and not found.endswith(f"python3.{sys.version_info.minor}"):
-            run(["uv", "venv", "--quiet", "--python", found, folder / "venv"], cwd=folder)
+        if interpreter and runs and not interpreter.endswith(f"python3.{sys.version_info.minor}"):
+            run(["uv", "venv", "--quiet", "--python", interpreter, folder / "venv"], cwd=folder)
             python = folder / "venv" / "bin" / "python"
             needs = ["boto3", "packaging", "platformdirs", "pyelftools", "requests", "uv"]
             run(["uv", "pip", "install", "--quiet", "--python", python, *needs], cwd=folder)
@@ -319,9 +324,9 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Print every figure."""
+    """Print all figures."""
     if shutil.which("zip") is None:
-        sys.exit("zip is not installed, and it is what the layer is measured against: apt-get install zip.")
+        sys.exit("zip is not installed, but the layer is measured against it: run apt-get install zip.")
     print(f"Medians of {ROUNDS} interleaved runs.")
     with tempfile.TemporaryDirectory(prefix="lbdart-bench-") as folder:
         bench = Bench(Path(folder))

@@ -1,6 +1,6 @@
-"""A small app, for the cost of a construct in it: ``python -m bench.app ours|asset OUTDIR ZIP_OR_PROJECT``.
+"""A small app with one layer or asset: ``python -m bench.app ours|asset|layer OUTDIR ZIP_OR_PROJECT``.
 
-Prints the seconds from the finished imports to the finished synth.
+Prints the seconds that the synth takes after the imports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lbdart_cdk import LambdaLayerArtifact
 
 
 def main(kind: str, outdir: str, path: str) -> None:
-    """Synthesise a stack with a function, and a layer or an asset."""
+    """Synthesise a stack with a function and a layer or an asset."""
     started = time.perf_counter()
     app = App(outdir=outdir)
     stack = Stack(app, "Bench")

@@ -13,8 +13,8 @@ from lbdart_cdk.core.store.store import Store
 
 def main(project: str, runtime: str) -> None:
     """Print the path of the finished zip."""
-    found, tool = find_project(project)
-    artifact = LayerArtifact(found, tool, Target.from_runtime(runtime), Options(), (), Store())
+    user_project, tool = find_project(project)
+    artifact = LayerArtifact(user_project, tool, Target.from_runtime(runtime), Options(), (), Store())
     print(artifact.build())
 
 

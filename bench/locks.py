@@ -1,4 +1,4 @@
-"""The packages of a project that uv has locked, locked by each tool."""
+"""Writes the lock of each tool for the packages in a lock of uv."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lbdart_cdk.tools import pdm, poetry
 
 
 def locked_by_each_tool(folder: Path, project: Path) -> dict[str, Path]:
-    """Return by tool, uv first, a project with the same packages. Poetry and PDM need not be installed."""
+    """Return a project with the same packages for each tool, uv first; Poetry and PDM are not needed."""
     names = ["uv", *sorted(set(tools()) - {"uv"})]
-    found = {}
+    roots = {}
     for name in names:
-        found[name] = root = folder / name
+        roots[name] = root = folder / name
         root.mkdir(parents=True)
         shutil.copy(project / "pyproject.toml", root)
-    shutil.copy(project / "uv.lock", found["uv"])
+    shutil.copy(project / "uv.lock", roots["uv"])
     export = ["uv", "export", "--quiet", "--no-emit-project", "--no-header", "--output-file"]
-    run([*export, found["pylock"] / "pylock.toml"], cwd=project)
-    run([*export, found["pip"] / "requirements.txt"], cwd=project)
-    packages = tomllib.loads((found["pylock"] / "pylock.toml").read_text())["packages"]
-    (found["poetry"] / "poetry.lock").write_text(_poetry_lock(found["poetry"], packages))
-    (found["pdm"] / "pdm.lock").write_text(_pdm_lock(found["pdm"], packages))
-    return found
+    run([*export, roots["pylock"] / "pylock.toml"], cwd=project)
+    run([*export, roots["pip"] / "requirements.txt"], cwd=project)
+    packages = tomllib.loads((roots["pylock"] / "pylock.toml").read_text())["packages"]
+    (roots["poetry"] / "poetry.lock").write_text(_poetry_lock(roots["poetry"], packages))
+    (roots["pdm"] / "pdm.lock").write_text(_pdm_lock(roots["pdm"], packages))
+    return roots
 
 
 def _poetry_lock(root: Path, packages: list[dict[str, Any]]) -> str:

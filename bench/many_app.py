@@ -1,8 +1,8 @@
-"""An app with many layers and functions over several projects; prints the seconds it takes.
+"""An app with many layers and functions from several projects; prints the seconds of its synth.
 
-``python -m bench.many_app KIND OUTDIR LAYERS FUNCTIONS PROJECT...``: with KIND ``ours`` each project has a
-source artifact and its share of the layers. With ``cdk`` CDK's own constructs take finished zips of the same
-names, which lie in ``{PROJECT}-zips``. With ``plain`` the functions have inline code and no layers.
+``python -m bench.many_app KIND OUTDIR LAYERS FUNCTIONS PROJECT...``. With KIND ``ours``, each project has a
+source artifact and its share of the layers. With ``cdk``, CDK's own constructs take finished zips of the same
+names from ``{PROJECT}-zips``. With ``plain``, the functions have inline code and no layers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INLINE = "def handler(event, context): pass"
 
 
 def main(kind: str, outdir: str, layers: int, functions: int, projects: Sequence[str]) -> None:
-    """Synthesise one stack, in which each function has a layer for its target."""
+    """Synthesise one stack in which each function has a layer for its target."""
     started = time.perf_counter()
     app = App(outdir=outdir)
     stack = Stack(app, "Bench")

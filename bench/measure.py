@@ -1,4 +1,4 @@
-"""Timing that can be trusted on a noisy machine: interleaved runs, medians, ratios of one round."""
+"""Timing on a noisy machine: interleaved runs, medians, and ratios within a round."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ _TIMEOUT: Final = 600  # seconds for one command
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one process took: seconds of wall time, bytes of memory at its peak, what it printed."""
+    """The measurements of one process.
+
+    :param seconds: wall time.
+    :param peak: its peak memory in bytes.
+    :param output: its standard output.
+    """
 
     seconds: float
     peak: int
@@ -25,7 +30,10 @@ class Run:
 
 
 def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; raises :class:`subprocess.CalledProcessError` when it fails."""
+    """Run a command to its end.
+
+    :raises subprocess.CalledProcessError: when the command fails.
+    """
     started = time.perf_counter()
     with subprocess.Popen(
         [str(part) for part in command],
@@ -46,10 +54,10 @@ def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | No
 
 
 def interleave(*measures: Callable[[], float]) -> list[float]:
-    """Return the median of each measure over rounds in which all of them run in turn."""
+    """Return the median of each measure over several rounds; a round runs each measure once."""
     return [statistics.median(values) for values in zip(*in_rounds(*measures), strict=True)]
 
 
 def in_rounds(*measures: Callable[[], float]) -> list[list[float]]:
-    """Return what each measure gave in each round; what is compared within a round had the same machine."""
+    """Return the values of all measures by round; values of one round had the same load on the machine."""
     return [[measure() for measure in measures] for _ in range(ROUNDS)]

@@ -29,7 +29,7 @@ _ORDER: Final = {
 
 
 class Demo:
-    """A copy of the example app in a folder of its own, and the commands that deploy it."""
+    """A copy of the example app in its own folder, and the commands that deploy it."""
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
         self._aws = aws
@@ -42,11 +42,11 @@ class Demo:
 
     @property
     def project(self) -> Path:
-        """The function's project."""
+        """The directory of the function's project."""
         return self._folder / "example" / "orders"
 
     def run(self, *command: str, cwd: Path | None = None) -> None:
-        """Run a command; what it prints is shown only when it fails."""
+        """Run a command; show its output only when it fails."""
         result = subprocess.run(
             command,
             cwd=cwd or self._folder,
@@ -69,7 +69,7 @@ class Demo:
         print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
 
     def deploy(self) -> None:
-        """Deploy the stack and show what the builder of the layer and the function's users see."""
+        """Deploy the stack; show the layer version, the source and the function's answer."""
         before = len(self._aws.calls.of("PublishLayerVersion"))
         self.cdk("deploy", "--require-approval", "never")
         published = len(self._aws.calls.of("PublishLayerVersion")) - before
@@ -79,19 +79,19 @@ class Demo:
         print(f"  answer          {json.dumps(self._invoke(outputs['FunctionName']))}")
 
     def show_history(self) -> None:
-        """Print the objects that lie in the stack's bucket, and the layer versions."""
+        """Print the objects in the stack's bucket, and the layer versions."""
         s3 = self._aws.client("s3")
         for bucket in s3.list_buckets()["Buckets"]:
             if not bucket["Name"].startswith("cdk-"):
-                for found in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
-                    print(f"  s3://{bucket['Name']}/{found['Key']} ({found['Size']} bytes)")
+                for row in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
+                    print(f"  s3://{bucket['Name']}/{row['Key']} ({row['Size']} bytes)")
         functions = self._aws.client("lambda")
         for layer in functions.list_layers()["Layers"]:
             for version in functions.list_layer_versions(LayerName=layer["LayerName"])["LayerVersions"]:
                 print(f"  {version['LayerVersionArn']}")
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Change a file of the project."""
+        """Replace a text in a file of the project."""
         file = self.project / path
         text = file.read_text()
         if old not in text:
@@ -113,7 +113,7 @@ class Demo:
 
 
 def main() -> None:
-    """Run the demo; whatever was started is stopped when it ends, also by Ctrl-C."""
+    """Run the demo; at its end, also by Ctrl-C, stop the local AWS and delete the folder."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="lbdart-demo-") as folder, LocalAws() as aws:
         print(f"A local AWS answers on {aws.endpoint_url}", flush=True)

@@ -1,10 +1,10 @@
-"""Many deployments in a row of a layer that changes at random, with random faults, on the local AWS.
+"""Deploys a layer many times in a row on the local AWS, with random changes and random faults.
 
     python -m integ.soak [DEPLOYMENTS [SEED]]
 
-Each deployment is an update of a CloudFormation stack, carried out by the handler in a process of its own.
-After each, the stack is as asked or as it was. In the end the history in S3 and the versions in Lambda agree,
-and neither the handler's memory nor the number of temporary files has grown.
+Each deployment updates a CloudFormation stack; the handler runs in its own process. After each deployment the
+stack has the new or the previous version. At the end the history in S3 and the versions in Lambda agree, and
+neither the handler's memory nor the number of temporary files has grown.
 """
 
 from __future__ import annotations
@@ -47,7 +47,17 @@ _KINDS: Final = {
 
 @dataclass
 class Report:
-    """What happened, and what was there in the end."""
+    """The events and the final state of a soak.
+
+    :param faults: how often an injected fault struck.
+    :param lost: versions that are missing or have the wrong build.
+    :param duplicated: versions with the same build as another version.
+    :param versions: versions in Lambda at the end.
+    :param folders: versions in the history in S3 at the end.
+    :param memory_growth: bytes that the handler's process has more at the end than after a tenth of the
+        deployments.
+    :param file_growth: temporary files at the end that were not there at the start.
+    """
 
     seed: int
     deployments: int = 0
@@ -58,12 +68,11 @@ class Report:
     versions: int = 0
     folders: int = 0
     memory_growth: int = 0
-    """Bytes that the handler's process has more at the end than after a tenth of the deployments."""
     file_growth: int = 0
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is missing and nothing too much."""
+        """Whether nothing is lost or duplicated, and nothing has grown."""
         return (
             not (self.lost or self.duplicated or self.file_growth)
             and self.versions == self.folders
@@ -84,7 +93,7 @@ class _Soak:
         self.s3.put_object(Bucket="soak-assets", Key="handler.zip", Body=handler_zip())
 
     def template(self, number: int, build: int, keep: int | None) -> str:
-        """The stack: handler, layer, and a parameter that is changed after the layer."""
+        """Return the template: handler, layer, and a parameter that changes after the layer."""
         trust = {"Version": "2012-10-17", "Statement": []}
         code = {"S3Bucket": "soak-assets", "S3Key": "handler.zip"}
         return json.dumps(
@@ -124,7 +133,7 @@ class _Soak:
         )
 
     def layer(self, build: int) -> dict[str, Any]:
-        """Properties of a build, whose assets are uploaded."""
+        """Upload the assets of a build, and return the layer's properties."""
         lock = f"lock of {build}".encode()
         key, md5 = _key(build), hashlib.md5(lock, usedforsecurity=False).hexdigest()
         assets = {
@@ -148,10 +157,10 @@ class _Soak:
         }
 
     def deploy(self, number: int, build: int, keep: int | None) -> str:
-        """Update the stack, or create it; return its status."""
-        given = {"StackName": _STACK, "TemplateBody": self.template(number, build, keep)}
+        """Create or update the stack, and return its status."""
+        request = {"StackName": _STACK, "TemplateBody": self.template(number, build, keep)}
         operation = self.stacks.update_stack if number else self.stacks.create_stack
-        operation(**given, Capabilities=["CAPABILITY_IAM"])
+        operation(**request, Capabilities=["CAPABILITY_IAM"])
         deadline = time.monotonic() + _SECONDS
         while (status := str(self.described()["StackStatus"])).endswith("_IN_PROGRESS"):
             assert time.monotonic() < deadline, status
@@ -159,24 +168,24 @@ class _Soak:
         return status
 
     def described(self) -> dict[str, Any]:
-        """The stack, as CloudFormation describes it."""
+        """Return CloudFormation's description of the stack."""
         return dict(self.stacks.describe_stacks(StackName=_STACK)["Stacks"][0])
 
     @property
     def arn(self) -> str:
-        """The layer version that the stack has."""
+        """The ARN of the stack's layer version."""
         (output,) = self.described()["Outputs"]
         return str(output["OutputValue"])
 
     def versions(self) -> dict[int, str]:
-        """Build keys of the layer's versions."""
+        """Return the build key of each version of the layer."""
         pages = self.lambda_.get_paginator("list_layer_versions").paginate(LayerName=_LAYER)
         rows = [row for page in pages for row in page["LayerVersions"]]
         return {row["Version"]: described_build_key(row["Description"]) or "" for row in rows}
 
     def folders(self) -> dict[int, str]:
-        """Build keys of the manifests in the history, each with its SBOM beside it."""
-        found = {}
+        """Return the build key of each version whose manifest and SBOM are in the history."""
+        build_keys = {}
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket="soak-artifacts", Prefix="soak/layer/0"
         )
@@ -186,20 +195,20 @@ class _Soak:
             if name == "uv.lock" and f"{folder}/{SBOM_NAME}" in keys:
                 stored = self.s3.get_object(Bucket="soak-artifacts", Key=key)
                 assert f"lock of {_build(stored['Metadata']['build_key'])}".encode() == stored["Body"].read()
-                found[int(folder.rpartition("/")[2])] = stored["Metadata"]["build_key"]
-        return found
+                build_keys[int(folder.rpartition("/")[2])] = stored["Metadata"]["build_key"]
+        return build_keys
 
     def step(self, number: int, build: int, keep: int | None, faulty: bool) -> None:
-        """One deployment, and what must hold after it."""
-        before, there = (self.arn, self.versions()) if number else ("", {})
+        """Deploy once, and check the result."""
+        before, old_versions = (self.arn, self.versions()) if number else ("", {})
         fault = None
         if faulty:
             kind = self.random.choice(sorted(_KINDS))
             operation = self.random.choice(_OPERATIONS)
             caller = "cloudformation" if operation == "PutParameter" else "function"
             nth, times = self.random.randint(1, 4), 1 if kind == "refused" else self.random.randint(1, 2)
-            given: Any = _KINDS[kind]
-            fault = self.aws.faults.add(operation, **given, nth=nth, times=times, caller=caller)
+            options: Any = _KINDS[kind]
+            fault = self.aws.faults.add(operation, **options, nth=nth, times=times, caller=caller)
         status = self.deploy(number, build, keep)
         self.aws.faults.clear()
         self.report.deployments += 1
@@ -207,8 +216,10 @@ class _Soak:
         self.report.faults += fault.hits if fault else 0
         versions = self.versions()
         self.report.duplicated += len(versions) - len(set(versions.values()))
-        gone = there.keys() - versions.keys()
-        self.report.lost += len(gone) if keep is None else any(one > current_of(before) for one in gone)
+        gone = old_versions.keys() - versions.keys()
+        self.report.lost += (
+            len(gone) if keep is None else any(version > current_of(before) for version in gone)
+        )
         arn, current = self.arn, current_of(self.arn)
         if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             self.report.lost += versions.get(current) != _key(build)
@@ -217,14 +228,14 @@ class _Soak:
             self.report.lost += arn != before or current not in versions
 
     def resident(self) -> int:
-        """Bytes that the handler's process has in memory."""
+        """Return the resident memory of the handler's process in bytes."""
         (process,) = [env._process for env in self.aws._executor._idle if env.alive][-1:]
         pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def current_of(arn: str) -> int:
-    """The version's number in its ARN."""
+    """Return the version's number from its ARN."""
     return int(arn.rpartition(":")[2])
 
 
@@ -241,7 +252,7 @@ def _temporary_files(aws: LocalAws) -> int:
 
 
 def soak(aws: LocalAws, deployments: int, seed: int) -> Report:
-    """Deploy so often to an account that has no soak yet; the same seed gives the same order of events."""
+    """Deploy repeatedly to an account without a soak; the same seed gives the same order of events."""
     run = _Soak(aws, seed)
     files, memory = _temporary_files(aws), 0
     for number in range(deployments):
@@ -251,7 +262,7 @@ def soak(aws: LocalAws, deployments: int, seed: int) -> Report:
         if number == deployments // 10:
             memory = run.resident()
     run.report.memory_growth = max(0, run.resident() - memory)
-    # What was published by a deployment that then failed has no folder until it is deployed again.
+    # A version that a failed deployment published has no folder until it is deployed again.
     for key in sorted(set(run.versions().values()) - set(run.folders().values())):
         deployments += 1
         run.step(deployments, _build(key), None, faulty=False)
@@ -263,9 +274,9 @@ def soak(aws: LocalAws, deployments: int, seed: int) -> Report:
 
 
 def main() -> None:
-    """Print what came of it."""
-    given = [int(argument) for argument in sys.argv[1:]]
-    deployments, seed = [*given, *(200, 1)[len(given) :]]
+    """Run the soak and print its report; exit with 1 if it is not sound."""
+    arguments = [int(argument) for argument in sys.argv[1:]]
+    deployments, seed = [*arguments, *(200, 1)[len(arguments) :]]
     began = time.monotonic()
     with LocalAws(service_timeout_cap=60.0) as aws:
         report = soak(aws, deployments, seed)

@@ -11,8 +11,8 @@ from constructs import Construct
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 
-#: The local AWS runs functions on the machine's own interpreters, so the app takes the one it runs on
-#: itself. An app of yours names its runtime: lambda_.Runtime.PYTHON_3_13.
+#: The local AWS runs functions on this machine's interpreters, so the app uses its own Python version.
+#: Name the runtime in your own app: lambda_.Runtime.PYTHON_3_13.
 RUNTIME = lambda_.Runtime(
     f"python{sys.version_info.major}.{sys.version_info.minor}",
     lambda_.RuntimeFamily.PYTHON,
@@ -43,7 +43,7 @@ class OrdersStack(Stack):
 
 
 def main() -> None:
-    """Synthesise the app; the project lies beside this file."""
+    """Synthesise the app; its project is beside this file."""
     app = App()
     OrdersStack(app, "Orders", project=str(Path(__file__).with_name("orders")))
     app.synth()

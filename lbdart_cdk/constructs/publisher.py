@@ -1,4 +1,4 @@
-"""What the artifacts of a stack share: the handler of the custom resources and the default bucket."""
+"""The parts that all artifacts of a stack share: the custom resources' handler and the default bucket."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ class ArtifactPublisher(Construct):
             key = bucket.encryption_key
             self._buckets[bucket] = ArtifactBucket(bucket.bucket_name, bucket.bucket_arn, key)
             if key is not None:
-                # What S3 needs on a key to read and write ("Using server-side encryption with AWS KMS keys").
+                # S3 needs both to read and write ("Using server-side encryption with AWS KMS keys").
                 key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
         return self._buckets[bucket]
 
