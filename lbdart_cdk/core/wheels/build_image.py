@@ -1,4 +1,7 @@
-"""TODO of lbdart_cdk.core.wheels.container."""
+"""The Lambda build image, and the permission to build in it.
+
+Source: *AWS SAM build images* (Amazon ECR Public Gallery).
+"""
 
 from __future__ import annotations
 
