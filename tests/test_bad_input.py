@@ -431,7 +431,7 @@ MISTAKES = [
     Mistake(
         "a library for another machine in the function's code", SOURCE,
         all_of(props(include=["_c.so"], runtime=lambda_.Runtime.PYTHON_3_13), include_compiled),
-        r"This does not load on python3\.13 on x86_64 .* orders 1\.2\.0 is built for aarch64 and not for x86_64 ",
+        r"This does not load on python3\.13 on x86_64 .* orders 1\.2\.0 is built for aarch64 and not ",
         r"Lock versions of these packages",
     ),
     Mistake(

@@ -1,4 +1,4 @@
-"""Builds the zip of a function's code: the project's wheel without dependencies, and included files."""
+"""Builds the zip of a function's code from its project. Start with :func:`make_source`."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class SourceArtifact:
         kept = self._kept()
         if kept is None:
             with self.store.guarded(self.store.archive(self.build_key)):
-                self._make()
+                make_source(self)
             kept = self._kept()
         if kept is None:
             raise self.store.vanished()
@@ -132,21 +132,6 @@ class SourceArtifact:
             entries, dist_info(project.entries).version or self.project.version or _NO_VERSION
         )
 
-    def _make(self) -> None:
-        contents = self.contents()
-        with self.store.scratch() as folder:
-            path = folder / "source.zip"
-            with self.store.guarded(path), path.open("wb") as file:
-                write_zip(file, contents.entries)
-            native = scan_entries(self.project.name, contents.entries, folder)
-            self.store.keep_archive(
-                self.build_key,
-                path,
-                version=contents.version,
-                size=sum(entry.size for entry in contents.entries),
-                native=asdict(native),
-            )
-
     def _project_bundle(self) -> Bundle:
         if self.project.has_build_system:
             with in_environment(listed(self.credentials)):
@@ -158,6 +143,26 @@ class SourceArtifact:
     def _included_entries(self) -> Iterator[Entry]:
         for path in included_files(self.project.root, self.include):
             yield stored_file(path, path.relative_to(self.project.root).as_posix())
+
+
+def make_source(source: SourceArtifact) -> None:
+    """Build the zip of a function's code and keep it in the store, with what its compiled files need.
+
+    The project becomes a wheel, the wheel and the included files become the entries of one zip, and the zip
+    is kept under the build key.
+
+    :raises LbdartError: when the project cannot be built or has no code.
+    """
+    contents = source.contents()
+    with source.store.scratch() as folder:
+        path = folder / "source.zip"
+        with source.store.guarded(path), path.open("wb") as file:
+            write_zip(file, contents.entries)
+        native = scan_entries(source.project.name, contents.entries, folder)
+        size = sum(entry.size for entry in contents.entries)
+        source.store.keep_archive(
+            source.build_key, path, version=contents.version, size=size, native=asdict(native)
+        )
 
 
 def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
