@@ -31,7 +31,7 @@ from .report import NOTED, LayerReport, kept_report
 if TYPE_CHECKING:
     from ..locking.selection import LockedFile, Selection
     from ..packing.merge import Bundle
-    from ..wheels.supply import Wheel
+    from ..wheels.supply import Supplier, Wheel
 
 
 @dataclass(frozen=True)
@@ -133,21 +133,9 @@ class LayerArtifact:
 
         :raises LbdartError: when a wheel cannot be fetched or built, and when there are no wheels.
         """
-        # Only a build imports these modules, so an unchanged app starts without them.
-        from ..wheels.container import WheelContainer
-        from ..wheels.supply import Supplier
-
-        def credentials() -> tuple[Credentials, ...]:
-            return (*self._credentials, *self.lock.logins())
-
-        container = None
-        if self.container is not None and self.selection.has_sources:
-            container = WheelContainer(self.container, self.target, credentials())
         selection = self.selection
         with in_environment(self._credentials):
-            wheels = Supplier(self.store, self.tool.frontend, container, credentials, self._scan).supply(
-                selection
-            )
+            wheels = self._supplier().supply(selection)
         if self.lock.requires is None:
             # The lock does not say which package requires which, but the wheels do.
             selection = self._select({wheel.package: wheel.requires for wheel in wheels})
@@ -163,6 +151,20 @@ class LayerArtifact:
                 file=sys.stderr,
             )
         return wheels
+
+    def _supplier(self) -> Supplier:
+        # Only a build imports these modules, so an unchanged app starts without them.
+        from ..wheels.supply import Supplier
+
+        def credentials() -> tuple[Credentials, ...]:
+            return (*self._credentials, *self.lock.logins())
+
+        container = None
+        if self.container is not None and self.selection.has_sources:
+            from ..wheels.container import WheelContainer
+
+            container = WheelContainer(self.container, self.target, credentials())
+        return Supplier(self.store, self.tool.frontend, container, credentials, self._scan)
 
     def _scan(self, file: LockedFile) -> None:
         """Scan a wheel for compiled files, as soon as it is in the store."""
@@ -190,8 +192,7 @@ class LayerArtifact:
 def make_layer(layer: LayerArtifact) -> None:
     """Make a layer's zip and keep it in the store, with its report.
 
-    The steps are those in the README: the manifest becomes a lock, the lock a selection for the target, the
-    selection wheels in the store, and the wheels the entries of one zip.
+    The steps are those of the diagram in the README.
 
     :raises LbdartError: when a step fails, or a compiled file would not load on the target.
     """
@@ -200,11 +201,14 @@ def make_layer(layer: LayerArtifact) -> None:
     from ..wheels.contents import wheel_entries
     from .sbom import described
 
+    # manifest -> lock -> selection -> wheels: each of these asks for the one before.
     wheels = layer.wheels()
+    # wheels -> the entries of one zip, if they load on the target
     bundles = [Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels]
     entries = merge(bundles, "python/")
     report = _make_report(layer, wheels, bundles, sum(entry.size for entry in entries))
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
+    # entries -> layer.zip, which names its build
     identity = LayerIdentity(layer.build_key, layer.project.manifest_md5)
     with layer.store.scratch() as folder:
         path = folder / "layer.zip"
