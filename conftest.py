@@ -8,7 +8,7 @@ from pathlib import Path
 
 #: The node, uv and pip of the environment that the tests run in are found before those of the machine.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-#: What jsii unpacks of the CDK does not depend on who unpacks it, and takes seconds for each new home.
-os.environ["JSII_RUNTIME_PACKAGE_CACHE_ROOT"] = str(Path(__file__).parent / ".cache" / "jsii")
+#: What jsii unpacks of the CDK takes seconds, and tests have homes of their own: the cache is the user's.
+os.environ["JSII_RUNTIME_PACKAGE_CACHE_ROOT"] = str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache")
 os.environ["JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION"] = "1"
 os.environ["JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION"] = "1"
