@@ -144,8 +144,8 @@ MISTAKES = [
     Mistake(
         "a path that is a string", (deploy_layer, *SOURCE),
         lambda script: script.pass_(path_pyproject_toml="pyproject.toml"),
-        r"path_pyproject_toml is 'pyproject\.toml', and not a pathlib\.Path\.",
-        r'Pass the path .*, as in Path\("pyproject\.toml"\)\.',
+        r"path_pyproject_toml is 'pyproject\.toml', not a pathlib\.Path\.",
+        r'Pass a Path object, such as Path\("pyproject\.toml"\)\.',
     ),
     Mistake(
         "the path of the directory", SOURCE, lambda script: script.pass_(path_pyproject_toml=script.root),
@@ -226,7 +226,7 @@ MISTAKES = [
     ),
     Mistake(
         "a layout that starts from a string", LAYER, lambda script: script.pass_(builder=StringLayout()),
-        r"path_pyproject_toml is 'pyproject\.toml', and not a pathlib\.Path\.", r"Pass the path ",
+        r"path_pyproject_toml is 'pyproject\.toml', not a pathlib\.Path\.", r"Pass a Path object",
     ),
     Mistake(
         "a tool that is none", LAYER, lambda script: script.pass_(layer_build_tool="conda"),

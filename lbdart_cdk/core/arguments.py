@@ -1,4 +1,4 @@
-"""Arguments as users may write them."""
+"""Checks and converts arguments that users pass in more than one form."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from .errors import LbdartError
 
 
 def as_tuple(names: str | Collection[str] | None) -> tuple[str, ...]:
-    """Return one name, several or none as a tuple; a text is one name, and not its letters."""
+    """Return one name, several names or None as a tuple; a string is one name."""
     return (names,) if isinstance(names, str) else tuple(names or ())
 
 
 def checked_path(name: str, path: object, example: str) -> None:
-    """Check the type of a path that was given as ``name``.
+    """Check that an argument is a :class:`pathlib.Path`.
 
-    :raises LbdartError: unless it is a path.
+    :param name: the name of the argument.
+    :param example: a path for the message.
+    :raises LbdartError: when the argument has another type.
     """
     if not isinstance(path, Path):
         raise LbdartError(
-            f"{name} is {path!r}, and not a pathlib.Path.",
-            f'Pass the path as an object, as in Path("{example}").',
+            f"{name} is {path!r}, not a pathlib.Path.",
+            f'Pass a Path object, such as Path("{example}").',
         )

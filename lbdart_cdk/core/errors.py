@@ -1,4 +1,4 @@
-"""What readers of messages see: errors that they can put right, and warnings that they can acknowledge."""
+"""Errors that the reader of the message can fix, and warnings that the reader can acknowledge."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 _Kind = TypeVar("_Kind", bound=Exception)
 
 
-#: Characters of somebody else's message; a hostile file can make it repeat all of itself.
+#: The most characters quoted from another program's message; a hostile file can make it quote the whole file.
 _LONGEST = 500
 
 
 class LbdartError(Exception):
-    """Something that the reader of the message can put right.
+    """An error that the reader of the message can fix.
 
     :param problem: one sentence of what is wrong, with the path, package or resource.
     :param remedy: one sentence of what to do about it.
@@ -42,9 +42,9 @@ class LbdartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BuildWarning:
-    """Something that may be wrong.
+    """A possible problem that does not stop the build.
 
-    :param id: what the reader acknowledges it by.
+    :param id: the id under which the reader acknowledges the warning.
     """
 
     id: str
@@ -53,9 +53,10 @@ class BuildWarning:
 
 @contextmanager
 def explained(explain: Callable[[_Kind], LbdartError | None], *kinds: type[_Kind]) -> Iterator[None]:
-    """Raise a message for the reader in place of an exception of some kinds.
+    """Turn exceptions of the given kinds into messages for the reader.
 
-    :param explain: returns the message for an exception; None when the exception is not for it to explain.
+    :param explain: returns the message for an exception, or None to let the exception pass.
+    :param kinds: the types of the exceptions.
     """
     try:
         yield
@@ -67,5 +68,5 @@ def explained(explain: Callable[[_Kind], LbdartError | None], *kinds: type[_Kind
 
 
 def in_one_line(error: BaseException | str) -> str:
-    """Return what somebody else says or raises, as part of a sentence: some show source over many lines."""
+    """Return another program's message on one line, shortened and without its full stop."""
     return " ".join(str(error).split()).rstrip(".")[:_LONGEST]

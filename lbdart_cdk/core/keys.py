@@ -1,4 +1,4 @@
-"""Hashes: one SHA-256 over every input of something, and the SHA-256 of a file.
+"""Hashes: one SHA-256 over all inputs of a result, and the SHA-256 of a file.
 
 Credentials, paths, times and the host are never inputs.
 """
@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-#: Changes when the same inputs would be packed to other bytes.
+#: Increased when a release packs the same inputs to other bytes.
 PACKER_FORMAT: Final = 3
 
 _Json = str | int | bool | None | Collection["_Json"] | Mapping[str, "_Json"]
 
 
 def key_of(inputs: Mapping[str, _Json]) -> str:
-    """Return the SHA-256, in hexadecimal, of the inputs as canonical JSON."""
+    """Return the SHA-256 of the inputs as canonical JSON, in hexadecimal."""
     canonical = json.dumps(
         {"format": PACKER_FORMAT, **inputs}, sort_keys=True, separators=(",", ":"), ensure_ascii=True
     )
@@ -26,6 +26,6 @@ def key_of(inputs: Mapping[str, _Json]) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

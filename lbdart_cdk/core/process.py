@@ -1,4 +1,4 @@
-"""Other programs, run to their end, and the working directory of this process."""
+"""Runs other programs to their end, and changes the working directory of this process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from .errors import LbdartError, in_one_line
 
 @contextmanager
 def temp_cwd(path: str | Path) -> Iterator[Path]:
-    """Work in a directory, and then in the one before again, whatever happens in the block.
+    """Change the working directory for the block, and change it back afterwards.
 
-    Yields its absolute path. The working directory is the whole process's, so no other thread may rely
-    on it meanwhile. Raises :class:`LbdartError` when the directory cannot be entered.
+    The working directory belongs to the whole process, so no other thread may rely on it meanwhile.
+
+    :return: a context manager that yields the directory's absolute path.
+    :raises LbdartError: when the directory cannot be entered.
     """
     directory = Path(path).absolute()
     with ExitStack() as stack:
@@ -26,21 +28,22 @@ def temp_cwd(path: str | Path) -> Iterator[Path]:
         except OSError as error:
             raise LbdartError(
                 f"The directory {directory} cannot be entered: {error.strerror}.",
-                "Check that it exists, is a directory and may be entered.",
+                "Check that it exists, that it is a directory and that you have permission to enter it.",
             ) from error
         yield directory
 
 
-_TIMEOUT: Final = 600  # seconds; a tool that asks a slow index is not stuck, one that waits for an answer is
+_TIMEOUT: Final = 600  # seconds; long enough for a slow index; ends a tool that waits for input
 
 
 def run(
     command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end, with nothing to read, and its output kept.
+    """Run a tool to its end, without input, and capture its output.
 
-    Raises :class:`LbdartError` when it cannot be started or does not end; its exit code is the
-    caller's to judge.
+    The caller checks the exit code.
+
+    :raises LbdartError: when the tool cannot be started or does not end in time.
     """
     name = Path(command[0]).name
     try:
@@ -67,7 +70,7 @@ def run(
 
 
 def said(result: subprocess.CompletedProcess[str]) -> str:
-    """Return what a failed tool said, on one line, from its first word of an error on."""
+    """Return a failed tool's message on one line, from its first ``error:`` line on, or its exit code."""
     lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
     start = next((number for number, line in enumerate(lines) if line.startswith("error: ")), 0)
     return (
@@ -76,19 +79,20 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
     )
 
 
-#: An error of a compiler, as the GNU Coding Standards have it: the file, the line, and what is wrong there.
+#: A compiler's error in the form of the GNU Coding Standards: the file, the line and the message.
 _DIAGNOSTIC: Final = re.compile(r"\S+:\d+:(\d+:)? (fatal )?error: ")
-#: How Python begins the last words of a program; the exception follows at the same indentation.
+#: The first line of a traceback in Python; the exception follows at the same indentation.
 _TRACEBACK: Final = "Traceback (most recent call last):"
 
 
 def reason(said: Iterable[str], *, quoted: int = 1) -> str:
-    """Return why a program failed: the first error of a compiler, else what the program said last.
+    """Return why a program failed: a compiler's first error, else the program's last error.
 
-    That is the exception of the last traceback; without any, the lines from its word of an error on, or the
-    last ones.
+    The last error is the exception of the last traceback. Without a traceback, it is three lines from the
+    first ``error:`` line on, or the last three lines.
 
-    :param quoted: how many lines from that of the exception on belong to it, when there are as many.
+    :param said: the lines of the program's output.
+    :param quoted: how many lines of the exception to return, at most.
     """
     lines = [line for line in said if any(character.isalnum() for character in line)]
     diagnostic = next((line for line in lines if _DIAGNOSTIC.match(line.lstrip())), None)

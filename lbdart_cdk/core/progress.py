@@ -1,6 +1,6 @@
-"""What a person sees while something takes longer than a second: plain lines on stderr, now and then.
+"""Plain lines on stderr about work that takes longer than a second.
 
-No bar: the ``cdk`` command line reads an app through a pipe, so that a bar would never be seen there.
+There is no progress bar: the ``cdk`` command line reads an app through a pipe, where no bar is visible.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from types import TracebackType
 from typing import Final, Self
 
 _QUIET: Final = 1.0  # seconds before the first line
-_EVERY: Final = 10.0  # seconds between lines
+_INTERVAL: Final = 10.0  # seconds between lines
 
 
 class Progress:
-    """Counts bytes towards a total. ``advance`` may be called from any thread."""
+    """A count of bytes towards a total. Any thread may call :meth:`advance`."""
 
     def __init__(self, what: str, total: int) -> None:
         """Start to count.
 
-        :param what: the sentence shown.
-        :param total: bytes in all; 0 if that is not known.
+        :param what: the text at the start of each line.
+        :param total: the number of bytes in all; 0 if unknown.
         """
         self._what = what
         self._total = total
@@ -37,26 +37,29 @@ class Progress:
         return self
 
     def advance(self, count: int) -> None:
-        """Count ``count`` more bytes."""
+        """Add bytes to the count."""
         with self._lock:
             self._done += count
             if time.monotonic() >= self._next_line:
                 total = f" of {_megabytes(self._total)}" if self._total else ""
-                _say(f"{self._what}: {_megabytes(self._done)}{total}")
-                self._next_line = time.monotonic() + _EVERY
+                _print_line(f"{self._what}: {_megabytes(self._done)}{total}")
+                self._next_line = time.monotonic() + _INTERVAL
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         seconds = time.monotonic() - self._started
         if error is None and seconds >= _QUIET:
-            _say(f"{self._what}: {_megabytes(self._done)} in {seconds:.1f} s")
+            _print_line(f"{self._what}: {_megabytes(self._done)} in {seconds:.1f} s")
 
 
 @contextmanager
 def announced(what: str) -> Iterator[None]:
-    """Say what is going on, once it has been going on for a second."""
-    timer = threading.Timer(_QUIET, _say, [f"{what} ..."])
+    """Print a line once the block has run for a second.
+
+    :param what: the text of the line.
+    """
+    timer = threading.Timer(_QUIET, _print_line, [f"{what} ..."])
     timer.daemon = True
     timer.start()
     try:
@@ -65,7 +68,7 @@ def announced(what: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

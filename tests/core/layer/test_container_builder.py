@@ -58,7 +58,7 @@ def test_a_script_that_cannot_be_run_is_told_first(tmp_path: Path, script: str, 
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"path_script": "build.sh"}, r"path_script is 'build\.sh', and not a pathlib\.Path"),
+        ({"path_script": "build.sh"}, r"path_script is 'build\.sh', not a pathlib\.Path"),
         ({"py_ver_major": "3"}, r"py_ver_major is '3', which is not an integer"),
         ({"py_ver_minor": "13"}, r"py_ver_minor is '13', which is not an integer"),
     ],
