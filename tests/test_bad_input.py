@@ -561,8 +561,8 @@ MISTAKES = [
     ),
     Mistake(
         "a wheel that was published damaged", LAYER, require_damaged,
-        r"damaged-1\.0-py3-none-any\.whl is not a usable zip archive: damaged\.py does not hold the bytes",
-        r"Delete it and build again; if the error stays, the file was published like this\.",
+        r"damaged-1\.0-py3-none-any\.whl is not a usable zip archive: damaged\.py does not match its size",
+        r"Delete it and build again; if the error comes back, the published file itself is bad\.",
     ),
     Mistake(
         "an invalid layer name", LAYER, props(layer_name="our deps"),

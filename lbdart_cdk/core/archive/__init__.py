@@ -1,4 +1,4 @@
-"""A zip that somebody else made comes in; entries go out, and zips that depend on their entries alone.
+"""Reads entries from any zip, and writes zips whose bytes depend only on their entries.
 
-Knows the format, and nothing of wheels or layers.
+This package knows the zip format. It knows nothing about wheels or layers.
 """

@@ -1,6 +1,6 @@
 """One file of a zip: its name, its sizes and its compressed stream.
 
-An entry that comes from another zip keeps its stream as it is: nothing is inflated or deflated again.
+An entry from another zip keeps its compressed stream: copying inflates and deflates nothing.
 """
 
 from __future__ import annotations
@@ -23,51 +23,59 @@ CHUNK: Final = 1 << 20
 
 
 class Content(Protocol):
-    """Gives an entry's stream, compressed as the entry says."""
+    """The stream of an entry, compressed by the entry's method."""
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes to be written."""
+        """Yield the bytes of the stream."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Bytes in memory."""
+    """A stream in memory."""
 
     data: bytes
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes as they are."""
+        """Yield all bytes at once."""
         yield self.data
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A piece of a file: the compressed stream of an entry of another zip."""
+    """A stream in a file, such as the compressed stream of an entry of another zip."""
 
     path: Path
     offset: int
     length: int
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the piece."""
+        """Yield the bytes in chunks.
+
+        :raises LbdartError: when the file ends before the stream does.
+        """
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.offset)
-            left = self.length
-            while left:
-                chunk = file.read(min(left, CHUNK))
+            remaining = self.length
+            while remaining:
+                chunk = file.read(min(remaining, CHUNK))
                 if not chunk:
                     raise LbdartError(
-                        f"{self.path.name} ends inside one of its entries.",
+                        f"The file {self.path.name} ends in the middle of an entry.",
                         "Delete it from the cache directory and build again.",
                     )
                 yield chunk
-                left -= len(chunk)
+                remaining -= len(chunk)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of a zip. Sizes are in bytes; ``method`` is the format's number, 0 stored or 8 deflate."""
+    """One file of a zip.
+
+    :param size: the size of the file in bytes.
+    :param compressed_size: the size of the stream in bytes.
+    :param method: the zip format's number of the compression: 0 for stored, 8 for deflate.
+    """
 
     name: str
     crc: int
@@ -78,34 +86,41 @@ class Entry:
     content: Content
 
     def renamed(self, name: str) -> Entry:
-        """Return the same file under another name (a layer has thousands: replace() is slow)."""
+        """Return the same file under another name."""
+        # dataclasses.replace() is too slow for the thousands of files of a layer.
         return Entry(
             name, self.crc, self.size, self.compressed_size, self.method, self.executable, self.content
         )
 
     def same_file(self, other: Entry) -> bool:
-        """Tell whether both hold the same bytes. Equal CRCs are no proof: they can be made at will."""
+        """Tell whether both files have the same bytes. Equal CRCs are no proof: anyone can forge them."""
         return (self.crc, self.size) == (other.crc, other.size) and (
             not self.size or self.sha256() == other.sha256()
         )
 
     def sha256(self) -> str:
-        """Return the hash of the file's bytes, in hexadecimal; it raises as :meth:`pieces` does."""
+        """Return the SHA-256 of the file's bytes, in hexadecimal.
+
+        :raises zipfile.BadZipFile: as :meth:`pieces` does.
+        """
         digest = hashlib.sha256()
         for piece in self.pieces():
             digest.update(piece)
         return digest.hexdigest()
 
     def read(self) -> bytes:
-        """Return the file's bytes; it raises as :meth:`pieces` does."""
+        """Return the file's bytes.
+
+        :raises zipfile.BadZipFile: as :meth:`pieces` does.
+        """
         return b"".join(self.pieces())
 
     def pieces(self, first: int = CHUNK) -> Iterator[bytes]:
-        """Yield the file's bytes, never more of them than it says.
+        """Yield the file's bytes, and never more than its size.
 
-        :param first: how many bytes to inflate at first, for callers that may stop there.
-        :raises zipfile.BadZipFile: when the stream is damaged, does not end where it says, or holds other
-            bytes than size and CRC say.
+        :param first: the most bytes to inflate first, for callers that may stop there.
+        :raises zipfile.BadZipFile: when the stream is damaged, does not end at its declared end, or does not
+            match the size and CRC.
         """
         crc = size = 0
         for piece in _inflated(self, first) if self.method == zipfile.ZIP_DEFLATED else self.content.chunks():
@@ -115,34 +130,34 @@ class Entry:
             crc = zlib.crc32(piece, crc)
             yield piece
         if (crc, size) != (self.crc, self.size):
-            raise zipfile.BadZipFile(f"{self.name} does not hold the bytes that its size and CRC say")
+            raise zipfile.BadZipFile(f"{self.name} does not match its size and CRC")
 
 
 def _inflated(entry: Entry, first: int) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    most = first
+    limit = first
     try:
         for chunk in entry.content.chunks():
-            left = chunk
-            while left:
-                yield inflater.decompress(left, most)
-                left, most = inflater.unconsumed_tail, CHUNK
+            compressed = chunk
+            while compressed:
+                yield inflater.decompress(compressed, limit)
+                compressed, limit = inflater.unconsumed_tail, CHUNK
         yield inflater.flush()
     except zlib.error as error:
         raise zipfile.BadZipFile(f"{entry.name} has a damaged stream ({error})") from error
     if not inflater.eof or inflater.unused_data:
-        raise zipfile.BadZipFile(f"{entry.name} has a stream that does not end where it says")
+        raise zipfile.BadZipFile(f"{entry.name} has a stream that does not end at its declared end")
 
 
 def stored(name: str, data: bytes, *, executable: bool = False) -> Entry:
-    """Return an entry that keeps ``data`` without compression: the same bytes whatever the zlib."""
+    """Return an entry without compression: its bytes do not depend on the version of zlib."""
     return Entry(name, zlib.crc32(data), len(data), len(data), zipfile.ZIP_STORED, executable, Stored(data))
 
 
 def deflated(name: str, path: Path, spool: IO[bytes], spool_path: Path) -> Entry:
-    """Return an entry for a file, compressed as hard as zlib can into the end of ``spool``.
+    """Return an entry for a file, and append its stream, with zlib's best compression, to a spool.
 
-    ``spool`` is the open file at ``spool_path``; it bounds the memory, whatever the file's size.
+    :param spool: the open file at ``spool_path``; it keeps large files out of memory.
     """
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     offset = spool.tell()

@@ -1,4 +1,4 @@
-"""The headers of the zip format that reader and writer share.
+"""The headers of the zip format that the reader and the writer share.
 
 Source: *APPNOTE.TXT, .ZIP File Format Specification* (PKWARE).
 """
@@ -16,5 +16,5 @@ ZIP64_END: Final = struct.Struct("<4sQHHLLQQQQ")
 ZIP64_END_SIGNATURE: Final = b"PK\x06\x06"
 ZIP64_LOCATOR: Final = struct.Struct("<4sLQL")
 ZIP64_LOCATOR_SIGNATURE: Final = b"PK\x06\x07"
-#: The flag of a name in UTF-8.
+#: The flag that marks a name as UTF-8.
 UTF8_NAME: Final = 0x800

@@ -1,4 +1,4 @@
-"""File names that are safe to unpack on Linux."""
+"""Checks that entry names are safe to unpack on Linux."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Final
 from ..errors import LbdartError
 
 _MAX_PART: Final = 255  # bytes of a file name: NAME_MAX of Linux
-_MAX_NAME: Final = 4000  # bytes of a path: PATH_MAX of Linux less ``/opt/python/``
-#: Backslashes separate on Windows, a colon in the second place names a drive, the rest no file name needs.
+_MAX_NAME: Final = 4000  # bytes of a path: PATH_MAX of Linux minus ``/opt/python/``
+#: On Windows, backslashes are separators and a colon as second character marks a drive. No file name needs
+#: control characters.
 _UNSAFE_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f\\]|^.:")
 
 
 def safe_name(name: str) -> str:
-    """Return an entry's name when it stays inside the directory it is unpacked in, on Linux.
+    """Return an entry's name after a check that it unpacks inside the target directory on Linux.
 
-    Raises :class:`zipfile.BadZipFile` for absolute names, ``..``, empty parts, backslashes, drive
-    letters, control characters, and what is too long for a file name or no Unicode.
+    :raises zipfile.BadZipFile: when the name is absolute, too long or not valid Unicode, or when it has
+        ``..``, empty parts, backslashes, a drive letter or control characters.
     """
     parts = name.split("/")
     if _UNSAFE_CHARACTERS.search(name) or not {"", ".", ".."}.isdisjoint(parts):
@@ -36,11 +37,14 @@ def safe_name(name: str) -> str:
 
 
 def own_name(name: str) -> str:
-    """Return the name that a file of the user's gets in a zip; raises :class:`LbdartError` for a bad one."""
+    """Return the name of a user's file in a zip after the check of :func:`safe_name`.
+
+    :raises LbdartError: when the name is not safe.
+    """
     try:
         return safe_name(name)
     except zipfile.BadZipFile as error:
         raise LbdartError(
-            f"The file {name!r} has a name that Linux or zip readers do not take.",
+            f"The file {name!r} has a name that Linux or zip readers do not accept.",
             "Rename the file, or leave it out with exclude=.",
         ) from error

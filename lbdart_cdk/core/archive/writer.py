@@ -1,7 +1,7 @@
-"""Writes zips whose bytes depend on their entries alone.
+"""Writes zips whose bytes depend only on their entries.
 
-Names are sorted, times are fixed, and modes are reduced to "may be read" and "may be run". The order of the
-entries, the host and the user do not show.
+Names are sorted, times are fixed, and modes are reduced to "readable" and "executable". The input order, the
+host and the user have no effect.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .headers import (
 )
 
 _MADE_ON_UNIX: Final = 3 << 8 | 20
-_DOS_EPOCH_DATE: Final = 1 << 5 | 1  # 1980-01-01, the first day that the format can name
+_DOS_EPOCH_DATE: Final = 1 << 5 | 1  # 1980-01-01, the first date of the format
 _MAX_ENTRIES: Final = 0xFFFF
 _MAX_BYTES: Final = 0xFFFFFFFF
 
@@ -35,10 +35,13 @@ _EXECUTABLE: Final = stat.S_IFREG | 0o755
 
 
 def write_zip(file: IO[bytes], entries: Iterable[Entry], comment: bytes = b"") -> None:
-    """Write the entries to ``file``, sorted by name; ``file`` need not be seekable.
+    """Write the entries as a zip, sorted by name.
 
-    Names must be unique. More than 65,535 entries are written as zip64. Raises :class:`LbdartError` for
-    more than 4 GiB in all, far above what Lambda takes.
+    A zip of 65,535 or more entries is written as zip64.
+
+    :param file: the file to write to; it need not be seekable.
+    :param entries: the entries, with unique names.
+    :raises LbdartError: when the zip exceeds 4 GiB, far above Lambda's limit.
     """
     directory = bytearray()
     offset = count = 0

@@ -235,7 +235,7 @@ def test_a_stream_that_ends_early_is_noticed(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "in.zip", [("a.bin", b"x" * 1000)], method=zipfile.ZIP_STORED)
     (entry,) = read_entries(path)
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(LbdartError, match=r"in\.zip ends inside"):
+    with pytest.raises(LbdartError, match=r"in\.zip ends in the middle"):
         zipped([entry])
 
 

@@ -42,7 +42,7 @@ def test_a_wheel_that_does_not_hold_what_it_says_is_refused_each_time(tmp_path: 
             refuse_damaged([wheel], store)
         assert error.value.problem == (
             "alpha-1.0-py3-none-any.whl is not a usable zip archive: "
-            "alpha.py does not hold the bytes that its size and CRC say."
+            "alpha.py does not match its size and CRC."
         )
 
 
