@@ -1,4 +1,4 @@
-"""A key or a hash comes in; a file or note on this machine's disk goes out.
+"""Files and notes on this machine's disk, found by a key or a hash.
 
-Every file appears whole or not at all.
+A file appears complete or not at all.
 """

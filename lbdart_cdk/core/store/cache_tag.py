@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-#: What a cache begins its ``CACHEDIR.TAG`` with (Cache Directory Tagging Specification).
+#: The first bytes of a ``CACHEDIR.TAG`` file.
 CACHE_SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 CACHE_TAG: Final = "CACHEDIR.TAG"

@@ -1,6 +1,6 @@
-"""Locks between processes, for which nobody waits: a file is ours at once, or somebody else has it.
+"""Locks between processes. Nobody waits for a lock: a process gets it at once or gets an error.
 
-The system lets go of a lock however its process ends.
+The operating system releases a lock when its process ends, even after a crash.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-#: What a file system says that has no locks, as some network drives.
+#: Error codes of a file system without locks, such as some network drives.
 _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 class InUseError(Exception):
-    """Somebody else has the lock."""
+    """Another process has the lock."""
 
 
 def acquired(path: Path) -> BaseFileLock | None:
-    """Return the lock of a lock file, held; the file is made if need be. None where there are no locks.
+    """Lock a file, and create it if it does not exist.
 
-    :raises InUseError: when somebody else has it.
-    :raises OSError: when the file cannot be made.
+    :return: the held lock, or None on a file system without locks.
+    :raises InUseError: when another process has the lock.
+    :raises OSError: when the file cannot be created.
     """
-    from filelock import FileLock, Timeout  # only code that writes pays for it
+    from filelock import FileLock, Timeout  # imported here because only code that writes needs it
 
     lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
@@ -46,10 +47,10 @@ def acquired(path: Path) -> BaseFileLock | None:
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a lock file for as long as a block takes; where there are no locks, nobody is kept out.
+    """Hold the lock of a file for the block; a file system without locks keeps nobody out.
 
-    :raises InUseError: when somebody else has it.
-    :raises OSError: when the file cannot be made.
+    :raises InUseError: when another process has the lock.
+    :raises OSError: when the file cannot be created.
     """
     lock = acquired(path)
     try:

@@ -1,6 +1,6 @@
-"""Private folders for what is being made. The folders of processes that died go when the next one comes.
+"""Private folders for unfinished files. The next process deletes the folders of dead processes.
 
-A process holds a lock file beside its folder. A folder whose lock is free is what a dead process left.
+A process holds a lock file beside its folder. When the lock is free, the process is dead.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ from typing import Final
 from .locks import InUseError, acquired, held
 
 _LOCK: Final = ".lock"
-#: Seconds after which a folder counts as left behind: a younger one may be about to be locked ...
+#: Seconds after which a folder without a lock counts as abandoned; a younger one may not be locked yet.
 _ABANDONED: Final = 60
-#: ... and where there are no locks, only a day tells.
+#: The same for a file system without locks, where only the age tells.
 _ABANDONED_WITHOUT_LOCKS: Final = 24 * 3600
 
 
 @contextlib.contextmanager
 def scratch_folder(base: Path) -> Iterator[Path]:
-    """Give a new folder in ``base``, which is made if need be; the folder is gone after the block."""
-    # First: what dead processes left may be what fills the disk.
-    _clear_abandoned(base)
+    """Create a folder for the block, and delete it afterwards.
+
+    :param base: the parent folder, which is created if it does not exist.
+    :raises OSError: when the folder cannot be created.
+    """
+    # First, because the files of dead processes may fill the disk.
+    _delete_abandoned(base)
     base.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=base, ignore_cleanup_errors=True) as name:
         lock = Path(f"{name}{_LOCK}")
@@ -37,23 +41,24 @@ def scratch_folder(base: Path) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def _clear_abandoned(base: Path) -> None:
+def _delete_abandoned(base: Path) -> None:
     now = time.time()
     with contextlib.suppress(OSError):
         for path in list(base.iterdir()):
             with contextlib.suppress(OSError, InUseError):
-                # A clock that was set back makes folders of the future; they are as old.
+                # After a clock is set back, a time can lie in the future; the distance counts as the age.
                 age = abs(now - path.stat().st_mtime)
                 if age > _ABANDONED and path.suffix != _LOCK:
-                    _clear(path, age)
+                    _delete(path, age)
                 elif age > _ABANDONED and not path.with_suffix("").exists():
                     path.unlink()
 
 
-def _clear(path: Path, age: float) -> None:
-    """Delete a folder, or a file, that a dead process left.
+def _delete(path: Path, age: float) -> None:
+    """Delete a folder or file of a dead process.
 
-    :raises InUseError: when its process lives.
+    :param age: seconds since the folder or file changed.
+    :raises InUseError: when its process is alive.
     """
     lock_file = path.with_name(path.name + _LOCK)
     lock = acquired(lock_file)

@@ -1,7 +1,7 @@
 """The content-addressed store on this machine: wheels, layers, sources and notes about locks.
 
-Every file appears whole, by an atomic rename from the store's own ``tmp`` folder, so a killed process
-leaves nothing that another would trust, and two processes may make the same file at once.
+Each file appears complete, by an atomic rename from the store's own ``tmp`` folder. So a killed process
+leaves no broken file, and two processes may write the same file at once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ..keys import sha256_of
 from .cache_tag import CACHE_SIGNATURE, CACHE_TAG
 from .scratch import scratch_folder
 
-#: Changes when files in the store would be read differently; old ones are then not seen.
+#: Changed when a release reads the files in the store in another way; old files are then ignored.
 _FORMAT: Final = "v1"
-#: Layers and sources are quick to make again from the wheels: unused ones go after this many seconds.
-_KEEP: Final = 30 * 24 * 3600
-#: What the operating system says of a place where nothing can be written; other OSErrors are not ours.
+#: Seconds before an unused layer or source is deleted: the wheels stay, and packing them again is quick.
+_MAX_UNUSED: Final = 30 * 24 * 3600
+#: Error codes of a path that cannot be written; other OSErrors pass through.
 _CANNOT_WRITE: Final = {
     errno.EACCES,
     errno.EDQUOT,
@@ -45,92 +45,113 @@ CACHE_VARIABLE: Final = "LBDART_CACHE_DIR"
 
 
 def default_root() -> Path:
-    """Return ``$LBDART_CACHE_DIR``, else the user's cache directory as the platform names it."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).absolute()
+    """Return ``$LBDART_CACHE_DIR``, or the platform's cache directory of the user.
+
+    :raises LbdartError: when the variable is not set and the user has no home directory.
+    """
+    path = os.environ.get(CACHE_VARIABLE)
+    if path:
+        return Path(path).absolute()
     try:
         return platformdirs.user_cache_path("lbdart_cdk", appauthor=False)
-    except RuntimeError as error:  # a user whom the system does not know, as in some containers
+    except RuntimeError as error:  # the system does not know the user, as in some containers
         raise LbdartError(
-            "There is no cache directory, for this user has no home directory.",
-            f"Set {CACHE_VARIABLE} to a directory that is kept between builds, or set HOME.",
+            "There is no cache directory, because this user has no home directory.",
+            f"Set {CACHE_VARIABLE} to a directory that stays between builds, or set HOME.",
         ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Files by the hash of what they hold or of what they were made from."""
+    """Files that are found by the hash of their content or of their inputs.
+
+    :param root: the directory of the store.
+    """
 
     root: Path = field(default_factory=default_root)
 
     def wheel(self, sha256: str) -> Path:
-        """Return where the wheel of this hash is, or will be."""
+        """Return the path of the wheel with this hash, whether it exists or not."""
         return self._path("wheels", sha256, ".whl")
 
     def archive(self, key: str) -> Path:
-        """Return where the zip made from inputs of this key is, or will be."""
+        """Return the path of the zip with this key, whether it exists or not."""
         return self._path("archives", key, ".zip")
 
     def tree(self, commit: str) -> Path:
-        """Return where the tar of a commit's files is, or will be."""
+        """Return the path of the tar of a commit's files, whether it exists or not."""
         return self._path("trees", commit, ".tar")
 
     def kept_archive(self, key: str) -> dict[str, Any] | None:
-        """Return what :meth:`keep_archive` noted of a zip that is here, whole and unchanged; else None.
+        """Return the notes about a zip, or None when the zip is missing or changed.
 
-        It is hashed when its size or time of modification is not what was noted (a cache restored by CI).
+        The zip is hashed only when its size or modification time differ from the notes, as in a cache that CI
+        restored.
         """
         path = self.archive(key)
-        noted = self.recall("archives", key)
-        if noted is None or not path.is_file():
+        notes = self.recall("archives", key)
+        if notes is None or not path.is_file():
             return None
         stamp = _stamp(path)
-        if stamp != noted.get("stamp"):
-            if sha256_of(path) != noted.get("sha256"):
+        if stamp != notes.get("stamp"):
+            if sha256_of(path) != notes.get("sha256"):
                 return None
-            with contextlib.suppress(LbdartError):  # a read-only store serves as well
-                self.note("archives", key, {**noted, "stamp": stamp})
+            with contextlib.suppress(LbdartError):  # the store may be read-only
+                self.note("archives", key, {**notes, "stamp": stamp})
         with contextlib.suppress(OSError):
-            os.utime(self._path("archives", key, ".json"))  # it is in use
-        return noted
+            os.utime(self._path("archives", key, ".json"))  # marks the zip as used
+        return notes
 
     def keep_archive(self, key: str, made: Path, **notes: Any) -> Path:
-        """Move a finished zip (a path from :meth:`scratch`) to its place and note its hash."""
+        """Move a finished zip into the store and note its hash.
+
+        :param made: the zip, in a folder of :meth:`scratch`.
+        :param notes: what :meth:`kept_archive` returns, besides the hash.
+        :raises LbdartError: when the store cannot be written.
+        """
         self.note("archives", key, {**notes, "sha256": sha256_of(made), "stamp": _stamp(made)})
         path = self.archive(key)
         with self.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             made.replace(path)
-        self._forget_unused()
+        self._delete_unused()
         return path
 
     def recall(self, kind: str, key: str) -> dict[str, Any] | None:
-        """Return what :meth:`note` kept, or None; a note that is not as it was written was never made."""
+        """Return the object that :meth:`note` wrote, or None when it is missing or changed."""
         try:
             digest, _, content = self._path(kind, key, ".json").read_bytes().partition(b"\n")
         except OSError:
             return None
-        whole = digest.decode(errors="replace") == hashlib.sha256(content).hexdigest()
-        return dict(json.loads(content)) if whole else None
+        unchanged = digest.decode(errors="replace") == hashlib.sha256(content).hexdigest()
+        return dict(json.loads(content)) if unchanged else None
 
     def note(self, kind: str, key: str, value: dict[str, Any]) -> None:
-        """Keep a small JSON object under a key, behind a line with its hash."""
+        """Write a small JSON object under a key, after a line with its hash.
+
+        :raises LbdartError: when the store cannot be written.
+        """
         content = json.dumps(value, sort_keys=True).encode()
         with self.writing(self._path(kind, key, ".json")) as file:
             file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
     def memo(self, kind: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return the note under a key; make it when it is not there."""
-        noted = self.recall(kind, key)
-        if noted is None:
-            noted = compute()
-            self.note(kind, key, noted)
-        return noted
+        """Return the note under a key; compute and write it when it is missing.
+
+        :raises LbdartError: when the store cannot be written.
+        """
+        value = self.recall(kind, key)
+        if value is None:
+            value = compute()
+            self.note(kind, key, value)
+        return value
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[IO[bytes]]:
-        """Open a file that appears at ``path`` when the block ends well, and never otherwise."""
+        """Open a file that appears at ``path`` only when the block ends without an error.
+
+        :raises LbdartError: when the store cannot be written.
+        """
         with self.scratch() as folder:
             temporary = folder / path.name
             with self.guarded(path):
@@ -141,7 +162,10 @@ class Store:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give a private folder on the store's own file system; it is gone after the block."""
+        """Create a private folder on the store's file system, and delete it after the block.
+
+        :raises LbdartError: when the store cannot be written.
+        """
         base = self.root / "tmp"
         with contextlib.ExitStack() as stack:
             with self.guarded(base):
@@ -150,7 +174,7 @@ class Store:
             yield folder
 
     def _tag(self, folder: Path) -> None:
-        """Say that this is a cache: in a project's tree it is no input, and backups leave it out."""
+        """Mark the store as a cache: backups skip it, and in a project's tree it is not an input."""
         tag = self.root / CACHE_TAG
         if not tag.exists():
             (folder / CACHE_TAG).write_bytes(CACHE_SIGNATURE + b"\n# The cache of lbdart_cdk.\n")
@@ -160,39 +184,40 @@ class Store:
         return self.root / _FORMAT / kind / key[:2] / f"{key[2:]}{suffix}"
 
     def guarded(self, path: Path) -> contextlib.AbstractContextManager[None]:
-        """Explain why a block cannot write ``path`` in the store, and that files vanished while it ran.
+        """Explain errors of a block that writes to the store; errors at other paths pass through.
 
-        Errors at paths elsewhere pass through.
+        :param path: the path for the message.
+        :raises LbdartError: when the store cannot be written, or when its files were deleted meanwhile.
         """
         return explained(lambda error: self._explanation(error, path), OSError)
 
     def _explanation(self, error: OSError, path: Path) -> LbdartError | None:
-        ours = self._is_ours(error.filename)
-        if error.errno == errno.ENOENT and ours:
+        in_store = self._is_in_store(error.filename)
+        if error.errno == errno.ENOENT and in_store:
             return self.vanished()
-        if error.errno not in _CANNOT_WRITE or ours is False:
+        if error.errno not in _CANNOT_WRITE or in_store is False:
             return None
         return LbdartError(
             f"The cache directory {self.root} cannot be written ({path.name}): {error.strerror}.",
             f"Make room or give write permission there, or set {CACHE_VARIABLE} to another directory.",
         )
 
-    def _is_ours(self, path: object) -> bool | None:
-        """Tell whether a path is in the store or above it; None when an error does not name any."""
+    def _is_in_store(self, path: object) -> bool | None:
+        """Tell whether the path of an error is in the store or above it; None without a path."""
         if not isinstance(path, str | Path):
             return None
         return Path(path).is_relative_to(self.root) or self.root.is_relative_to(path)
 
     def vanished(self) -> LbdartError:
-        """Return the error for files that somebody deleted while they were in use."""
+        """Return the error about files that were deleted while a build used them."""
         return LbdartError(
-            f"Files in the cache directory {self.root} were deleted while they were used.",
-            "Build again, and empty the cache only when nobody builds.",
+            f"Files in the cache directory {self.root} were deleted while a build used them.",
+            "Build again, and empty the cache only when no build is running.",
         )
 
-    def _forget_unused(self) -> None:
-        """Delete archives nobody used for a month."""
-        limit = time.time() - _KEEP
+    def _delete_unused(self) -> None:
+        """Delete the zips that no build has used for a month."""
+        limit = time.time() - _MAX_UNUSED
         for note in (self.root / _FORMAT / "archives").glob("*/*.json"):
             with contextlib.suppress(OSError):
                 if note.stat().st_mtime < limit:
@@ -201,6 +226,6 @@ class Store:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return what changes when a file is written: its size in bytes and its time in nanoseconds."""
+    """Return a file's size in bytes and its modification time in nanoseconds."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

@@ -184,7 +184,7 @@ def raise_key_error(_: int) -> None:
 
 
 def test_files_that_are_deleted_while_they_are_used_are_named(store: Store) -> None:
-    with pytest.raises(LbdartError, match="were deleted while they were used"), store.guarded(store.root):
+    with pytest.raises(LbdartError, match="were deleted while a build used them"), store.guarded(store.root):
         store.wheel(KEY).read_bytes()
 
 
