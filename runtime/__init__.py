@@ -1,1 +1,1 @@
-"""The custom resources' Lambda code: events in, answers out; the work itself is lbdart_cdk.core's."""
+"""The custom resources' Lambda code: it reads events, calls lbdart_cdk.core, and sends the answers."""

@@ -1,4 +1,4 @@
-"""The resource properties of the events, checked once, so that the rest need not."""
+"""Reads and checks the resource properties of the events, so that other code can rely on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEY = r"[^\x00-\x1f\x7f]{1,1024}"
 
 @dataclass(frozen=True)
 class LayerProperties:
-    """Properties of a ``Custom::LbdartLayer``."""
+    """The properties of a ``Custom::LbdartLayer``."""
 
     layer_name: str
     build_key: str
@@ -43,9 +43,9 @@ class LayerProperties:
 
     @classmethod
     def parse(cls, properties: Mapping[str, Any]) -> Self:
-        """Read them from an event.
+        """Read the properties of an event.
 
-        :raises LbdartError: if one is missing or not what it should be.
+        :raises LbdartError: when a property is missing or not valid.
         """
         return cls(
             layer_name=_text(properties, "LayerName", r"[a-zA-Z0-9_-]{1,140}"),
@@ -66,7 +66,7 @@ class LayerProperties:
 
 @dataclass(frozen=True)
 class SourceProperties:
-    """Properties of a ``Custom::LbdartSource``."""
+    """The properties of a ``Custom::LbdartSource``."""
 
     asset: S3Path
     s3dir_lambda: S3Path
@@ -76,9 +76,9 @@ class SourceProperties:
 
     @classmethod
     def parse(cls, properties: Mapping[str, Any]) -> Self:
-        """Read them from an event.
+        """Read the properties of an event.
 
-        :raises LbdartError: if one is missing or not what it should be.
+        :raises LbdartError: when a property is missing or not valid.
         """
         return cls(
             asset=_object(properties, "AssetBucket", "AssetKey"),
@@ -109,13 +109,13 @@ def _object(properties: Mapping[str, Any], bucket: str, key: str) -> S3Path:
 
 def _folder(properties: Mapping[str, Any]) -> S3Path:
     prefix = _text(properties, "Prefix", _PREFIX)
-    # One folder has one spelling, so that a trailing slash more is not another resource.
+    # Each folder has one spelling, so that an extra slash at the end does not make another resource.
     return S3Path(_text(properties, "Bucket", _BUCKET), prefix.strip("/"))
 
 
 def _malformed(name: str, value: object) -> LbdartError:
     shown = "missing" if value is None else f"{str(value)[:80]!r}"
     return LbdartError(
-        f"The property {name} is {shown}, which the custom resource does not understand.",
+        f"The property {name} is {shown}, which the custom resource does not accept.",
         "Declare the resource through LambdaLayerArtifact or LambdaSourceArtifact of the same release.",
     )

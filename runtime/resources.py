@@ -1,4 +1,4 @@
-"""The two custom resource types: what they do when they are created, updated and deleted."""
+"""The two custom resource types, with the code that creates, updates and deletes them."""
 
 from __future__ import annotations
 
@@ -38,16 +38,17 @@ class Clients:
 
 
 class Resource(Protocol):
-    """A custom resource, as one event describes it.
+    """A custom resource with the properties of one event.
 
-    Its methods may be interrupted and called again, and by two processes at once.
+    Its methods may be interrupted, called again, and called by two processes at once.
     """
 
     @classmethod
     def parse(cls, properties: Mapping[str, Any], owner: str) -> Self:
         """Read an event's properties.
 
-        :raises LbdartError: if they are malformed.
+        :param owner: see :mod:`lbdart_cdk.core.publishing.ownership`.
+        :raises LbdartError: when a property is missing or not valid.
         """
 
     @property
@@ -56,25 +57,25 @@ class Resource(Protocol):
 
     @property
     def physical_id(self) -> str:
-        """What makes it this resource and no other; another physical id is a replacement."""
+        """The resource's id; an update that changes it is a replacement."""
 
     def deploy(self, clients: Clients, before: object) -> dict[str, str]:
-        """Create or update it, and return its attributes.
+        """Create or update the resource, and return its attributes.
 
-        :param before: the properties that an update starts from, as they were sent.
-        :raises LbdartError: if AWS refuses or something it needs is missing.
+        :param before: the old properties of an update, unchecked; None for a creation.
+        :raises LbdartError: when AWS refuses or an object in S3 is missing.
         """
 
     def destroy(self, clients: Clients) -> None:
-        """Remove what this resource, and no other, brought.
+        """Delete the objects and versions that this resource alone owns.
 
-        :raises LbdartError: if AWS refuses.
+        :raises LbdartError: when AWS refuses.
         """
 
 
 @dataclass(frozen=True)
 class LayerResource:
-    """``Custom::LbdartLayer``: a layer, whose versions come and stay."""
+    """``Custom::LbdartLayer``: a layer with its published versions."""
 
     properties: LayerProperties
     owner: str
@@ -91,17 +92,17 @@ class LayerResource:
 
     @property
     def physical_id(self) -> str:
-        """The layer's name: a changed name is another layer, all else an update in place."""
+        """The layer's name: a new name makes another layer, and any other change is an update."""
         return self.properties.layer_name
 
     def deploy(self, clients: Clients, before: object) -> dict[str, str]:
-        """Publish the build key, or find it published; then prune, if there is a version to go back to."""
+        """Publish the build key unless it is published; prune after an update."""
         layer = self.properties
         records = S3SmallZip(layer.records_asset)
         content = S3Member(records, layer.manifest_name)
         manifest = LayerManifest(layer.manifest_name, layer.manifest_md5, content)
         sbom = S3Member(records, SBOM_NAME)
-        needed = self._build_key_before(before)
+        old_build_key = self._build_key_before(before)
         publisher = LambdaLayerVersionPublisher(
             s3_client=clients.s3,
             lambda_client=clients.lambda_,
@@ -116,10 +117,10 @@ class LayerResource:
             compatible_architectures=layer.compatible_architectures,
             owner=self.owner,
             lease_seconds=int(os.environ.get("LBDART_LEASE_SECONDS", LEASE_SECONDS)),
-            keep_versions=layer.keep_versions if needed else None,
-            needed_build_key=needed,
+            keep_versions=layer.keep_versions if old_build_key else None,
+            needed_build_key=old_build_key,
         )
-        copy = partial(
+        upload = partial(
             upload_layer_zip_to_s3,
             clients.s3,
             layer.s3dir_lambda,
@@ -129,7 +130,7 @@ class LayerResource:
             owner=self.owner,
             sbom=sbom,
         )
-        deployment = publisher.run(copy)
+        deployment = publisher.run(upload)
         return {
             "LayerName": deployment.layer_name,
             "LayerVersion": str(deployment.layer_version),
@@ -138,7 +139,7 @@ class LayerResource:
         }
 
     def _build_key_before(self, before: object) -> str:
-        """The build that this same layer had before, to which its stack may still go back; none is empty."""
+        """Return the build key of the same layer before the update, for a rollback; empty without one."""
         try:
             old = LayerProperties.parse(before) if isinstance(before, dict) else None
         except LbdartError:
@@ -148,14 +149,14 @@ class LayerResource:
         return old.build_key if old and is_same else ""
 
     def destroy(self, clients: Clients) -> None:
-        """Remove its versions and their history."""
+        """Delete the layer's versions and their history."""
         layer = self.properties
         remove_layer_versions(clients.s3, clients.lambda_, layer.layer_name, layer.s3dir_lambda, self.owner)
 
 
 @dataclass(frozen=True)
 class SourceResource:
-    """``Custom::LbdartSource``: a folder of source zips, one for each state of the code."""
+    """``Custom::LbdartSource``: a folder of source zips, one for each version of the code."""
 
     properties: SourceProperties
     owner: str
@@ -172,11 +173,11 @@ class SourceResource:
 
     @property
     def physical_id(self) -> str:
-        """The folder: changed code is an update in place, so that the zips before stay for a rollback."""
+        """The folder's URI: changed code is an update, so the older zips stay for a rollback."""
         return self.properties.s3dir_lambda.uri
 
     def deploy(self, clients: Clients, before: object) -> dict[str, str]:
-        """Bring the zip to its place, unless it is there."""
+        """Upload the zip unless it is in S3 already."""
         source = self.properties
         path = upload_source_zip(
             clients.s3, source.s3dir_lambda, source.asset, source.version, source.sha256, owner=self.owner
@@ -184,7 +185,7 @@ class SourceResource:
         return {"S3Uri": path.uri, "Bucket": path.bucket, "Key": path.key}
 
     def destroy(self, clients: Clients) -> None:
-        """Remove its zips."""
+        """Delete the source zips."""
         remove_source_zips(clients.s3, self.properties.s3dir_lambda, self.owner)
 
 

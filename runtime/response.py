@@ -1,5 +1,6 @@
-"""The answer to CloudFormation: one JSON document, PUT to a presigned URL (CloudFormation User Guide, "Custom
-resource response objects").
+"""The answer to CloudFormation: one JSON document, sent with PUT to a presigned URL.
+
+Source: CloudFormation User Guide, "Custom resource response objects".
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BODY", "Answer", "Reply", "UnansweredError", "body_of"]
 
+#: The most bytes of a whole answer that CloudFormation accepts.
 MAX_BODY: Final = 4096
-"""Bytes that CloudFormation takes, all included."""
 
 _PUT_SECONDS: Final = 5
 _PAUSES: Final = (0.5, 1.0, 2.0)
-_CUT: Final = "..."
+_ELLIPSIS: Final = "..."
 
 
 class UnansweredError(Exception):
-    """CloudFormation could not be answered; it would wait for the service timeout."""
+    """CloudFormation did not get the answer, and waits until the service timeout."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request came to.
+    """The result of a request.
 
-    :param physical_id: the resource's physical id; CloudFormation deletes the one before if it is another.
+    :param physical_id: the resource's physical id. When it changes, CloudFormation deletes the old resource.
     :param data: the resource's attributes.
-    :param reason: why it failed; not shortened.
+    :param reason: the reason of a failure, in full length.
     """
 
     status: Literal["SUCCESS", "FAILED"]
@@ -46,7 +47,7 @@ class Answer:
 
 
 def body_of(answer: Answer, event: Mapping[str, Any]) -> bytes:
-    """The document that answers an event, at most :data:`MAX_BODY` bytes; the reason is cut to fit."""
+    """Return the document that answers an event, with the reason cut to fit :data:`MAX_BODY` bytes."""
     document = {
         "Status": answer.status,
         "Reason": "",
@@ -56,43 +57,43 @@ def body_of(answer: Answer, event: Mapping[str, Any]) -> bytes:
         "LogicalResourceId": str(event.get("LogicalResourceId", "")),
         "Data": dict(answer.data),
     }
-    left = MAX_BODY - len(_encode(document))
-    if left < 0:
-        # Only absurdly long names come here; their resource must not look as if it had been described.
+    remaining = MAX_BODY - len(_encode(document))
+    if remaining < 0:
+        # Only absurdly long names exceed the limit. Without its attributes, the resource cannot succeed.
         document |= {"Status": "FAILED", "Data": {}}
-        left = MAX_BODY - len(_encode(document))
+        remaining = MAX_BODY - len(_encode(document))
         answer = Answer("FAILED", answer.physical_id, reason="The resource's attributes exceed 4096 bytes.")
-    return _encode(document | {"Reason": _fitting(answer.reason, left)})
+    return _encode(document | {"Reason": _shorten(answer.reason, remaining)})
 
 
 def _encode(value: object) -> bytes:
-    # Lone surrogates, of undecodable file names for instance, have no UTF-8.
+    # UTF-8 has no lone surrogates, which come from undecodable file names, for instance.
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _fitting(reason: str, size: int) -> str:
-    """As much of the reason as encodes to ``size`` bytes inside a JSON string, by whole characters."""
+def _shorten(reason: str, size: int) -> str:
+    """Cut the reason to ``size`` bytes of a JSON string, at a whole character."""
     costs = [len(_encode(character)) - 2 for character in reason[: size + 1]]
     if sum(costs) <= size:
         return reason
-    size -= len(_CUT)
+    size -= len(_ELLIPSIS)
     end = 0
     while end < len(costs) and costs[end] <= size:
         size -= costs[end]
         end += 1
-    return reason[:end] + _CUT if size >= 0 else ""
+    return reason[:end] + _ELLIPSIS if size >= 0 else ""
 
 
 class Reply:
-    """Answers one event, at most once, from whichever thread comes first.
+    """The one answer to an event, which the first thread to call :meth:`send` gives.
 
-    :param event: the event as Lambda got it.
-    :raises UnansweredError: if the event has no http or https ``ResponseURL``.
+    :param event: the event that Lambda received.
+    :raises UnansweredError: when the event has no http or https ``ResponseURL``.
     """
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         url = event.get("ResponseURL") if isinstance(event, dict) else None
-        # The URL is presigned, a secret: no message may hold it.
+        # The URL is presigned and therefore a secret: no message may contain it.
         if not isinstance(url, str) or not url.startswith(("https://", "http://")):
             raise UnansweredError(
                 "The event has no http or https ResponseURL; it does not come from CloudFormation."
@@ -102,9 +103,10 @@ class Reply:
         self._first = threading.Lock()
 
     def send(self, answer: Answer) -> bool:
-        """PUT the answer, trying again when the network or S3 fails; False if another one has been sent.
+        """Send the answer, with further attempts when the network or S3 fails.
 
-        :raises UnansweredError: if it cannot be delivered.
+        :return: False when another answer has been sent.
+        :raises UnansweredError: when the answer cannot be delivered.
         """
         if not self._first.acquire(blocking=False):
             return False
@@ -114,12 +116,12 @@ class Reply:
             if not failure:
                 break
             if pause is None:
-                raise UnansweredError(f"CloudFormation's response URL did not take the answer: {failure}.")
+                raise UnansweredError(f"CloudFormation's response URL did not accept the answer: {failure}.")
             sleep(pause)
         return True
 
     def _put(self, body: bytes) -> str:
-        """What went wrong; nothing, if the answer was taken."""
+        """Send the answer once; return the failure, or an empty text after a success."""
         try:
             # The presigned URL was signed for an empty content type.
             request = urllib.request.Request(self._url, body, {"Content-Type": ""}, method="PUT")

@@ -578,7 +578,7 @@ MISTAKES = [
     ),
     Mistake(
         "a licence that is too long", LAYER, props(license="x" * 513),
-        r"The layer's license has 513 characters", r"Give an SPDX identifier",
+        r"The layer's license has 513 characters", r"Pass an SPDX identifier",
     ),
     Mistake(
         "an empty prefix", BOTH, props(prefix="/"), r"The prefix '/' is empty", r"Pass a prefix",
@@ -590,8 +590,8 @@ MISTAKES = [
     ),
     Mistake(
         "a number of versions that keeps nothing", LAYER, props(keep_versions=0),
-        r"keep_versions is 0, and the current version at least is kept\.",
-        r"Give the number of versions to keep, 1 or more",
+        r"keep_versions is 0, not a whole number of 1 or more\.",
+        r"Pass the number of versions to keep, or leave it out",
     ),
     Mistake(
         "a removal policy that versions cannot have", BOTH, props(removal_policy=RemovalPolicy.SNAPSHOT),

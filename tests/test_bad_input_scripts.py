@@ -193,20 +193,20 @@ MISTAKES = [
     Mistake(
         "no permission to write", ALL, lambda script: script.refuse("PutObject"),
         r"AWS refused PutObject \(Access Denied\); it was called to .* s3://artifacts/lambda/\S+\.",
-        r"Allow it in the role's policies",
+        r"Allow the call in the role's policies",
     ),
     Mistake(
         "no permission to look", ALL, lambda script: script.refuse("HeadObject", "PutObject"),
         r"AWS refused \w+Object \(Access Denied\); it was called to .* s3://artifacts/lambda/\S+\.",
-        r"Allow it in the role's policies",
+        r"Allow the call in the role's policies",
     ),
     Mistake(
         "a place that is not in S3", ALL, lambda script: script.pass_(s3dir_lambda="artifacts/lambda"),
-        r"'artifacts/lambda' is not a location in S3\.", r"Write it as s3://bucket/prefix\.",
+        r"'artifacts/lambda' is not an S3 URI\.", r"Write it as s3://bucket/prefix\.",
     ),
     Mistake(
         "a place that is a path", ALL, lambda script: script.pass_(s3dir_lambda=Path("s3://artifacts")),
-        r"PosixPath\('s3:/artifacts'\) is not a location in S3\.", r"Write it as s3://bucket/prefix\.",
+        r"PosixPath\('s3:/artifacts'\) is not an S3 URI\.", r"Write it as s3://bucket/prefix\.",
     ),
     Mistake(
         "the wrong client", ALL, lambda script: script.pass_(s3_client=script.lambda_),

@@ -78,7 +78,7 @@ def test_refused_publication_brings_back_layer_and_code(
     assert stack.versions() == [1]
     reason = reason_of(stack, "refused PublishLayerVersion")
     assert "AWS refused PublishLayerVersion (Not you); it was called to publish s3://" in reason
-    assert "Allow it in the role's policies" in reason
+    assert "Allow the call in the role's policies" in reason
     assert stack.deploy(orders(project.root)) == "UPDATE_COMPLETE"
     assert (stack.invoke()["alpha"], stack.versions()) == ("2.0", [1, 2])
 

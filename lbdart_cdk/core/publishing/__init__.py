@@ -1,4 +1,4 @@
-"""A zip and its manifest come in; a published layer version, or a source zip at its key, goes out.
+"""Publishes a zip and its manifest as a layer version, and uploads source zips.
 
-Runs in Lambda too: imports only the standard library and boto3.
+This package runs in Lambda too, so it imports only the standard library and boto3.
 """

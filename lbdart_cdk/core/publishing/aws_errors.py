@@ -1,4 +1,4 @@
-"""What went wrong in AWS, said for the reader."""
+"""Turns errors of AWS into messages for the reader."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _REFUSED = frozenset({"403", "AccessDenied", "AccessDeniedException"})
 
 
 def error_code(error: ClientError) -> str:
-    """Code of the error; for HeadObject, whose answer has no body, the HTTP status."""
+    """Return the error's code; for HeadObject, whose answer has no body, the HTTP status."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 def is_transient(error: BotoCoreError | ClientError) -> bool:
-    """Whether the same call may succeed in a moment: throttling, a 5xx, no or half an answer.
+    """Tell whether the same call may soon succeed: after throttling, a 5xx, a missing or a partial answer.
 
-    Except for throttling, such a call may have taken effect all the same.
+    Except after throttling, the failed call may have taken effect.
     """
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -45,9 +45,9 @@ def is_transient(error: BotoCoreError | ClientError) -> bool:
 
 
 def calling_aws(doing: str) -> AbstractContextManager[None]:
-    """Explain what botocore raises in a block.
+    """Turn the exceptions of AWS calls in a block into messages.
 
-    :param doing: what the calls inside are for, as "copy s3://... to s3://...".
+    :param doing: the purpose of the calls, such as "copy s3://... to s3://...".
     """
     return explained(
         lambda error: _explanation(error, doing), *(BotoCoreError, ClientError, S3UploadFailedError)
@@ -55,34 +55,38 @@ def calling_aws(doing: str) -> AbstractContextManager[None]:
 
 
 def checked_client(client: Any, service: str) -> None:
-    """Raise :class:`LbdartError` unless it is boto3's client for a service, ``"s3"`` or ``"lambda"``."""
+    """Check that an argument is boto3's client for a service.
+
+    :param service: the name of the service, ``"s3"`` or ``"lambda"``.
+    :raises LbdartError: when it is something else.
+    """
     model = getattr(getattr(client, "meta", None), "service_model", None)
-    found = getattr(model, "service_name", None)
-    if found != service:
-        given = f"a client for {found}" if found else f"of type {type(client).__name__}"
+    actual = getattr(model, "service_name", None)
+    if actual != service:
+        shown = f"a client for {actual}" if actual else f"of type {type(client).__name__}"
         raise LbdartError(
-            f"{service}_client is {given}.", f"Pass a client for {service}: boto3.client({service!r})."
+            f"{service}_client is {shown}.", f"Pass a client for {service}: boto3.client({service!r})."
         )
 
 
 def _explanation(raised: Exception, doing: str) -> LbdartError:
-    # The managed transfer hides what S3 answered behind an exception of its own.
-    hidden = raised.__context__ if isinstance(raised, S3UploadFailedError) else None
-    error = hidden or raised
+    # The managed transfer replaces S3's error by an exception of its own.
+    original = raised.__context__ if isinstance(raised, S3UploadFailedError) else None
+    error = original or raised
     if isinstance(error, ClientError):
         code = error_code(error)
         message = error.response.get("Error", {}).get("Message", "").strip().rstrip(".")
         operation = error.operation_name
         if code in _THROTTLED:
             return LbdartError(
-                f"AWS throttled {operation} and kept doing so after retries; it was called to {doing}.",
-                "Deploy again in a few minutes, or with fewer deployments at once.",
+                f"AWS still throttled {operation} after retries; it was called to {doing}.",
+                "Deploy again in a few minutes, or run fewer deployments at once.",
             )
         if code in _REFUSED:
             return LbdartError(
                 f"AWS refused {operation} ({message or code}); it was called to {doing}.",
-                "Allow it in the role's policies, the bucket's policy and the policy of its encryption key, "
-                "and see that the object is there: S3 answers the same for one that is missing.",
+                "Allow the call in the role's policies, the bucket's policy and the encryption key's policy, "
+                "and check that the object exists: S3 gives the same answer for a missing object.",
             )
         if code == "NoSuchBucket":
             return LbdartError(
@@ -91,9 +95,9 @@ def _explanation(raised: Exception, doing: str) -> LbdartError:
             )
         return LbdartError(
             f"{operation} failed with {code} ({message or 'no message'}); it was called to {doing}.",
-            "Correct what AWS names and deploy again.",
+            "Correct the cause that AWS names and deploy again.",
         )
     return LbdartError(
-        f"AWS could not be asked to {doing}: {str(error).rstrip('.')}.",
+        f"The request to AWS to {doing} failed: {str(error).rstrip('.')}.",
         "Check the network, the credentials, their permissions and the Region, then try again.",
     )

@@ -1,22 +1,22 @@
-"""One publisher at a time, without a lock that anybody could be left waiting for.
+"""Lets one publisher work on a layer at a time, with a claim that expires.
 
-``PublishLayerVersion`` never dedupes, and CloudFormation may deliver one event twice at the same moment:
-both deliveries could see that a build key is not published, and both publish it. So whoever is about to
-publish first claims the layer, with an object in S3 that only one of them can write (S3 User Guide,
-"Conditional writes"):
+``PublishLayerVersion`` never removes duplicates, and CloudFormation may deliver one event twice at the same
+moment: both deliveries could see that a build key is not published, and both publish it. So a publisher first
+claims the layer, with an object in S3 that only one of them can write (S3 User Guide, "Conditional writes"):
 
-- There is no claim, or it is free: write it under the condition that nobody else wrote meanwhile
-  (``If-None-Match: *`` or ``If-Match: <etag seen>``).
-- A claim runs out ``lease_seconds`` after it was written, by the clock of S3 alone (``Date`` less
-  ``Last-Modified`` in one answer). A publisher that died is waited for no longer than that.
-- Before each ``PublishLayerVersion`` the holder renews its claim, again by ``If-Match``. A publisher that
-  slept through its lease and lost the claim finds out there, and publishes nothing.
-- Done or failed, it writes the claim free. It never deletes it, so that no permission to delete is needed.
+- When there is no claim, or the claim is free, the publisher writes it under the condition that nobody else
+  wrote it meanwhile (``If-None-Match: *`` or ``If-Match: <etag seen>``).
+- A claim expires ``lease_seconds`` after it was written, by the clock of S3 alone (``Date`` minus
+  ``Last-Modified`` in one answer). So nobody waits longer than that for a dead publisher.
+- Before each ``PublishLayerVersion`` the holder renews its claim, again with ``If-Match``. A publisher that
+  was idle for a whole lease and lost the claim notices it there, and publishes nothing.
+- When the publisher is done or fails, it marks the claim as free. It does not delete the claim, so it needs
+  no permission to delete.
 
-What is left: a publisher that stops for a whole lease between renewing its claim and sending the request, or
-Lambda carrying out a request after its sender gave it up (the lease exceeds the read timeout of the request).
-The claim lies beside the layer's history: two deployments of one layer *name* into two buckets or prefixes do
-not see each other's.
+Two cases are not covered: a publisher that stops for a whole lease after it renewed the claim and before it
+sends the request, and a request that Lambda carries out after the sender gave up (the lease exceeds the read
+timeout of the request). The claim lies beside the layer's history, so two deployments of one layer *name* to
+two buckets or prefixes do not see each other's claims.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _POLL_SECONDS = 1.0
 
 @dataclass
 class PublishClaim:
-    """Context manager: inside it, nobody else publishes the layer.
+    """A context manager that keeps other publishers of the layer out.
 
-    :param path: the claim's object.
-    :param lease_seconds: how long the claim holds without :meth:`renew`.
-    :param owner: whom the object is noted for (see :mod:`lbdart_cdk.core.publishing.ownership`).
-    :param waits: False, if it is not worth waiting for.
-    :raises LbdartError: on entering, if others hold the claim for four leases, or hold it at all.
+    :param path: the claim's object in S3.
+    :param lease_seconds: the seconds until the claim expires without :meth:`renew`.
+    :param owner: the owner of the object (see :mod:`lbdart_cdk.core.publishing.ownership`).
+    :param waits: whether to wait, up to four leases, while another publisher holds the claim.
+    :raises LbdartError: on entering, when another publisher still holds the claim.
     """
 
     s3_client: S3Client
@@ -70,28 +70,28 @@ class PublishClaim:
             if monotonic() >= give_up:
                 raise LbdartError(
                     "Other deployments have been publishing this layer for "
-                    f"{patience} seconds, as {self.path} says.",
+                    f"{patience} seconds ({self.path}).",
                     "Deploy again when they are done.",
                 )
             sleep(_POLL_SECONDS)
         return self
 
     def renew(self) -> None:
-        """Start the lease anew.
+        """Start the lease again.
 
-        :raises LbdartError: if the claim has been lost to another deployment.
+        :raises LbdartError: when another deployment has taken the claim.
         """
         if not self._write(self.lease_seconds, if_match=self._etag):
             raise LbdartError(
-                f"Another deployment began to publish this layer after this one had been idle for more than "
+                f"Another deployment started to publish this layer after this one was idle for more than "
                 f"{self.lease_seconds} seconds ({self.path}).",
-                "Deploy again; what the other one published is found and used.",
+                "Deploy again; a version that the other deployment published is reused.",
             )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> Literal[False]:
-        with suppress(Exception):  # it runs out by itself; the outcome of the work is what counts
+        with suppress(Exception):  # the claim expires anyway, and must not hide the outcome of the block
             self._write(0, if_match=self._etag)
         return False
 
@@ -103,14 +103,18 @@ class PublishClaim:
         return self._write(self.lease_seconds, if_match=held.etag)
 
     def _write(self, lease_seconds: int, if_match: str = "") -> bool:
-        """Write the claim if it still is what ``if_match`` says (absent, if empty); tell whether it was."""
+        """Write the claim under a condition.
+
+        :param if_match: the ETag that the claim must have; when empty, there must be no claim.
+        :return: whether the condition held.
+        """
         nonce = uuid4().hex
         metadata = {"nonce": nonce, "lease_seconds": str(lease_seconds), **owner_metadata(self.owner)}
         request: PutObjectRequestTypeDef = {
             "Bucket": self.path.bucket,
             "Key": self.path.key,
             "Metadata": metadata,
-            "Body": json.dumps(metadata).encode(),  # the nonce in it makes each claim's ETag its own
+            "Body": json.dumps(metadata).encode(),  # the nonce makes the ETag of each claim unique
         }
         if if_match:
             request["IfMatch"] = if_match
@@ -121,17 +125,17 @@ class PublishClaim:
         except self.s3_client.exceptions.ClientError as error:
             if error_code(error) not in _LOST:
                 raise
-            # botocore repeats a request whose answer got lost; the first may have done it.
-            now = head_object(self.s3_client, self.path)
-            if now is None or now.metadata.get("nonce") != nonce:
+            # botocore repeats a request whose answer got lost; the first request may have written the claim.
+            current = head_object(self.s3_client, self.path)
+            if current is None or current.metadata.get("nonce") != nonce:
                 return False
-            self._etag = now.etag
+            self._etag = current.etag
         else:
             self._etag = written["ETag"]
         return True
 
 
 def _lease(held: S3Object) -> int:
-    """Seconds that a claim holds; none, if the object is not one that we wrote."""
-    written = held.metadata.get("lease_seconds", "")
-    return int(written) if written.isdecimal() else 0
+    """Return the lease of a claim in seconds, or 0 when the object is not a claim."""
+    seconds = held.metadata.get("lease_seconds", "")
+    return int(seconds) if seconds.isdecimal() else 0

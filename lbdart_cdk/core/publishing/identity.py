@@ -1,13 +1,13 @@
-"""A layer's zip says itself what it was built for, in its archive comment.
+"""The identity of a layer's zip: its build key and manifest MD5, in the archive comment.
 
-Metadata lie beside an object and can be right over a wrong zip; the comment is part of the zip's own bytes.
-It is the last thing in a zip (APPNOTE.TXT, 4.3.16), so the end of the object tells it, however large it is.
+The metadata of an S3 object can be right while its zip is wrong; the comment is part of the zip's own bytes.
+It is the last field of a zip (APPNOTE.TXT, 4.3.16), so the end of the object is enough to read it.
 
 The comment is ASCII and has one form::
 
     lbdart:1 build_key={64 hex digits} manifest_md5={32 hex digits}
 
-The number is the format's. The comment depends on the inputs of the build alone, as all other bytes do.
+The 1 is the version of the format. Like all bytes of the zip, the comment depends only on the build's inputs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FORM: Final = re.compile(rb"lbdart:1 build_key=([0-9a-f]{64}) manifest_md5=([0-
 
 @dataclass(frozen=True)
 class LayerIdentity:
-    """What a layer's zip was built for."""
+    """The build key and manifest MD5 that a layer's zip was built for."""
 
     build_key: str
     manifest_md5: str
@@ -48,15 +48,15 @@ class LayerIdentity:
 
     @classmethod
     def parse(cls, comment: bytes) -> LayerIdentity | None:
-        """Read an archive comment; None if it is not one of ours."""
+        """Read an archive comment; return None when it has another form."""
         match = _FORM.fullmatch(comment)
         return cls(match[1].decode(), match[2].decode()) if match else None
 
 
 def read_tail(s3_client: S3Client, stored: S3Object) -> bytes:
-    """The last bytes of an object, :data:`TAIL` at most, and of no other version than ``stored``.
+    """Return the last :data:`TAIL` bytes of an object, or all bytes of a smaller one.
 
-    :raises botocore.exceptions.ClientError: if S3 refuses, or the object is another one by now.
+    :raises botocore.exceptions.ClientError: when S3 refuses, or the object has changed.
     """
     request: GetObjectRequestTypeDef = {
         "Bucket": stored.path.bucket,
@@ -69,7 +69,7 @@ def read_tail(s3_client: S3Client, stored: S3Object) -> bytes:
     try:
         answer = s3_client.get_object(**request)
     except s3_client.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] == "InvalidRange":  # of an empty object there is no part
+        if error.response["Error"]["Code"] == "InvalidRange":  # the object is empty
             return b""
         raise
     with answer["Body"] as body:
@@ -78,11 +78,12 @@ def read_tail(s3_client: S3Client, stored: S3Object) -> bytes:
 
 @contextmanager
 def marked(path: Path, identity: LayerIdentity) -> Iterator[Path]:
-    """Give a zip that names its build: the file itself if it does, else a copy, gone after the block.
+    """Yield the path of a zip with an identity in its archive comment.
 
-    The zips of our own builds name it; those of other origin get the comment here, on their way.
+    A zip of this library's builds has the comment already. For any other zip, the path is that of a copy
+    with the comment, which is deleted after the block.
 
-    :raises LbdartError: if the file cannot be read, is no zip, or names another build.
+    :raises LbdartError: when the file cannot be read, is not a zip, or has another identity.
     """
     try:
         with path.open("rb") as file:
@@ -92,15 +93,15 @@ def marked(path: Path, identity: LayerIdentity) -> Iterator[Path]:
             f"The layer's zip {path} cannot be read: {error.strerror or error}.", "Pack the layer first."
         ) from error
     if comment is None:
-        raise LbdartError(f"{path} does not end as a zip does.", "Pack the layer again.")
-    named = LayerIdentity.parse(comment)
-    if named == identity:
+        raise LbdartError(f"{path} does not end like a zip.", "Pack the layer again.")
+    actual = LayerIdentity.parse(comment)
+    if actual == identity:
         yield path
         return
-    if named is not None:
+    if actual is not None:
         raise LbdartError(
-            f"{path} was built for {named.build_key} from a manifest with the MD5 {named.manifest_md5}, and "
-            f"not for {identity.build_key} and {identity.manifest_md5}.",
+            f"{path} has the build key {actual.build_key} and the manifest MD5 {actual.manifest_md5}, "
+            f"not {identity.build_key} and {identity.manifest_md5}.",
             "Pack the layer again.",
         )
     with TemporaryDirectory(prefix="lbdart-") as folder:

@@ -1,4 +1,4 @@
-"""A layer's zip and manifest on their way to S3."""
+"""Uploads a layer's zip and manifest to S3."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ __all__ = ["UploadedLayer", "upload_layer_zip_to_s3"]
 
 @dataclass(frozen=True)
 class UploadedLayer:
-    """A zip and its manifest in S3, each pinned to the version that was written.
+    """A zip and its manifest in S3, with the object versions of this upload.
 
-    :param zip_version_id: None in a bucket without versioning; so is the manifest's.
+    :param zip_version_id: None in a bucket without versioning.
+    :param manifest_version_id: None in a bucket without versioning.
     """
 
     zip: S3Path
@@ -46,15 +47,15 @@ def upload_layer_zip_to_s3(
     owner: str = "",
     sbom: bytes | S3Member | None = None,
 ) -> UploadedLayer:
-    """Bring zip and manifest to ``{s3dir}/layer/``, with manifest MD5 and build key in their metadata.
+    """Upload a zip and its manifest to ``{s3dir}/layer/``, with manifest MD5 and build key as metadata.
 
-    :param layer_zip: a file, which boto3's managed transfer uploads whole, or an object, which S3 copies by
-        itself (at most 5 GB: S3 API reference, CopyObject). A file that does not name its build
-        (:mod:`lbdart_cdk.core.layer.identity`) is uploaded as one that does.
+    :param layer_zip: a file, which boto3's managed transfer uploads, or an object, which S3 copies (at most
+        5 GB: S3 API reference, CopyObject). A file without an identity
+        (:mod:`lbdart_cdk.core.publishing.identity`) is uploaded with one.
     :param owner: see :mod:`lbdart_cdk.core.publishing.ownership`.
-    :param sbom: the bill of materials, which goes along if there is one.
-    :raises LbdartError: if S3 refuses, the object to copy is not there, or the file was built for another key
-        or manifest.
+    :param sbom: the bill of materials, uploaded too unless None.
+    :raises LbdartError: when S3 refuses, when the object to copy does not exist, or when the file has another
+        build key or manifest MD5.
     """
     layout = LayerS3Layout(s3dir_lambda)
     metadata = {
@@ -64,14 +65,14 @@ def upload_layer_zip_to_s3(
     }
     s3path_zip = layout.s3path_temp_layer_zip
     identity = LayerIdentity(build_key, manifest.md5)
-    ready = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
-    with calling_aws(f"put {layer_zip} at {s3path_zip}"), ready as content:
+    marked_zip = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
+    with calling_aws(f"put {layer_zip} at {s3path_zip}"), marked_zip as content:
         zip_version_id = write_object(s3_client, s3path_zip, content, metadata)
     if sbom is not None:
         s3path_sbom = layout.s3dir_layer / SBOM_NAME
         with calling_aws(f"put the bill of materials at {s3path_sbom}"):
-            bill = sbom.read(s3_client) if isinstance(sbom, S3Member) else sbom
-            write_object(s3_client, s3path_sbom, bill, metadata)
+            sbom_content = sbom.read(s3_client) if isinstance(sbom, S3Member) else sbom
+            write_object(s3_client, s3path_sbom, sbom_content, metadata)
     s3path_manifest = layout.get_s3path_temp_manifest(manifest.name)
     with calling_aws(f"put the manifest {manifest} at {s3path_manifest}"):
         manifest_version_id = write_object(s3_client, s3path_manifest, manifest.checked(s3_client), metadata)

@@ -1,4 +1,4 @@
-"""Where a layer's and a source's objects are in S3."""
+"""The S3 keys of the objects of layers and sources."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..errors import LbdartError
 from .records import SBOM_NAME
 from .s3 import S3Path
 
+#: The digits of a layer version in an S3 key, so that versions sort as numbers.
 ZFILL = 6
-"""Digits of a layer version in an S3 key, so that versions sort as numbers."""
 
 
 class S3MetadataKeyEnum(StrEnum):
-    """Keys of the user metadata on our S3 objects."""
+    """The keys of this library's user metadata on S3 objects."""
 
     manifest_md5 = "manifest_md5"
     build_key = "build_key"
@@ -24,7 +24,7 @@ class S3MetadataKeyEnum(StrEnum):
 
 @dataclass(frozen=True)
 class LayerS3Layout:
-    """Keys of a layer's objects below one S3 folder.
+    """The keys of a layer's objects below one S3 folder.
 
     :param s3dir_lambda: the folder, as :class:`S3Path` or ``s3://bucket/prefix``.
     """
@@ -38,34 +38,34 @@ class LayerS3Layout:
 
     @property
     def s3path_temp_layer_zip(self) -> S3Path:
-        """``{s3dir}/layer/layer.zip``, the zip that is published next or was published last."""
+        """``{s3dir}/layer/layer.zip``, the zip that was published last or is published next."""
         return self.s3dir_layer / "layer.zip"
 
     @property
     def s3path_publish_claim(self) -> S3Path:
-        """``{s3dir}/layer/publish-claim.json``: who publishes now."""
+        """``{s3dir}/layer/publish-claim.json``, the claim of the current publisher."""
         return self.s3dir_layer / "publish-claim.json"
 
     def get_s3path_temp_manifest(self, manifest_name: str) -> S3Path:
-        """``{s3dir}/layer/{manifest}``, beside the zip it belongs to."""
+        """Return ``{s3dir}/layer/{manifest}``, the manifest beside the zip."""
         return self.s3dir_layer / manifest_name
 
     def get_s3dir_layer_version(self, layer_version: int) -> S3Path:
-        """``{s3dir}/layer/{layer_version:06d}/``."""
+        """Return ``{s3dir}/layer/{layer_version:06d}/``."""
         return self.s3dir_layer / f"{layer_version:0{ZFILL}d}/"
 
     def get_s3path_layer_sbom(self, layer_version: int) -> S3Path:
-        """``{s3dir}/layer/{layer_version:06d}/sbom.cdx.json``, if the layer was built from wheels."""
+        """Return ``{s3dir}/layer/{layer_version:06d}/sbom.cdx.json``; only layers of wheels have one."""
         return self.get_s3dir_layer_version(layer_version) / SBOM_NAME
 
     def get_s3path_layer_manifest(self, layer_version: int, manifest_name: str) -> S3Path:
-        """``{s3dir}/layer/{layer_version:06d}/{manifest}``."""
+        """Return ``{s3dir}/layer/{layer_version:06d}/{manifest}``."""
         return self.get_s3dir_layer_version(layer_version) / manifest_name
 
 
 @dataclass(frozen=True)
 class SourceS3Layout:
-    """Keys of the source zips below one S3 folder.
+    """The keys of the source zips below one S3 folder.
 
     :param s3dir_lambda: the folder, as :class:`S3Path` or ``s3://bucket/prefix``.
     """
@@ -78,15 +78,15 @@ class SourceS3Layout:
         return S3Path.parse(self.s3dir_lambda) / "source/"
 
     def get_s3path_source_zip(self, version: str, sha256: str) -> S3Path:
-        """``{s3dir}/source/{version}/{sha256}/source.zip``.
+        """Return ``{s3dir}/source/{version}/{sha256}/source.zip``.
 
-        :param version: the project's version, as its pyproject.toml has it.
-        :param sha256: 64 hex digits that name the code.
-        :raises LbdartError: if the version cannot be the name of a folder.
+        :param version: the project's version, from its pyproject.toml.
+        :param sha256: the SHA-256 of the code, 64 hex digits.
+        :raises LbdartError: when the version cannot be the name of a folder.
         """
         if not isinstance(version, str) or "/" in version or version in ("", ".", ".."):
             raise LbdartError(
-                f"{version!r} is no version that can name a folder in S3.",
-                "Pass the version of the project, as in 1.2.0.",
+                f"The version {version!r} cannot be the name of a folder in S3.",
+                "Pass the version of the project, such as 1.2.0.",
             )
         return self.s3dir_source / version / sha256 / "source.zip"

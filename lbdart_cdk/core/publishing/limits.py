@@ -1,7 +1,7 @@
-"""What Lambda accepts of a layer version, checked before anything is sent.
+"""Checks the values of a layer version against Lambda's limits before any request.
 
-The numbers are those of the Lambda API reference, PublishLayerVersion. Nothing here imports boto3, so that an
-app can ask at synth time.
+The limits come from the Lambda API reference, PublishLayerVersion. This module does not import boto3, so apps
+can use it at synth time.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ MAX_LAYER_NAME: Final = 140
 MAX_LICENSE: Final = 512
 MAX_RUNTIMES: Final = 15
 MAX_ARCHITECTURES: Final = 2
+#: The most characters of a description; the build key takes the rest of Lambda's 256.
 MAX_DESCRIPTION: Final = 256 - len(f" [lbdart:{'0' * 64}]")
-"""Characters that a description may have; the rest of Lambda's 256 carries the build key."""
 
 _LAYER_NAME = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
 _BUILD_KEY = re.compile(r"[0-9a-f]{64}")
@@ -44,17 +44,16 @@ _MARKED = re.compile(r"\[lbdart:([0-9a-f]{64})\]\Z")
 
 
 def describe(description: str, build_key: str) -> str:
-    """Description of a published version: the user's own, then the build key.
+    """Return the description of a published version: the user's description, then the build key.
 
-    A layer version cannot be tagged, and its description is what ListLayerVersions returns. The description
-    comes into being together with the version, so that a version can be told from its build key even when the
-    process that published it died before it could write anything else.
+    Layer versions cannot have tags, but ListLayerVersions returns their descriptions. A version gets its
+    description when it is published, so its build key is known even when the publisher dies right after that.
     """
     return f"{description} [lbdart:{build_key}]".strip()
 
 
 def described_build_key(description: str) -> str | None:
-    """Build key in a published version's description; None if the version is not one of ours."""
+    """Return the build key in the description of a version; None when this library did not publish it."""
     match = _MARKED.search(description)
     return match[1] if match else None
 
@@ -62,7 +61,7 @@ def described_build_key(description: str) -> str | None:
 def validate_layer_name(layer_name: str) -> None:
     """Check a layer's name.
 
-    :raises LbdartError: unless it is 1 to 140 of ``[a-zA-Z0-9-_]``.
+    :raises LbdartError: when it is not 1 to 140 characters of ``[a-zA-Z0-9-_]``.
     """
     if (
         not isinstance(layer_name, str)
@@ -78,62 +77,62 @@ def validate_layer_name(layer_name: str) -> None:
 def validate_build_key(build_key: str) -> None:
     """Check a build key.
 
-    :raises LbdartError: unless it is 64 lower-case hex digits.
+    :raises LbdartError: when it is not 64 lower-case hex digits.
     """
     if not _BUILD_KEY.fullmatch(build_key):
         raise LbdartError(
-            f"{build_key!r} is not a build key.", "Give the sha256 of the inputs as 64 hex digits."
+            f"{build_key!r} is not a build key.", "Pass the SHA-256 of the inputs as 64 hex digits."
         )
 
 
 def validate_description(description: str) -> None:
     """Check the user's part of a description.
 
-    :raises LbdartError: if it is longer than :data:`MAX_DESCRIPTION` or ends as if it had a build key.
+    :raises LbdartError: when it is longer than :data:`MAX_DESCRIPTION` or ends with a build key.
     """
     if len(description) > MAX_DESCRIPTION:
         raise LbdartError(
             f"The layer's description has {len(description)} characters; "
-            f"{MAX_DESCRIPTION} of Lambda's 256 are left beside the build key.",
+            f"the build key leaves {MAX_DESCRIPTION} of Lambda's 256.",
             f"Shorten it to {MAX_DESCRIPTION} characters.",
         )
     if described_build_key(description):
         raise LbdartError(
             "The layer's description ends with [lbdart:...], the mark of a published build.",
-            "Leave the mark out; it is added when the layer is published.",
+            "Remove the mark; publishing the layer adds it.",
         )
 
 
 def validate_keep_versions(keep_versions: int | None) -> None:
-    """Check how many versions to keep; None keeps all.
+    """Check the number of versions to keep; None keeps all.
 
-    :raises LbdartError: unless it is a whole number from 1.
+    :raises LbdartError: when it is not a whole number of 1 or more.
     """
     if keep_versions is None:
         return
     if isinstance(keep_versions, bool) or not isinstance(keep_versions, int) or keep_versions < 1:
         raise LbdartError(
-            f"keep_versions is {keep_versions!r}, and the current version at least is kept.",
-            "Give the number of versions to keep, 1 or more, or leave it out to keep all of them.",
+            f"keep_versions is {keep_versions!r}, not a whole number of 1 or more.",
+            "Pass the number of versions to keep, or leave it out to keep all versions.",
         )
 
 
 def validate_license(license_info: str) -> None:
-    """Check a layer's licence (an SPDX identifier, a URL or a text).
+    """Check a layer's licence: an SPDX identifier, a URL or a text.
 
-    :raises LbdartError: if it is longer than 512 characters.
+    :raises LbdartError: when it is longer than 512 characters.
     """
     if len(license_info) > MAX_LICENSE:
         raise LbdartError(
-            f"The layer's license has {len(license_info)} characters; Lambda takes {MAX_LICENSE}.",
-            "Give an SPDX identifier such as MIT, or the URL of the text.",
+            f"The layer's license has {len(license_info)} characters; Lambda allows {MAX_LICENSE}.",
+            "Pass an SPDX identifier such as MIT, or the URL of the text.",
         )
 
 
 def validate_runtimes(runtimes: Collection[str]) -> None:
     """Check the names of compatible runtimes.
 
-    :raises LbdartError: if there are more than 15.
+    :raises LbdartError: when there are more than 15.
     """
     _validate_count("compatible runtimes", runtimes, MAX_RUNTIMES)
 
@@ -141,7 +140,7 @@ def validate_runtimes(runtimes: Collection[str]) -> None:
 def validate_architectures(architectures: Collection[str]) -> None:
     """Check the names of compatible architectures.
 
-    :raises LbdartError: if there are more than 2.
+    :raises LbdartError: when there are more than 2.
     """
     _validate_count("compatible architectures", architectures, MAX_ARCHITECTURES)
 
@@ -149,6 +148,6 @@ def validate_architectures(architectures: Collection[str]) -> None:
 def _validate_count(what: str, names: Collection[str], most: int) -> None:
     if len(names) > most:
         raise LbdartError(
-            f"The layer lists {len(names)} {what}; Lambda takes {most}.",
-            f"Leave out all but {most}.",
+            f"The layer lists {len(names)} {what}; Lambda allows {most}.",
+            f"List at most {most}.",
         )

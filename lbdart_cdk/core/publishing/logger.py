@@ -1,4 +1,4 @@
-"""Lines about the steps of a run."""
+"""Prints lines about the steps of a run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 class BaseLogger:
     """Logs the steps of a run.
 
-    :param verbose: whether anything is printed at all.
-    :param printer: takes one line.
+    :param verbose: whether to print the lines.
+    :param printer: prints one line.
     """
 
     verbose: bool = True
     printer: Callable[[str], None] = print
 
     def log(self, message: str) -> None:
-        """Print a line, if verbose."""
+        """Print a line if verbose."""
         if self.verbose:
             self.printer(message)
 
     def log_header(self, title: str) -> None:
-        """Print a line that opens a step, if verbose."""
+        """Print the headline of a step if verbose."""
         self.log(f"--- {title}")

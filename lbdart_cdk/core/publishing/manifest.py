@@ -1,4 +1,4 @@
-"""A manifest as upload and publication need it."""
+"""The manifest of a layer and its MD5."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def md5_of(content: bytes) -> str:
-    """MD5 in hexadecimal; an identity, not a protection."""
+    """Return the MD5 in hexadecimal; it detects changes, but does not protect against forgery."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
 class LayerManifest:
-    """A manifest as upload and publication need it.
+    """A manifest to upload and publish.
 
-    :param name: its file name in S3.
-    :param md5: MD5 of the content, 32 hex digits; an identity, not a protection.
-    :param content: the bytes themselves, or where S3 has them.
+    :param name: the file name in S3.
+    :param md5: the MD5 of the content, 32 hex digits.
+    :param content: the bytes, or their location in S3.
     """
 
     name: str
@@ -34,22 +34,22 @@ class LayerManifest:
     content: bytes | S3Path | S3Member
 
     def __str__(self) -> str:
-        """What messages call it: where S3 has it, else its name."""
+        """Return the name for messages: the location in S3, or the file name."""
         return self.name if isinstance(self.content, bytes) else str(self.content)
 
     def checked(self, s3_client: S3Client) -> bytes | S3Path:
-        """The content for S3: bytes that have the MD5, or an object to copy.
+        """Return the content for S3: bytes that match the MD5, or an object to copy.
 
-        :raises LbdartError: if the bytes are others.
+        :raises LbdartError: when the bytes do not match the MD5.
         """
         content = self.content
         if isinstance(content, S3Path):
             return content
         content = content if isinstance(content, bytes) else content.read(s3_client)
-        found = md5_of(content)
-        if found != self.md5:
+        md5 = md5_of(content)
+        if md5 != self.md5:
             raise LbdartError(
-                f"The manifest {self} has the MD5 {found}, and not {self.md5}.",
-                "Build the layer again; the file changed after its MD5 was taken.",
+                f"The manifest {self} has the MD5 {md5}, not {self.md5}.",
+                "Build the layer again; the file changed after its MD5 was computed.",
             )
         return content

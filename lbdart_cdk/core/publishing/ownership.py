@@ -1,11 +1,11 @@
-"""Whom an object in S3 is noted for, so that a removal takes no more than its resource brought.
+"""The owner of an object in S3: a resource removes only the objects that it owns alone.
 
-Layer names, buckets and prefixes outlive stacks and can be shared: a stack that is created anew finds the
-history of the one before, a renamed construct is created under its new name before the old one is deleted,
-two functions of a project keep their code under one prefix. A resource with the removal policy DESTROY must
-leave alone what is not its own. So each object's metadata names the *owner* that brought it - an opaque text,
-one per resource of a stack - and an object that a second owner comes to rely on is noted as shared, from when
-on nobody removes it. What nobody owns (an empty owner: published by hand) is never removed either.
+Layer names, buckets and prefixes outlive stacks and can be shared: a stack that is created again finds the
+history of its predecessor, CloudFormation creates a renamed construct before it deletes the old one, and two
+functions of a project keep their code under one prefix. A resource with the removal policy DESTROY must not
+delete the objects of others. So the metadata of each object name its *owner*, an opaque text for one resource
+of a stack. When a second owner uses the object, it is marked as shared, and nobody removes it any more. An
+object without an owner (an empty text: published by hand) is never removed either.
 """
 
 from __future__ import annotations
@@ -26,22 +26,25 @@ _KEY: Final = "owner"
 
 
 def owner_metadata(owner: str) -> dict[str, str]:
-    """What notes the owner in an object's metadata; nothing for nobody."""
+    """Return the metadata that name the owner; nothing when the owner is empty."""
     return {_KEY: owner} if owner else {}
 
 
 def joint_owner(stored: S3Object | None, owner: str) -> str:
-    """Whom to note an object for that ``owner`` needs, given what is stored."""
+    """Return the owner of an object after ``owner`` uses it too.
+
+    :param stored: the object in S3, or None when it does not exist.
+    """
     return owner if stored is None or belongs_to(stored, owner) else SHARED
 
 
 def belongs_to(stored: S3Object, owner: str) -> bool:
-    """Tell whether an object belongs to ``owner`` alone, or to nobody, for the empty owner."""
+    """Tell whether ``owner`` alone owns an object; the empty owner owns the objects without an owner."""
     return owner != SHARED and stored.metadata.get(_KEY, "") == owner
 
 
 def find_owned(s3_client: S3Client, folder: S3Path, owner: str) -> dict[S3Path, list[str]]:
-    """Objects below a folder that belong to ``owner`` alone, each with the ids of all its versions."""
+    """Return the objects below a folder that ``owner`` alone owns, each with the ids of all its versions."""
     if not owner:
         return {}
     return {

@@ -1,21 +1,20 @@
-"""Older versions of a layer go, where a deployment is told how many to keep.
+"""Decides which older versions of a layer a deployment may delete.
 
-What may go is decided so that no deployment loses what it returned, and none what a rollback needs:
+Pruning must not delete a version that a deployment returned or that a rollback needs:
 
-- An update of a stack can still be rolled back after this resource was updated, and CloudFormation then asks
-  for the build that was there before. So a version goes only if it is older than both the version that this
-  deployment returned and the one that the deployment before it returned. A creation has none before it, and
-  prunes nothing.
-- Events can come late: one that asks for build 3 after the stack has gone back to build 1. A version that
-  was *published* by a later deployment has a higher number and is out of reach. One that a later deployment
-  *went back to* has not; so going back notes the moment in the version's manifest (by the clock of S3), and
-  for a day such a version stays. Lambda gives up an event after six hours (Lambda Developer Guide,
-  "Asynchronous invocation").
-- A version goes only if all that lies in its folder belongs to the owner alone (:mod:`..ownership`); one
-  that another stack uses too, that was published by hand or that has no folder stays.
+- CloudFormation can roll a stack back after it updated this resource, and then asks for the previous build.
+  So a version is deleted only if it is older than both the version that this deployment returned and the one
+  that the previous deployment returned. A creation has no previous deployment, and prunes nothing.
+- Events can come late: one can ask for build 3 after the stack has gone back to build 1. A version that a
+  later deployment *published* has a higher number and is safe. A version that a later deployment *went back
+  to* has a lower number; so going back notes the time in the version's manifest (by the clock of S3), and
+  the version stays for a day. Lambda drops an event after six hours (Lambda Developer Guide, "Asynchronous
+  invocation").
+- A version is deleted only if the owner alone owns all objects in its folder (:mod:`..ownership`). A version
+  stays when another stack uses it too, when it was published by hand, or when it has no folder.
 
-The version goes before its folder, so that an interrupted pruning is taken up by the next one: a folder
-without its version is cleared, too.
+The version is deleted before its folder, so that the next pruning can finish an interrupted one: it also
+deletes folders without a version.
 """
 
 from __future__ import annotations
@@ -36,17 +35,21 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PRUNED", "RETURNED_TO", "find_superseded", "may_go", "superseded"]
 
+#: The most versions that one deployment deletes; it has a few minutes, and the next deployment continues.
 MAX_PRUNED: Final = 50
-"""Versions that one deployment prunes at most; it has a few minutes, and the next one goes on."""
 
+#: The metadata key on the manifest of a version that a deployment went back to.
 RETURNED_TO: Final = "returned_to"
-"""Metadata key of a manifest whose version a deployment went back to."""
 
-_LATEST_EVENT: Final = 24 * 3600
+_LATEST_EVENT: Final = 24 * 3600  # seconds
 
 
 def superseded(ours: Collection[int], needed: Collection[int], keep: int) -> set[int]:
-    """Which versions may go: those older than all that are needed, but for the newest ``keep``.
+    """Return the versions that are older than all needed versions and not among the newest ``keep``.
+
+    :param ours: the versions that this library published.
+    :param needed: the versions that must stay.
+    :param keep: the number of newest versions to keep.
 
     >>> sorted(superseded([1, 2, 3, 4, 5], needed=[5, 4], keep=3))
     [1, 2]
@@ -65,40 +68,43 @@ def find_superseded(
     needed: Collection[int],
     keep: int,
 ) -> dict[int, Mapping[S3Path, list[str]]]:
-    """The oldest :data:`MAX_PRUNED` of the versions that may go, with what lies in their folders.
+    """Return the oldest versions to delete, with the objects in their folders.
 
-    A number that is none of Lambda's (any more) is that of a folder left over.
+    The result has at most :data:`MAX_PRUNED` versions. It includes folders whose version is no longer in
+    Lambda.
 
-    :param versions: those in Lambda, each with whether it was published by us.
-    :raises botocore.exceptions.ClientError: if S3 refuses.
+    :param versions: the versions in Lambda, each with whether this library published it.
+    :param needed: the versions that must stay.
+    :param keep: the number of newest versions to keep.
+    :raises botocore.exceptions.ClientError: when S3 refuses.
     """
     folders = _folders(s3_client, layout)
     ours = {number for number, is_ours in versions.items() if is_ours}
-    left_over = {number for number in folders if number not in versions and number < min(needed)}
-    numbers = left_over | (superseded(ours, needed, keep) & folders.keys())
+    orphaned = {number for number in folders if number not in versions and number < min(needed)}
+    numbers = orphaned | (superseded(ours, needed, keep) & folders.keys())
     return {number: folders[number] for number in sorted(numbers)[:MAX_PRUNED]}
 
 
 def may_go(s3_client: S3Client, objects: Collection[S3Path], owner: str) -> bool:
-    """Whether a version is the owner's alone, and none that the stack has just gone back to.
+    """Tell whether the owner alone owns a version, and no deployment has gone back to it in the last day.
 
-    To be asked while nobody else publishes the layer, for a deployment that takes a version up notes so.
+    Call this while holding the claim, since other deployments note in the metadata that they use a version.
 
-    :param objects: what lies in its folder.
-    :raises botocore.exceptions.ClientError: if S3 refuses.
+    :param objects: the objects in the version's folder.
+    :raises botocore.exceptions.ClientError: when S3 refuses.
     """
-    there = [stored for path in objects if (stored := head_object(s3_client, path))]
-    return bool(there) and all(
+    existing = [stored for path in objects if (stored := head_object(s3_client, path))]
+    return bool(existing) and all(
         belongs_to(stored, owner) and not (RETURNED_TO in stored.metadata and stored.age < _LATEST_EVENT)
-        for stored in there
+        for stored in existing
     )
 
 
 def _folders(s3_client: S3Client, layout: LayerS3Layout) -> dict[int, dict[S3Path, list[str]]]:
-    """The objects in the folder of each version."""
-    found: dict[int, dict[S3Path, list[str]]] = defaultdict(dict)
+    """Return the objects in the folder of each version, with the ids of their versions."""
+    folders: dict[int, dict[S3Path, list[str]]] = defaultdict(dict)
     for path, version_ids in list_object_versions(s3_client, layout.s3dir_layer).items():
         number = path.key.removeprefix(layout.s3dir_layer.key).partition("/")[0]
         if number.isdecimal() and path.key.startswith(layout.get_s3dir_layer_version(int(number)).key):
-            found[int(number)][path] = version_ids
-    return dict(found)
+            folders[int(number)][path] = version_ids
+    return dict(folders)

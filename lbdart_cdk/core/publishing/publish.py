@@ -1,4 +1,4 @@
-"""How an uploaded zip becomes a layer version, once."""
+"""Publishes an uploaded zip as a layer version, once per build key."""
 
 from __future__ import annotations
 
@@ -46,16 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LEASE_SECONDS", "LambdaLayerVersionPublisher", "LayerDeployment", "remove_layer_versions"]
 
+#: Longer than botocore waits for the answer to one request, by default 60 seconds.
 LEASE_SECONDS: Final = 75
-"""Longer than botocore waits for the answer to one request, 60 seconds unless configured."""
 
-_PAUSES: Final = (1, 2, 4, 8, 16)
-"""Seconds between attempts to publish."""
+_PAUSES: Final = (1, 2, 4, 8, 16)  # seconds between attempts to publish
 
 
 @dataclass(frozen=True)
 class LayerDeployment:
-    """A layer version and the manifest that it was built from."""
+    """A layer version and its manifest in S3."""
 
     layer_name: str
     layer_version: int
@@ -65,7 +64,10 @@ class LayerDeployment:
 
 @dataclass(frozen=True)
 class _Version:
-    """A version in Lambda's list; ``build_key`` is None if it is not one of ours."""
+    """A version in Lambda's list.
+
+    :param build_key: None when this library did not publish the version.
+    """
 
     arn: str
     build_key: str | None
@@ -73,25 +75,24 @@ class _Version:
 
 @dataclass(frozen=True, kw_only=True)
 class LambdaLayerVersionPublisher(BaseLogger):
-    """Publishes a layer version for a build key, or finds the one that is there.
+    """Publishes a layer version for a build key, or finds the published version.
 
-    :param layer_name: at most 140 of ``[a-zA-Z0-9-_]``.
-    :param s3dir_lambda: where the layer's objects are (:class:`LayerS3Layout`); in the Region of the layer.
-    :param build_key: sha256 over every input of the build, 64 hex digits.
-    :param manifest: what the layer was built from; its content is stored beside each version.
-    :param sbom: the bill of materials (CycloneDX JSON); stored there too, if there is one.
-    :param description: at most :data:`.limits.MAX_DESCRIPTION` characters. Description, licence, runtimes and
-        architectures are taken when a version is published, and stay with that version.
+    :param layer_name: at most 140 characters of ``[a-zA-Z0-9-_]``.
+    :param s3dir_lambda: the folder of the layer's objects (:class:`LayerS3Layout`), in the layer's Region.
+    :param build_key: the SHA-256 over all inputs of the build, 64 hex digits.
+    :param manifest: the manifest that the layer was built from; its content is stored beside each version.
+    :param sbom: the bill of materials (CycloneDX JSON), stored beside each version too unless None.
+    :param description: at most :data:`.limits.MAX_DESCRIPTION` characters. A version keeps the description,
+        licence, runtimes and architectures that it was published with.
     :param license: at most 512 characters.
-    :param compatible_runtimes: one or several, at most 15, as Lambda names them.
-    :param compatible_architectures: one or several, as Lambda names them.
+    :param compatible_runtimes: at most 15 of Lambda's names, or a single name.
+    :param compatible_architectures: Lambda's names, or a single name.
     :param owner: see :mod:`.ownership`.
-    :param lease_seconds: see :mod:`.claim`; more than ``lambda_client``'s read timeout.
-    :param keep_versions: how many versions to keep when :meth:`run` is done; all of them, if None. See
-        :mod:`.prune`.
-    :param needed_build_key: a build whose version stays, and with it all later ones: the one that a rollback
-        would go back to. While it is not published nothing is pruned.
-    :raises LbdartError: if a value is one that Lambda would not take.
+    :param lease_seconds: see :mod:`.claim`; longer than ``lambda_client``'s read timeout.
+    :param keep_versions: the number of versions to keep after :meth:`run`; None keeps all. See :mod:`.prune`.
+    :param needed_build_key: a build that a rollback would go back to: its version and all later versions
+        stay. Nothing is pruned while it is not published.
+    :raises LbdartError: when Lambda would not accept a value.
     """
 
     s3_client: S3Client
@@ -121,19 +122,19 @@ class LambdaLayerVersionPublisher(BaseLogger):
 
     @property
     def layout(self) -> LayerS3Layout:
-        """Where the layer's objects are."""
+        """The keys of the layer's objects."""
         return LayerS3Layout(self.s3dir_lambda)
 
     def run(self, upload: Callable[[], UploadedLayer] | None = None) -> LayerDeployment:
-        """Publish the build key, unless it is published, and see that its manifest is stored.
+        """Publish the build key unless it is published, and store its manifest and SBOM.
 
-        It may be interrupted anywhere, run again, and run by several processes at once: a build key gets one
-        version.
+        The run may be interrupted anywhere, repeated, and done by several processes at once: a build key gets
+        one version.
 
-        :param upload: brings zip and manifest to S3 (:func:`upload_layer_zip_to_s3`); called only when there
-            is a version to publish, while no other publisher writes there. Without it the zip is taken as it
-            lies there.
-        :raises LbdartError: if the preflight fails, AWS refuses, or another deployment takes over.
+        :param upload: uploads the zip and manifest (:func:`upload_layer_zip_to_s3`). It is called only when
+            there is a version to publish, and while no other publisher writes. When None, the zip that is
+            already in S3 is published.
+        :raises LbdartError: when the preflight fails, AWS refuses, or another deployment takes over.
         """
         deployment = self.find_published()
         if deployment is None or not self._has_records(deployment):
@@ -142,90 +143,94 @@ class LambdaLayerVersionPublisher(BaseLogger):
         return deployment
 
     def find_published(self) -> LayerDeployment | None:
-        """Preflight, stage 3: has anything changed? If not, the version that has the build key.
+        """Preflight, stage 3: return the version with the build key, or None when the layer has changed.
 
-        Of several versions, which only a publisher from outside could make, the lowest: all but the first are
-        repetitions.
+        Only a publisher outside this library can make several such versions. Then the lowest is returned,
+        since the others repeat it.
 
-        :raises LbdartError: if AWS refuses to list the versions.
+        :raises LbdartError: when AWS refuses to list the versions.
         """
-        having = {n: one for n, one in self._versions().items() if one.build_key == self.build_key}
-        if not having:
+        arns = {
+            number: version.arn
+            for number, version in self._versions().items()
+            if version.build_key == self.build_key
+        }
+        if not arns:
             return None
-        first = min(having)
+        first = min(arns)
         self.log(f"Version {first} of layer {self.layer_name} has this build.")
-        return self._deployment(first, having[first].arn)
+        return self._deployment(first, arns[first])
 
     def check_zip_exists(self, zip_version_id: str | None = None) -> S3Object:
-        """Preflight, stage 1: the zip is there.
+        """Preflight, stage 1: check that the zip exists.
 
-        :param zip_version_id: the object version to publish; the newest, if None.
-        :raises LbdartError: if it is not, or may not be read.
+        :param zip_version_id: the object version to publish; None for the newest.
+        :raises LbdartError: when the zip does not exist or reading it is not allowed.
         """
         path = self.layout.s3path_temp_layer_zip
         with calling_aws(f"look at {path}"):
             stored = head_object(self.s3_client, path, zip_version_id)
         if stored is None:
             raise LbdartError(
-                f"There is no zip to publish at {path}, or it may not be read.",
+                f"There is no zip to publish at {path}, or reading it is not allowed.",
                 "Upload the layer first, and allow s3:GetObject and s3:GetObjectVersion there.",
             )
         return stored
 
     def check_zip_agrees(self, stored: S3Object) -> None:
-        """Preflight, stage 2: the zip was built from the manifest, and for the build key.
+        """Preflight, stage 2: check that the zip has the manifest's MD5 and the build key.
 
-        Both its metadata and its own last bytes say so (:mod:`lbdart_cdk.core.layer.identity`); of the zip no
-        more than these are read.
+        Both the object's metadata and the zip's archive comment must match
+        (:mod:`lbdart_cdk.core.publishing.identity`). Only the end of the zip is read.
 
-        :raises LbdartError: if either names another manifest MD5 or build key.
+        :raises LbdartError: when either has another manifest MD5 or build key.
         """
         with calling_aws(f"read the end of {stored.path}"):
             comment = comment_of(read_tail(self.s3_client, stored))
         if comment is None:
             raise LbdartError(
-                f"{stored.path} does not end as a zip does, so it is none, or not whole.",
+                f"{stored.path} does not end like a zip, so it is not a zip or is not complete.",
                 "Build and upload the layer again, then publish.",
             )
         identity = LayerIdentity.parse(comment)
         if identity is None:
             raise LbdartError(
-                f"The zip at {stored.path} does not say what it was built for.",
-                "Upload it with upload_layer_zip_to_s3, which writes that into its archive comment.",
+                f"The zip at {stored.path} does not name its build in its archive comment.",
+                "Upload it with upload_layer_zip_to_s3, which writes this comment.",
             )
         self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata)
         self._check_agrees(f"The zip at {stored.path}", "in its archive comment", asdict(identity))
 
-    def _check_agrees(self, what: str, where: str, noted: Mapping[str, str]) -> None:
+    def _check_agrees(self, what: str, where: str, actual: Mapping[str, str]) -> None:
         expected = {
             S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
             S3MetadataKeyEnum.build_key: self.build_key,
         }
         for key, value in expected.items():
-            if noted.get(key) != value:
+            if actual.get(key) != value:
                 raise LbdartError(
-                    f"{what} was built from something else: {where} its {key} is {noted.get(key, 'none')}, "
-                    f"that of {self.manifest.name} is {value}.",
+                    f"{what} was built from other inputs than {self.manifest.name}: "
+                    f"the {key} {where} is {actual.get(key, 'missing')}, not {value}.",
                     "Build and upload the layer again, then publish.",
                 )
 
     def store_records(self, deployment: LayerDeployment) -> None:
-        """See that manifest and SBOM lie beside their version, whole and with its identity in the metadata.
+        """Store the manifest and SBOM of a version unless they are stored already.
 
-        :raises LbdartError: if S3 refuses.
+        :raises LbdartError: when S3 refuses.
         """
         for path, read in self._records(deployment).items():
             with calling_aws(f"store {path}"):
                 stored = head_object(self.s3_client, path)
                 if not self._is_record_of(deployment, stored):
                     self.log(f"Storing {path}.")
-                    write_object(self.s3_client, path, read(), self._noted_on(deployment, stored))
-                elif stored and stored.metadata != self._noted_on(deployment, stored):
-                    # It is right, its owner is to be noted.
-                    write_object(self.s3_client, path, path, self._noted_on(deployment, stored))
+                    write_object(self.s3_client, path, read(), self._record_metadata(deployment, stored))
+                elif stored and stored.metadata != self._record_metadata(deployment, stored):
+                    # The content is right; only the owner is missing in the metadata.
+                    write_object(self.s3_client, path, path, self._record_metadata(deployment, stored))
 
     def _records(self, deployment: LayerDeployment) -> dict[S3Path, Callable[[], bytes | S3Path]]:
-        """Where the records of a version are, and how to come by them when one is missing."""
+        """Return the paths of the records of a version, each with a function that reads the content."""
         records: dict[S3Path, Callable[[], bytes | S3Path]] = {
             deployment.s3path_manifest: lambda: self.manifest.checked(self.s3_client)
         }
@@ -235,35 +240,38 @@ class LambdaLayerVersionPublisher(BaseLogger):
         return records
 
     def _has_records(self, deployment: LayerDeployment) -> bool:
-        """Whether all records are there, noted for the owner too: nothing is left to write."""
+        """Tell whether all records are stored and their metadata, with the owner, are up to date."""
         for path in self._records(deployment):
             with calling_aws(f"look at {path}"):
                 stored = head_object(self.s3_client, path)
-            if stored is None or stored.metadata != self._noted_on(deployment, stored):
+            if stored is None or stored.metadata != self._record_metadata(deployment, stored):
                 return False
         return True
 
     def _is_record_of(self, deployment: LayerDeployment, stored: S3Object | None) -> bool:
-        return stored is not None and self._identity(deployment).items() <= stored.metadata.items()
+        return stored is not None and self._version_metadata(deployment).items() <= stored.metadata.items()
 
-    def _identity(self, deployment: LayerDeployment) -> dict[str, str]:
+    def _version_metadata(self, deployment: LayerDeployment) -> dict[str, str]:
         return {
             S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
             S3MetadataKeyEnum.build_key: self.build_key,
             S3MetadataKeyEnum.layer_version_arn: deployment.layer_version_arn,
         }
 
-    def _noted_on(self, deployment: LayerDeployment, stored: S3Object | None) -> dict[str, str]:
-        """The metadata that a record is to have, given what is there."""
-        kept = stored.metadata.items() if stored else ()
+    def _record_metadata(self, deployment: LayerDeployment, stored: S3Object | None) -> dict[str, str]:
+        """Return the metadata for a record.
+
+        :param stored: the record in S3, or None when it does not exist.
+        """
+        current = stored.metadata.items() if stored else ()
         return {
-            **self._identity(deployment),
-            **{key: value for key, value in kept if key == RETURNED_TO},
+            **self._version_metadata(deployment),
+            **{key: value for key, value in current if key == RETURNED_TO},
             **owner_metadata(joint_owner(stored, self.owner)),
         }
 
     def _prune(self, deployment: LayerDeployment) -> None:
-        """Remove the versions that are too many; the deployment is done, and does not fail for that."""
+        """Delete older versions; the deployment is done already and does not fail when this fails."""
         if self.keep_versions is None:
             return
         try:
@@ -276,20 +284,20 @@ class LambdaLayerVersionPublisher(BaseLogger):
         versions = self._versions()
         needed = {deployment.layer_version}
         if self.needed_build_key:
-            having = [n for n, one in versions.items() if one.build_key == self.needed_build_key]
-            if not having:
+            numbers = [n for n, version in versions.items() if version.build_key == self.needed_build_key]
+            if not numbers:
                 return
-            needed.add(min(having))
-        ours = {number: one.build_key is not None for number, one in versions.items()}
+            needed.add(min(numbers))
+        ours = {number: version.build_key is not None for number, version in versions.items()}
         if any(is_ours and number > deployment.layer_version for number, is_ours in ours.items()):
             self._note_return(deployment)
-        found = find_superseded(self.s3_client, self.layout, ours, needed=needed, keep=keep)
-        if not found:
+        folders = find_superseded(self.s3_client, self.layout, ours, needed=needed, keep=keep)
+        if not folders:
             return
         with PublishClaim(
             self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner, waits=False
         ) as claim:
-            for number, objects in found.items():
+            for number, objects in folders.items():
                 if not may_go(self.s3_client, objects, self.owner):
                     continue
                 claim.renew()
@@ -297,12 +305,12 @@ class LambdaLayerVersionPublisher(BaseLogger):
                     self.lambda_client.delete_layer_version(LayerName=self.layer_name, VersionNumber=number)
                 for path, version_ids in objects.items():
                     delete_object_versions(self.s3_client, path, version_ids)
-                self.log(f"Version {number} of layer {self.layer_name} is pruned.")
+                self.log(f"Deleted version {number} of layer {self.layer_name}.")
 
     def _note_return(self, deployment: LayerDeployment) -> None:
         path = deployment.s3path_manifest
         stored = head_object(self.s3_client, path)
-        metadata = {**self._noted_on(deployment, stored), RETURNED_TO: "yes"}
+        metadata = {**self._record_metadata(deployment, stored), RETURNED_TO: "yes"}
         write_object(self.s3_client, path, path, metadata)
 
     def _publish_once(self, upload: Callable[[], UploadedLayer] | None) -> LayerDeployment:
@@ -312,7 +320,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
                 self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner
             ) as claim,
         ):
-            # Whoever had the claim before may have published the very same.
+            # The previous holder of the claim may have published the same build key.
             deployment = self.find_published()
             if deployment is None:
                 zip_version_id = upload().zip_version_id if upload else None
@@ -323,7 +331,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
             return deployment
 
     def _publish(self, claim: PublishClaim, stored: S3Object) -> LayerDeployment:
-        """Publish, and after an error that may pass look whether it took effect before trying again."""
+        """Publish; after a transient error, check whether the call took effect before the next attempt."""
         for pause in (*_PAUSES, None):
             claim.renew()
             try:
@@ -332,7 +340,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
                 if pause is None or not is_transient(error):
                     with calling_aws(f"publish {stored.path} as layer {self.layer_name}"):
                         raise
-                self.log(f"Layer {self.layer_name} is tried again in {pause} s: {error}")
+                self.log(f"Publishing layer {self.layer_name} failed; next attempt in {pause} s: {error}")
             sleep(pause)
             published = self.find_published()
             if published:
@@ -342,7 +350,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
     def _send(self, stored: S3Object) -> LayerDeployment:
         events = self.lambda_client.meta.events
         events.register(
-            "needs-retry.lambda.PublishLayerVersion", _never_repeat, unique_id="lbdart-never-repeat"
+            "needs-retry.lambda.PublishLayerVersion", _refuse_retry, unique_id="lbdart-never-repeat"
         )
         content: LayerVersionContentInputTypeDef = {"S3Bucket": stored.path.bucket, "S3Key": stored.path.key}
         if stored.version_id:
@@ -361,12 +369,12 @@ class LambdaLayerVersionPublisher(BaseLogger):
         return self._deployment(answer["Version"], answer["LayerVersionArn"])
 
     def _versions(self) -> dict[int, _Version]:
-        with calling_aws(f"look for layer {self.layer_name} among the published"):
+        with calling_aws(f"list the versions of layer {self.layer_name}"):
             return {
-                row["Version"]: _Version(
-                    row["LayerVersionArn"], described_build_key(row.get("Description", ""))
+                version["Version"]: _Version(
+                    version["LayerVersionArn"], described_build_key(version.get("Description", ""))
                 )
-                for row in _list_versions(self.lambda_client, self.layer_name)
+                for version in _list_versions(self.lambda_client, self.layer_name)
             }
 
     def _deployment(self, version: int, arn: str) -> LayerDeployment:
@@ -377,12 +385,13 @@ class LambdaLayerVersionPublisher(BaseLogger):
 def remove_layer_versions(
     s3_client: S3Client, lambda_client: LambdaClient, layer_name: str, s3dir_lambda: S3Path | str, owner: str
 ) -> None:
-    """Delete the versions that belong to ``owner`` alone, and their history below ``{s3dir}/layer/``.
+    """Delete the versions that ``owner`` alone owns, and their history below ``{s3dir}/layer/``.
 
-    Versions published by anybody else stay. A version goes before the manifest that says whose it is, so that
-    an interrupted removal can be run again.
+    The versions of other publishers stay. A version is deleted before the manifest that names its owner, so
+    that an interrupted removal can be repeated.
 
-    :raises LbdartError: if AWS refuses.
+    :param owner: see :mod:`.ownership`.
+    :raises LbdartError: when AWS refuses.
     """
     folder = LayerS3Layout(s3dir_lambda).s3dir_layer
     with calling_aws(f"remove layer {layer_name} and its history below {folder}"):
@@ -405,11 +414,11 @@ def _list_versions(lambda_client: LambdaClient, layer_name: str) -> Iterator[Lay
         return
 
 
-def _never_repeat(*, response: Any, operation: Any, caught_exception: Exception | None, **_: object) -> None:
-    """Keep botocore from sending PublishLayerVersion again by itself.
+def _refuse_retry(*, response: Any, operation: Any, caught_exception: Exception | None, **_: object) -> None:
+    """Keep botocore from sending PublishLayerVersion again on its own.
 
-    An answer that got lost may stand for a version that was published, and to publish again makes another.
-    The retry handlers of botocore are registered for the whole service and therefore called after this one.
+    When an answer got lost, the version may be published, and another call would publish a second one.
+    botocore registers its retry handlers for the whole service, so it calls them after this one.
     """
     if caught_exception:
         raise caught_exception

@@ -1,7 +1,7 @@
-"""What is kept beside each layer version: the manifest, and the bill of materials (SBOM).
+"""The records beside each layer version: the manifest and the bill of materials (SBOM).
 
-Both travel to the custom resource in one small zip, ``records.zip``, whose entries are stored: its bytes are
-those of its files. The handler opens it in memory, with a limit, and writes each file as an object.
+The custom resource gets both in one small zip, ``records.zip``, whose entries are not compressed. The handler
+opens the zip in memory, with a size limit, and writes each file as an object.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from .s3 import S3Path
 
 
+#: The name of the CycloneDX document beside a version's manifest.
 SBOM_NAME: Final = "sbom.cdx.json"
-"""Name of the CycloneDX document beside a version's manifest."""
 
+#: The most bytes of ``records.zip`` and of each file in it; the handler has 256 MB of memory.
 MAX_RECORDS: Final = 32 * 1024 * 1024
-"""Bytes of ``records.zip`` and of each file in it; the handler has 256 MB of memory."""
 
 
 @dataclass
 class S3SmallZip:
-    """A small zip in S3, read when the first of its files is, and once."""
+    """A small zip in S3, read once, together with the first of its files."""
 
     path: S3Path
     _content: bytes | None = field(default=None, init=False, repr=False)
 
     def read(self, s3_client: S3Client, name: str) -> bytes:
-        """Return the bytes of a file in it; no more than :data:`MAX_RECORDS` are ever held.
+        """Return the bytes of a file in the zip; memory holds at most :data:`MAX_RECORDS`.
 
-        :raises LbdartError: if S3 refuses, or the zip is too large, is none, or lacks the file.
+        :raises LbdartError: when S3 refuses, the zip is too large or not valid, or the file is missing.
         """
-        from .aws_errors import calling_aws  # boto3: not for who only packs
+        from .aws_errors import calling_aws  # it imports boto3, which packing does not need
 
         if self._content is None:
             with calling_aws(f"read {name} in {self.path}"):
@@ -50,13 +50,13 @@ class S3SmallZip:
                 raise zipfile.BadZipFile(f"it has more than {MAX_RECORDS:,} bytes")
             with zipfile.ZipFile(io.BytesIO(self._content)) as archive:
                 info = archive.getinfo(name)
-                # Stored and no larger than the zip: nothing in it can unfold.
+                # Without compression, and with no file larger than the zip, it cannot be a zip bomb.
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(self._content):
-                    raise zipfile.BadZipFile(f"{name} is not stored in it as it is")
+                    raise zipfile.BadZipFile(f"{name} is not stored without compression")
                 return archive.read(info)
         except (zipfile.BadZipFile, EOFError, KeyError, OSError, RuntimeError, ValueError) as error:
             raise LbdartError(
-                f"{self.path} is not the zip of {name} that was staged: {error}.",
+                f"{self.path} is not the staged zip with {name}: {error}.",
                 "Synthesise and deploy again.",
             ) from error
 
@@ -72,5 +72,8 @@ class S3Member:
         return f"{self.name} in {self.archive.path}"
 
     def read(self, s3_client: S3Client) -> bytes:
-        """Return its bytes; raises as :meth:`S3SmallZip.read`."""
+        """Return the bytes of the file.
+
+        :raises LbdartError: as :meth:`S3SmallZip.read` does.
+        """
         return self.archive.read(s3_client, self.name)

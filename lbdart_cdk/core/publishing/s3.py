@@ -1,4 +1,4 @@
-"""S3 locations, and the few S3 operations that layer and source uploads share."""
+"""S3 locations, and the S3 operations that layer and source uploads share."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = [
 
 @dataclass(frozen=True, order=True)
 class S3Path:
-    """A bucket and a key in it; a key that ends in ``/`` (or is empty) is a folder.
+    """A bucket and a key in it; an empty key or one that ends with ``/`` is a folder.
 
-    :param bucket: name of the bucket.
-    :param key: key without a leading ``/``; may be empty.
+    :param bucket: the name of the bucket.
+    :param key: the key without a leading ``/``; it may be empty.
     """
 
     bucket: str
@@ -40,9 +40,9 @@ class S3Path:
 
     @classmethod
     def parse(cls, location: S3Path | str) -> S3Path:
-        """Read ``s3://bucket/key``; an :class:`S3Path` is returned as it is.
+        """Read ``s3://bucket/key``; an :class:`S3Path` is returned unchanged.
 
-        :raises LbdartError: if the text is not an S3 URI.
+        :raises LbdartError: when the text is not an S3 URI.
         """
         if isinstance(location, S3Path):
             return location
@@ -50,7 +50,7 @@ class S3Path:
         bucket, _, key = rest.partition("/")
         if scheme != "s3" or not bucket:
             raise LbdartError(
-                f"{location!r} is not a location in S3.",
+                f"{location!r} is not an S3 URI.",
                 "Write it as s3://bucket/prefix.",
             )
         return cls(bucket, key.lstrip("/"))
@@ -61,7 +61,7 @@ class S3Path:
         return f"s3://{self.bucket}/{self.key}"
 
     def __truediv__(self, part: str) -> S3Path:
-        """Join with exactly one ``/``; a trailing ``/`` of ``part`` stays, so that folders stay folders."""
+        """Join with exactly one ``/``; a ``/`` at the end of ``part`` stays, so folders stay folders."""
         folder = self.key.rstrip("/")
         return S3Path(self.bucket, f"{folder}/{part.lstrip('/')}" if folder else part.lstrip("/"))
 
@@ -71,11 +71,11 @@ class S3Path:
 
 @dataclass(frozen=True)
 class S3Object:
-    """What HeadObject tells about an object.
+    """An object as HeadObject describes it.
 
     :param version_id: None in a bucket without versioning.
-    :param metadata: user metadata, keys in lower case.
-    :param age: seconds since it was written, by the clock of S3.
+    :param metadata: the user metadata, with keys in lower case.
+    :param age: the seconds since the object was written, by the clock of S3.
     """
 
     path: S3Path
@@ -86,13 +86,14 @@ class S3Object:
 
 
 def head_object(s3_client: S3Client, path: S3Path, version_id: str | None = None) -> S3Object | None:
-    """Look at an object (its newest version unless told otherwise); None if it is not there.
+    """Return the description of an object, or None when it does not exist.
 
-    Without ``s3:ListBucket`` on the bucket S3 answers 403 for a missing key (S3 API reference: HeadObject),
-    and the role of the custom resource has no such permission. So 403 counts as "not there": whoever goes on
-    to read or write the object is told if the permission really lacks.
+    Without ``s3:ListBucket`` on the bucket, S3 answers 403 for a missing key (S3 API reference: HeadObject),
+    and the role of the custom resource does not have this permission. So 403 counts as "does not exist". When
+    a permission is missing, the call that then reads or writes the object fails.
 
-    :raises botocore.exceptions.ClientError: for other answers of S3 than the object or its absence.
+    :param version_id: the version of the object; None for the newest.
+    :raises botocore.exceptions.ClientError: when S3 answers with another error.
     """
     request: HeadObjectRequestTypeDef = {"Bucket": path.bucket, "Key": path.key}
     if version_id:
@@ -117,23 +118,23 @@ def head_object(s3_client: S3Client, path: S3Path, version_id: str | None = None
 def write_object(
     s3_client: S3Client, target: S3Path, source: bytes | Path | S3Path, metadata: Mapping[str, str]
 ) -> str | None:
-    """Put bytes, a local file or another object (copied by S3 itself) at ``target``.
+    """Write bytes, a local file or a copy of another object to ``target``.
 
-    :param metadata: all the user metadata that the object will have; ASCII.
-    :return: the version written; None in a bucket without versioning.
-    :raises botocore.exceptions.ClientError: if S3 refuses.
-    :raises boto3.exceptions.S3UploadFailedError: if S3 refuses the upload of a file.
+    :param metadata: all user metadata of the object, in ASCII.
+    :return: the id of the new version; None in a bucket without versioning.
+    :raises botocore.exceptions.ClientError: when S3 refuses.
+    :raises boto3.exceptions.S3UploadFailedError: when S3 refuses the upload of a file.
     """
     bucket, key = target.bucket, target.key
     if isinstance(source, Path):
         s3_client.upload_file(str(source), bucket, key, ExtraArgs={"Metadata": dict(metadata)})
-        # The managed transfer does not tell the version.
+        # The managed transfer does not return the version.
         uploaded = head_object(s3_client, target)
         return uploaded.version_id if uploaded else None
     if isinstance(source, bytes):
         put = s3_client.put_object(Bucket=bucket, Key=key, Body=source, Metadata=metadata)
         return _version_id(put.get("VersionId"))
-    # Tags are replaced by none: to copy them would need s3:GetObjectTagging on the source.
+    # The copy gets no tags, since copying them needs s3:GetObjectTagging on the source.
     copied = s3_client.copy_object(
         Bucket=bucket,
         Key=key,
@@ -146,21 +147,21 @@ def write_object(
 
 
 def list_object_versions(s3_client: S3Client, folder: S3Path) -> dict[S3Path, list[str]]:
-    """Every key below a folder with the ids of all its versions and delete markers."""
-    found: dict[S3Path, list[str]] = defaultdict(list)
+    """Return the objects below a folder, each with the ids of its versions and delete markers."""
+    version_ids: dict[S3Path, list[str]] = defaultdict(list)
     pages = s3_client.get_paginator("list_object_versions").paginate(Bucket=folder.bucket, Prefix=folder.key)
     for page in pages:
         for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-            found[S3Path(folder.bucket, entry["Key"])].append(entry["VersionId"])
-    return dict(found)
+            version_ids[S3Path(folder.bucket, entry["Key"])].append(entry["VersionId"])
+    return dict(version_ids)
 
 
 def delete_object_versions(s3_client: S3Client, path: S3Path, version_ids: list[str]) -> None:
-    """Delete versions of an object for good; one that is gone already is no error."""
+    """Delete versions of an object permanently; a version that does not exist is not an error."""
     for version_id in version_ids:
         s3_client.delete_object(Bucket=path.bucket, Key=path.key, VersionId=version_id)
 
 
-def _version_id(answered: str | None) -> str | None:
-    """The id that pins an object; "null", of a bucket whose versioning is suspended, pins nothing."""
-    return None if answered == "null" else answered
+def _version_id(version_id: str | None) -> str | None:
+    """Return the id, or None for "null", the reusable id of a bucket with suspended versioning."""
+    return None if version_id == "null" else version_id

@@ -23,10 +23,10 @@ def client_error(code: str, status: int, message: str = "No.") -> ClientError:
 @pytest.mark.parametrize(
     ("error", "problem", "remedy"),
     [
-        (client_error("SlowDown", 503), "AWS throttled CopyObject", "in a few minutes"),
+        (client_error("SlowDown", 503), "AWS still throttled CopyObject", "in a few minutes"),
         (client_error("AccessDenied", 403), r"AWS refused CopyObject \(No\)", "policies"),
         (client_error("NoSuchKey", 404), r"CopyObject failed with NoSuchKey \(No\)", "Correct"),
-        (NoCredentialsError(), "AWS could not be asked to copy a zip: Unable to locate", "credentials"),
+        (NoCredentialsError(), "The request to AWS to copy a zip failed: Unable to locate", "credentials"),
         (S3UploadFailedError("Failed to upload."), "Failed to upload", "permissions"),
     ],
 )

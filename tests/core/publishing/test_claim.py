@@ -88,7 +88,7 @@ def test_who_lost_the_claim_finds_out_before_it_publishes(aws: FakeAws, clock: l
         slow.renew()
         aws.seconds_later = 61
         with claim(aws) as quick:
-            with pytest.raises(LbdartError, match="Another deployment began to publish"):
+            with pytest.raises(LbdartError, match="Another deployment started to publish"):
                 slow.renew()
             quick.renew()
     assert not clock

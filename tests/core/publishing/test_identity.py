@@ -112,12 +112,12 @@ def test_a_zip_of_ours_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_a_zip_of_another_build_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "layer.zip"
     path.write_bytes(zipped(OTHER.comment))
-    with pytest.raises(LbdartError, match=f"was built for {OTHER.build_key}"), marked(path, ONE):
+    with pytest.raises(LbdartError, match=f"has the build key {OTHER.build_key}"), marked(path, ONE):
         pass
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "layer.zip"
     path.write_bytes(b"<html>")
-    with pytest.raises(LbdartError, match="does not end as a zip does"), marked(path, ONE):
+    with pytest.raises(LbdartError, match="does not end like a zip"), marked(path, ONE):
         pass

@@ -178,7 +178,7 @@ def test_a_zip_of_another_manifest_or_build_is_not_published(
         Body=layer_zip("x = 1\n", named.build_key, named.manifest.md5),
         Metadata={"manifest_md5": noted.manifest.md5, "build_key": noted.build_key},
     )
-    with pytest.raises(LbdartError, match=f"{where} its {field} is {value}") as caught:
+    with pytest.raises(LbdartError, match=f"the {field} {where} is {value}") as caught:
         publisher.run()
     assert expected in caught.value.problem
     assert not aws.sent("PublishLayerVersion")
@@ -187,10 +187,10 @@ def test_a_zip_of_another_manifest_or_build_is_not_published(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "does not end as a zip does"),
-        (layer_zip("x = 1\n", KEY, "0" * 32)[:-1], "does not end as a zip does"),
-        (layer_zip("x = 1\n", KEY, "0" * 32) + b"\n", "does not end as a zip does"),
-        (zip_of("x = 1"), "does not say what it was built for"),
+        (b"", "does not end like a zip"),
+        (layer_zip("x = 1\n", KEY, "0" * 32)[:-1], "does not end like a zip"),
+        (layer_zip("x = 1\n", KEY, "0" * 32) + b"\n", "does not end like a zip"),
+        (zip_of("x = 1"), "does not name its build"),
     ],
     ids=["empty", "cut off", "with more behind it", "of other origin"],
 )
@@ -331,7 +331,7 @@ def test_what_may_pass_is_tried_again_under_a_renewed_claim(
 
 def test_a_throttle_that_stays_is_told(aws: FakeAws, publisher: LambdaLayerVersionPublisher) -> None:
     fail(aws, "PublishLayerVersion", refusal(aws, "TooManyRequestsException", 429), times=99)
-    with pytest.raises(LbdartError, match="AWS throttled PublishLayerVersion") as caught:
+    with pytest.raises(LbdartError, match="AWS still throttled PublishLayerVersion") as caught:
         deploy(publisher)
     assert "layer deps" in caught.value.problem
     assert len(aws.sent("PublishLayerVersion")) == 6

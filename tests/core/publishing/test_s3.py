@@ -39,7 +39,7 @@ def test_a_uri_names_bucket_and_key(uri: str, expected: S3Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "bucket/key", "https://bucket/key", "s3:/bucket", "s3://", "s3:///key"])
 def test_other_texts_are_no_location(text: str) -> None:
-    with pytest.raises(LbdartError, match="not a location in S3"):
+    with pytest.raises(LbdartError, match="not an S3 URI"):
         S3Path.parse(text)
 
 

@@ -32,7 +32,7 @@ def test_a_file_that_is_not_what_its_hash_says_is_not_uploaded(aws: FakeAws, tmp
     """As when another build took its place meanwhile."""
     file = tmp_path / "source.zip"
     file.write_bytes(b"zip")
-    with pytest.raises(LbdartError, match=rf"source\.zip has the sha256 {sha256(file)}, and not {SHA}"):
+    with pytest.raises(LbdartError, match=rf"source\.zip has the SHA-256 {sha256(file)}, not {SHA}"):
         upload_source_zip(aws.s3, "s3://artifacts/app", file, "1.0", SHA)
     assert aws.operations == []
 
@@ -44,7 +44,7 @@ def test_a_file_that_is_not_there(aws: FakeAws, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["", ".", "..", "../../1", "1/2", None])
 def test_a_version_that_would_lead_elsewhere(aws: FakeAws, version: str) -> None:
-    with pytest.raises(LbdartError, match="is no version that can name a folder in S3"):
+    with pytest.raises(LbdartError, match="cannot be the name of a folder in S3"):
         upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, version, SHA)
     assert aws.operations == []
 

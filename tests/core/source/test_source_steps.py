@@ -167,7 +167,7 @@ def test_code_that_is_there_is_not_uploaded_again(root: Path, store: Store, aws:
     )
     assert again == first
     assert aws.operations == ["HeadObject"]
-    assert said.lines[-1] == f"This code is there already: {first.s3path_source_zip}"
+    assert said.lines[-1] == f"This code is already stored at {first.s3path_source_zip}."
 
 
 def test_a_line_of_code_is_another_object_and_the_first_stays(root: Path, store: Store, aws: FakeAws) -> None:
