@@ -156,7 +156,7 @@ class LayerResource:
 
 @dataclass(frozen=True)
 class SourceResource:
-    """``Custom::LbdartSource``: a folder of source zips, one for each version of the code."""
+    """``Custom::LbdartSource``: a folder of source zips, one for each state of the code."""
 
     properties: SourceProperties
     owner: str

@@ -226,7 +226,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
                     self.log(f"Storing {path}.")
                     write_object(self.s3_client, path, read(), self._record_metadata(deployment, stored))
                 elif stored and stored.metadata != self._record_metadata(deployment, stored):
-                    # The content is right; only the owner is missing in the metadata.
+                    # The content is right; only the owner in the metadata changes.
                     write_object(self.s3_client, path, path, self._record_metadata(deployment, stored))
 
     def _records(self, deployment: LayerDeployment) -> dict[S3Path, Callable[[], bytes | S3Path]]:

@@ -55,7 +55,7 @@ def upload_source_zip(
             logger.log(f"Stored at {target}.")
             return target
         if stored.metadata != metadata:
-            write_object(s3_client, target, target, metadata)  # the zip is right; only the owner is missing
+            write_object(s3_client, target, target, metadata)  # the zip is right; only the owner changes
     logger.log(f"This code is already stored at {target}.")
     return target
 
