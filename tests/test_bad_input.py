@@ -237,7 +237,7 @@ MISTAKES = [
     ),
     Mistake(
         "a manifest that is not TOML", LAYER, lambda scene: scene.edit("uv.lock", lambda _: "= 1"),
-        r".*/uv\.lock is not TOML: .*line 1", r"Correct the file, or make it again\.",
+        r".*/uv\.lock is not TOML: .*line 1", r"Correct the file, or create it again\.",
     ),
     Mistake(
         "a pyproject.toml that is not TOML", BOTH,
@@ -259,7 +259,7 @@ MISTAKES = [
     Mistake(
         "a pylock.toml that is not TOML", LAYER,
         all_of(rename_lock("pylock.toml"), lambda scene: scene.edit("pylock.toml", lambda _: "= 1")),
-        r".*/pylock\.toml is not TOML: .*line 1", r"Correct the file, or make it again\.",
+        r".*/pylock\.toml is not TOML: .*line 1", r"Correct the file, or create it again\.",
     ),
     Mistake(
         "an extra that a pylock.toml lacks", LAYER, all_of(props(extras=["fast"]), lock_nothing),
@@ -383,32 +383,32 @@ MISTAKES = [
     Mistake(
         "a download without a password", LAYER, lambda scene: scene.fault(status(401)),
         r"127\.0\.0\.1 refused alpha-1\.0-py3-none-any\.whl: 401 Unauthorized\.",
-        r"Give it a user and a password: with credentials=",
+        r"Pass a user and a password: with credentials=",
     ),
     Mistake(
         "a download with a wrong password", LAYER,
         all_of(lambda scene: scene.fault(status(401)), lambda scene: scene.props.update(
             credentials=Credentials("tests", f"{scene.workbench.index.url}/simple/", "ci", "wrong"))),
         r"127\.0\.0\.1 refused alpha-1\.0-py3-none-any\.whl: 401 Unauthorized\.",
-        r"Check the user and the password that it was given",
+        r"Check the user and the password, and that",
     ),
     Mistake(
         "a password in a manifest", LAYER, require("--extra-index-url https://ci:hunter2@host.invalid/simple"),
-        r".*/requirements\.txt has a password for host\.invalid in it, and is published",
-        r"Take it out of the address, and pass credentials=",
+        r".*/requirements\.txt contains a password for host\.invalid, and is published",
+        r"Remove the password from the URL, and pass credentials=",
     ),
     Mistake(
         "an environment variable that is not set", LAYER, credentials_of(lambda: team(password=None)),
-        r"The password for the index 'team' is not given\.", r"Check the environment variable or the secret",
+        r"The password for the index 'team' is missing\.", r"Check the environment variable or the secret",
     ),
     Mistake(
         "a password over http", LAYER, credentials_of(lambda: team("http://host.invalid/simple")),
-        r"The index 'team' would be sent its password over http", r"Use its https address\.",
+        r"The password for the index 'team' would go over http", r"Use the index's https URL\.",
     ),
     Mistake(
         "indexes that the tools cannot tell apart", LAYER,
         credentials_of(lambda: [team(name="my-team"), team(name="my.team", password="other")]),
-        r"The tools cannot tell the indexes 'my-team' and 'my\.team' apart", r"Give each index a name",
+        r"The tools cannot tell the indexes 'my-team' and 'my\.team' apart", r"Give the indexes names",
     ),
     Mistake(
         "no wheel for the target", LAYER, require_only_for_another_machine,
@@ -524,7 +524,7 @@ MISTAKES = [
     ),
     Mistake(
         "a runtime that the project is not for", BOTH, props(runtime=lambda_.Runtime.PYTHON_3_9),
-        r"The project orders requires Python >=3\.11, and the runtime is python3\.9\.",
+        r"The project orders requires Python >=3\.11, but the runtime is python3\.9\.",
         r"Choose a runtime that requires-python in pyproject\.toml admits",
     ),
     Mistake(
@@ -542,7 +542,7 @@ MISTAKES = [
     Mistake(
         "a project without a version", SOURCE,
         lambda scene: scene.edit("pyproject.toml", lambda text: text.replace('version = "1.2.0"', "")),
-        r"The project in .*/pyproject\.toml has no version\.", r"Give it one, as version = ",
+        r"The project in .*/pyproject\.toml has no version\.", r"Add version = ",
     ),
     Mistake(
         "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),

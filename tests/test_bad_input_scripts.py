@@ -153,7 +153,7 @@ MISTAKES = [
     ),
     Mistake(
         "no version", SOURCE, edit(lambda text: text.replace('version = "1.2.0"', "")),
-        r"The project in .*/pyproject\.toml has no version\.", r"Give it one, as version = ",
+        r"The project in .*/pyproject\.toml has no version\.", r"Add version = ",
     ),
     Mistake(
         "no lock", LAYER, lambda script: (script.root / "uv.lock").unlink(),
@@ -183,7 +183,7 @@ MISTAKES = [
         "a file in the place of the build directory", (deploy_layer, build_source),
         lambda script: (script.root / "build").write_text(""),
         r"The build directory .*/orders/build/lambda\S* cannot be used: (Not a directory|File exists)\.",
-        r"Make room or give permission there",
+        r"Check its permissions and free space",
     ),
     Mistake(
         "a bucket that is not there", ALL, lambda script: script.pass_(s3dir_lambda="s3://elsewhere/lambda"),

@@ -149,7 +149,7 @@ class TestRefused:
     def test_without_a_password(self, root: Path, store: Store) -> None:
         error = refused(layer(root, store))
         assert "401 Unauthorized" in error.problem
-        assert error.remedy.startswith("Give it a user and a password: with credentials=")
+        assert error.remedy.startswith("Pass a user and a password: with credentials=")
 
     def test_with_a_wrong_one_or_without_the_right(
         self, root: Path, store: Store, private: PrivateIndex
@@ -316,4 +316,4 @@ class TestRequirements:
     def test_a_password_in_the_file_is_refused(self, root: Path, store: Store, private: PrivateIndex) -> None:
         self.write(root, f"--index-url {opened(private.simple)}", "alpha")
         error = refused(layer(root, store))
-        assert error.problem.startswith(f"{root}/requirements.txt has a password for 127.0.0.1:")
+        assert error.problem.startswith(f"{root}/requirements.txt contains a password for 127.0.0.1:")

@@ -132,7 +132,7 @@ def test_credentials_are_taken_from_where_they_are_kept(
     (orders / "vault_app.py").write_text(programs()["vault_app.py"])
     monkeypatch.chdir(orders)
     with mock_aws():
-        with pytest.raises(LbdartError, match="could not be asked to read the secret ci/packages"):
+        with pytest.raises(LbdartError, match="to read the secret ci/packages failed"):
             runpy.run_path("vault_app.py")
         secrets = boto3.client("secretsmanager", region_name="eu-central-1")
         secrets.create_secret(Name="ci/packages", SecretString='{"username": "ci", "password": "m4rked"}')

@@ -1,4 +1,4 @@
-"""Users and passwords come in; the login for a URL goes out, and texts without the secrets.
+"""Credentials come in; the login for a URL and texts without secrets go out.
 
-Also reads them from where they are kept.
+Also reads passwords from the keyring, AWS Secrets Manager and AWS CodeArtifact.
 """

@@ -1,4 +1,4 @@
-"""Credentials as a user gives them, and as the tools that we run read them: environment variables."""
+"""Credentials as the user passes them, and as environment variables for the tools that we run."""
 
 from __future__ import annotations
 
@@ -11,51 +11,52 @@ from functools import cache
 from ..errors import LbdartError
 from .value import Credentials, uv_variables
 
-#: What a ``credentials=`` takes: a function is called when something is built, and then once.
+#: The types that ``credentials=`` accepts. A function is called once, when something is first built.
 Given = Credentials | Collection[Credentials] | Callable[[], Credentials | Collection[Credentials]] | None
 
-#: The credentials inside of :func:`in_environment`, for our own requests.
+#: The credentials of the enclosing :func:`in_environment` block, for our own requests.
 _KNOWN: ContextVar[tuple[Credentials, ...]] = ContextVar("known credentials", default=())
 
 
 def listed(given: Given) -> tuple[Credentials, ...]:
     """Return one, several or no credentials as a tuple.
 
-    Raises :class:`LbdartError` for two that the tools could not tell apart.
+    :raises LbdartError: when the tools cannot tell the indexes of two credentials apart.
     """
     if callable(given):
-        return _called(given)
+        return _call(given)
     if given is None:
         return ()
     credentials = (given,) if isinstance(given, Credentials) else tuple(given)
-    named: dict[tuple[str, str], Credentials] = {}
-    for each in credentials:
-        other = named.setdefault(uv_variables(each.index_name), each)
-        if other != each:
+    by_variables: dict[tuple[str, str], Credentials] = {}
+    for credential in credentials:
+        variables = uv_variables(credential.index_name)
+        first = by_variables.setdefault(variables, credential)
+        if first != credential:
             raise LbdartError(
-                f"The tools cannot tell the indexes {other.index_name!r} and {each.index_name!r} apart: the "
-                f"credentials of both are in {' and '.join(uv_variables(each.index_name))}.",
-                "Give each index a name of its own, not counting case and punctuation.",
+                f"The tools cannot tell the indexes {first.index_name!r} and {credential.index_name!r} "
+                f"apart: the credentials of both are in {' and '.join(variables)}.",
+                "Give the indexes names that differ in more than case and punctuation.",
             )
     return credentials
 
 
 @cache
-def _called(function: Callable[[], Credentials | Collection[Credentials]]) -> tuple[Credentials, ...]:
+def _call(function: Callable[[], Credentials | Collection[Credentials]]) -> tuple[Credentials, ...]:
     return listed(function())
 
 
 def known() -> tuple[Credentials, ...]:
-    """Return the credentials of the :func:`in_environment` that this code runs in."""
+    """Return the credentials of the enclosing :func:`in_environment` block."""
     return _KNOWN.get()
 
 
 @contextmanager
 def in_environment(credentials: Collection[Credentials]) -> Iterator[None]:
-    """Let the tools that are run inside the block know the credentials; the environment is restored."""
+    """Set the tools' environment variables for the credentials while the block runs."""
     variables: dict[str, str] = {}
-    for each in credentials:
-        variables |= each.uv_environment() | each.poetry_environment()
+    for credential in credentials:
+        variables |= credential.uv_environment() | credential.poetry_environment()
     before = {name: os.environ.get(name) for name in variables}
     token = _KNOWN.set(tuple(credentials))
     try:

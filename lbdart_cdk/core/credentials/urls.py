@@ -1,4 +1,4 @@
-"""What URLs are made of: origin, host, and the bytes of a login."""
+"""Parts of a URL: origin, host, and the bytes of a login."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import SplitResult, urlsplit
 
 
 def utf8(text: str) -> bytes:
-    """Return a text as its variable holds it, which need not be UTF-8."""
+    """Return the bytes of a text from an environment variable, which need not be valid UTF-8."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of a URL; those of one that is none are nobody's."""
+    """Return the scheme, host and port of a URL; empty values and 0 for an invalid URL."""
     parts = _parts(url)
     if parts is None:
         return "", "", 0
@@ -21,8 +21,8 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """Split a URL of the web; return None for any other."""
-    with contextlib.suppress(ValueError):  # of a port or an IPv6 address
+    """Split an http or https URL; return None for any other text."""
+    with contextlib.suppress(ValueError):  # an invalid port or IPv6 address
         parts = urlsplit(url)
         if parts.scheme in ("https", "http") and parts.hostname and (parts.port is None or parts.port):
             return parts
@@ -30,7 +30,7 @@ def _parts(url: str) -> SplitResult | None:
 
 
 def is_this_machine(host: str) -> bool:
-    """Tell whether a host is the loopback address: what is sent there nobody else reads."""
+    """Tell whether a host is a loopback address, where nobody else reads what is sent."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,7 +1,7 @@
-"""Where passwords are kept: the keyring of this machine, AWS Secrets Manager, AWS CodeArtifact.
+"""Read passwords from where they are kept: this machine's keyring, AWS Secrets Manager, AWS CodeArtifact.
 
-Each function is asked at synth, by a :class:`~lbdart_cdk.core.credentials.value.Credentials` of its name, and
-imports what it needs when it is called.
+The methods of :class:`~lbdart_cdk.core.credentials.value.Credentials` with the same names call these
+functions at synth. Each function imports the packages that it needs when it is called.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from ..errors import LbdartError
 
 
 def from_keyring(index_url: str, username: str | None) -> tuple[str, str]:
-    """Return user and password that the keyring has for a URL, else for its host."""
+    """Return the user and password that the keyring has for a URL, or else for its host."""
     try:
         import keyring
         from keyring.errors import KeyringError
     except ImportError:
         raise LbdartError(
-            "The keyring cannot be asked: the package keyring is not installed.",
+            "The keyring cannot be read: the package keyring is not installed.",
             "Install it: pip install 'lbdart_cdk[keyring]'.",
         ) from None
     host = urlsplit(index_url).netloc.rpartition("@")[2]
     try:
         for service in (index_url, host):
-            found = keyring.get_credential(service, username)
-            if found is not None and found.password is not None:
-                return found.username, found.password
+            login = keyring.get_credential(service, username)
+            if login is not None and login.password is not None:
+                return login.username, login.password
     except KeyringError as error:
         raise LbdartError(
-            f"The keyring cannot be asked for {host}: {str(error).rstrip('.') or type(error).__name__}.",
-            "Unlock it, or install a backend for it (`keyring --list-backends` shows those there are).",
+            f"The keyring cannot be read for {host}: {str(error).rstrip('.') or type(error).__name__}.",
+            "Unlock it, or install a backend for it (`keyring --list-backends` lists the installed ones).",
         ) from None
-    what = "user" if username is None else f"password of {username!r}"
+    missing = "user" if username is None else f"password of {username!r}"
     raise LbdartError(
-        f"The keyring has no {what} for {host}.",
-        f"Put the password there with `keyring set {host} {username or 'USERNAME'}`, and pass username=.",
+        f"The keyring has no {missing} for {host}.",
+        f"Store the password with `keyring set {host} {username or 'USERNAME'}`, and pass username=.",
     )
 
 
 def from_secrets_manager(secret_id: str, username: str | None, region: str | None) -> tuple[str, str]:
-    """Return user and password of a secret: JSON with both, or the password alone of ``username``."""
+    """Return the user and password in a secret: JSON with both, or the password of ``username`` alone."""
     if region is None and secret_id.startswith("arn:"):
         region = ":".join(secret_id.split(":")[3:4]) or None
-    with _asked(f"read the secret {secret_id}"):
+    with _explained(f"read the secret {secret_id}"):
         import boto3
 
         answer = boto3.client("secretsmanager", region_name=region).get_secret_value(SecretId=secret_id)
@@ -58,11 +58,11 @@ def from_secrets_manager(secret_id: str, username: str | None, region: str | Non
     if isinstance(table, dict):
         user, password = username or table.get("username"), table.get("password")
     else:
-        user, password = username, secret.rstrip("\r\n")  # of a file or an `echo`, not of the password
+        user, password = username, secret.rstrip("\r\n")  # a file or `echo` adds a line end
     if not isinstance(user, str) or not isinstance(password, str) or not password:
         raise LbdartError(
             f"The secret {secret_id} does not hold a username and a password.",
-            'Store {"username": ..., "password": ...} in it, or the password alone and pass username=.',
+            'Store {"username": ..., "password": ...} in it, or store the password alone and pass username=.',
         )
     return user, password
 
@@ -70,9 +70,9 @@ def from_secrets_manager(secret_id: str, username: str | None, region: str | Non
 def from_codeartifact(
     domain: str, repository: str, domain_owner: str | None, region: str | None
 ) -> tuple[str, str, str]:
-    """Return the URL of a repository, and user and token (AWS: *Configure and use pip with CodeArtifact*)."""
+    """Return a repository's URL, user and token (AWS: *Configure and use pip with CodeArtifact*)."""
     owner = {} if domain_owner is None else {"domainOwner": domain_owner}
-    with _asked(f"give a token for the CodeArtifact domain {domain}"):
+    with _explained(f"get a token for the CodeArtifact domain {domain}"):
         import boto3
 
         client = boto3.client("codeartifact", region_name=region)
@@ -84,13 +84,14 @@ def from_codeartifact(
 
 
 @contextmanager
-def _asked(to: str) -> Iterator[None]:
+def _explained(action: str) -> Iterator[None]:
+    """Turn an error of a request to AWS into an :class:`LbdartError`."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except (BotoCoreError, ClientError) as error:
         raise LbdartError(
-            f"AWS could not be asked to {to}: {str(error).rstrip('.')}.",
-            "Check the name, the Region, and that the AWS credentials of this process may read it.",
+            f"The request to AWS to {action} failed: {str(error).rstrip('.')}.",
+            "Check the name, the Region, and that this process's AWS credentials may read it.",
         ) from error

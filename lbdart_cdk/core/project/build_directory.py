@@ -1,4 +1,4 @@
-"""The build directory in the user's project: files and folders appear there whole, or not at all."""
+"""The build directory in the user's project: files and directories appear there whole, or not at all."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ..store.locks import InUseError, held
 
 
 def usable_directory(directory: Path) -> AbstractContextManager[None]:
-    """Explain why a build directory cannot be read or written."""
+    """Turn an error of the block into an :class:`LbdartError` that names the build directory."""
     return explained(
         lambda error: LbdartError(
             f"The build directory {directory} cannot be used: {error.strerror or error}.",
-            "Make room or give permission there, and check that no file is in its way.",
+            "Check its permissions and free space, and that no file has its path.",
         ),
         OSError,
     )
 
 
-#: The build directories that this code runs in a claim of.
+#: The build directories that the current context has claimed.
 _CLAIMED: ContextVar[frozenset[Path]] = ContextVar("claimed build directories", default=frozenset())
 
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[None]:
-    """Keep others from a build directory for as long as a block takes; in the block it may be claimed again.
+    """Keep other builds out of a build directory while the block runs.
 
-    A file beside the directory is its lock, and stays. On a file system without locks (some network drives)
-    nobody is kept out.
+    The block may claim the directory again. The lock is a file beside the directory, and stays there. On a
+    file system without locks (some network drives) other builds can still enter.
 
-    :raises LbdartError: when it is in use, or there is no project.
+    :raises LbdartError: when another build uses the directory, or the project does not exist.
     """
     path = directory.resolve()
     if path in _CLAIMED.get():
@@ -51,7 +51,7 @@ def claimed(directory: Path) -> Iterator[None]:
             except InUseError as error:
                 raise LbdartError(
                     f"The build directory {directory} is in use by another build.",
-                    "Run the builds of a project one after the other, or each in a checkout of its own.",
+                    "Run the builds of a project one after the other, or each in its own checkout.",
                 ) from error
         stack.callback(_CLAIMED.reset, _CLAIMED.set(_CLAIMED.get() | {path}))
         yield
@@ -59,7 +59,7 @@ def claimed(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
-    """Give a private folder in a build directory, which is made if need be; it is gone after the block."""
+    """Yield a temporary directory in a build directory; remove it after the block."""
     with usable_directory(directory):
         directory.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=directory, prefix=".", ignore_cleanup_errors=True)
@@ -69,11 +69,11 @@ def scratch(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_directory(path: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of ``path`` when the block ends well, and else goes."""
+    """Yield an empty directory, which replaces ``path`` when the block succeeds and is removed otherwise."""
     with scratch(path.parent) as folder:
-        made = folder / "new"
-        made.mkdir()
-        yield made
+        new = folder / "new"
+        new.mkdir()
+        yield new
         if path.exists():
             path.rename(folder / "old")
-        made.rename(path)
+        new.rename(path)

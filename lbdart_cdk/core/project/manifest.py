@@ -1,4 +1,4 @@
-"""A manifest file and its identity."""
+"""A manifest file and its MD5."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..publishing.manifest import LayerManifest, md5_of
 
 @dataclass(frozen=True)
 class LayerManifestManager:
-    """A manifest (uv.lock, poetry.lock, requirements.txt, pylock.toml) and its identity.
+    """A manifest (uv.lock, poetry.lock, requirements.txt, pylock.toml) and its MD5.
 
-    The file is read once, so that MD5 and content agree.
+    The file is read once, so that the MD5 and the content agree.
 
     :param path_manifest: path of the manifest.
     """
@@ -23,14 +23,14 @@ class LayerManifestManager:
 
     @property
     def name(self) -> str:
-        """File name, which is also its name in S3."""
+        """The file name, which S3 keys use too."""
         return self.path_manifest.name
 
     @cached_property
     def content(self) -> bytes:
-        """Bytes of the manifest.
+        """The bytes of the manifest.
 
-        :raises LbdartError: if it cannot be read.
+        :raises LbdartError: when the file cannot be read.
         """
         try:
             return self.path_manifest.read_bytes()
@@ -42,10 +42,10 @@ class LayerManifestManager:
 
     @cached_property
     def md5(self) -> str:
-        """MD5 of the content, 32 hex digits; an identity, not a protection."""
+        """The MD5 of the content, 32 hex digits: a consistency check, not a protection."""
         return md5_of(self.content)
 
     @property
     def manifest(self) -> LayerManifest:
-        """Name, MD5 and content in one value."""
+        """The name, MD5 and content as one value."""
         return LayerManifest(self.name, self.md5, self.content)

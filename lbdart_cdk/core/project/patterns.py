@@ -8,11 +8,15 @@ from pathlib import PurePosixPath
 
 
 def is_match(relpath_parts: Sequence[str], include: Collection[str], exclude: Collection[str]) -> bool:
-    """Tell whether a file is wanted: explicit exclude > explicit include > implicit include.
+    """Tell whether a file is included: explicit exclude > explicit include > implicit include.
 
-    Patterns are globs, matched from the right as ``PurePath.match`` does: ``*.json`` is any JSON file,
-    ``conf/*.json`` one in any folder ``conf``, ``**`` any folders; a leading ``/`` anchors at the root.
-    A pattern that matches a folder matches what is below it. Without ``include`` all files are included.
+    Patterns are globs that match from the right, as in ``PurePath.match``: ``*.json`` matches any JSON file,
+    ``conf/*.json`` those in any directory ``conf``, and ``**`` any number of directories. A leading ``/``
+    anchors the pattern at the root. A pattern that matches a directory matches everything below it.
+
+    :param relpath_parts: the parts of the file's path, relative to the root.
+    :param include: patterns of files to include; without any, all files are included.
+    :param exclude: patterns of files to exclude.
     """
     path = PurePosixPath(*relpath_parts)
     if any(_matches(path, pattern) for pattern in exclude):
@@ -22,7 +26,7 @@ def is_match(relpath_parts: Sequence[str], include: Collection[str], exclude: Co
 
 def _matches(path: PurePosixPath, pattern: str) -> bool:
     globs = [*([] if pattern.startswith("/") else ["**"]), *pattern.strip("/").split("/")]
-    return any(_match_parts(part.parts, globs) for part in (path, *path.parents[:-1]))
+    return any(_match_parts(ancestor.parts, globs) for ancestor in (path, *path.parents[:-1]))
 
 
 def _match_parts(parts: Sequence[str], globs: Sequence[str]) -> bool:

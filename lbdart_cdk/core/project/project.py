@@ -1,4 +1,4 @@
-"""The user's project: its directory, what its ``pyproject.toml`` says, and the Python it is for."""
+"""The user's project: its directory, its ``pyproject.toml``, and the Python that it is for."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from .toml import decoded, read_toml
 
 @dataclass(frozen=True)
 class Project:
-    """A directory with a manifest: the lock file of the tool that the project is locked with.
+    """A project's directory and its manifest.
 
-    ``manifest`` may lie above ``root``: the members of a workspace share one.
+    :param root: the directory of the project.
+    :param manifest: the file that the project's tool locks it with. The members of a workspace share one
+        manifest, in a directory above them.
     """
 
     root: Path
@@ -35,12 +37,12 @@ class Project:
 
     @property
     def manifest_content(self) -> bytes:
-        """The manifest's bytes, read once: what was hashed is what is published."""
+        """The manifest's bytes, read once, so that the hash is that of the published file."""
         return self._manifest.content
 
     @property
     def manifest_md5(self) -> str:
-        """The specification's consistency check, in hexadecimal; nothing relies on it being secure."""
+        """The manifest's MD5 in hexadecimal: a consistency check, not a protection."""
         return self._manifest.md5
 
     @property
@@ -50,7 +52,7 @@ class Project:
 
     @cached_property
     def pyproject(self) -> dict[str, Any]:
-        """The content of ``pyproject.toml``; empty when the project has none."""
+        """The tables of ``pyproject.toml``; empty when the project has no such file."""
         path = self.root / "pyproject.toml"
         return read_toml(path) if path.is_file() else {}
 
@@ -58,24 +60,28 @@ class Project:
     def name(self) -> NormalizedName:
         """The project's normalised name: ``project.name``, else the name of the directory.
 
-        It has the letters that a name may have (PEP 508); it is empty when there are only others.
+        Drops the characters that a name may not contain (PEP 508), and may then be empty.
         """
-        name = self._said("name") or self.root.resolve().name
+        name = self._metadata("name") or self.root.resolve().name
         ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
         return canonicalize_name("-".join(re.findall(r"[A-Za-z0-9]+", ascii_only)))
 
     @property
     def version(self) -> str | None:
-        """``project.version``, or None when there is none or the build backend makes it."""
-        return self._said("version")
+        """``project.version``; None when it is missing or the build backend sets it."""
+        return self._metadata("version")
 
     def refuse_without_version(self) -> None:
-        """Raise :class:`LbdartError` when ``project`` has no version and leaves it to nobody (PEP 621)."""
+        """Refuse a project whose version nothing sets.
+
+        :raises LbdartError: when the ``project`` table neither has a version nor lists it in ``dynamic``
+            (PEP 621).
+        """
         table = self._table("project")
         if table and self.version is None and "version" not in table.get("dynamic", ()):
             raise LbdartError(
                 f"The project in {self.root / 'pyproject.toml'} has no version.",
-                'Give it one, as version = "1.0.0", or name it in dynamic when the build backend makes it.',
+                'Add version = "1.0.0", or list version in dynamic when the build backend sets it.',
             )
 
     @property
@@ -90,12 +96,15 @@ class Project:
 
     @property
     def has_build_system(self) -> bool:
-        """Whether the project says how it is built (PEP 518)."""
+        """Whether the project has a ``build-system`` table (PEP 518)."""
         return bool(self._table("build-system"))
 
     @property
     def requires_python(self) -> SpecifierSet | None:
-        """``project.requires-python``, or None when the project does not say it."""
+        """``project.requires-python``, or None when it is missing.
+
+        :raises LbdartError: when it is not a version specifier.
+        """
         required = self._table("project").get("requires-python")
         if not isinstance(required, str):
             return None
@@ -103,15 +112,18 @@ class Project:
             return SpecifierSet(required)
         except InvalidSpecifier as error:
             raise LbdartError(
-                f"requires-python in {self.root / 'pyproject.toml'} is no version specifier: {required!r}.",
-                'Write it as in requires-python = ">=3.12".',
+                f"requires-python in {self.root / 'pyproject.toml'} is not a version specifier: "
+                f"{required!r}.",
+                'Write it like requires-python = ">=3.12".',
             ) from error
 
     def python(self) -> tuple[int, int]:
-        """Return the Python the project is for.
+        """Return the Python that the project is for.
 
-        It is what ``.python-version`` pins, in the project or beside the manifest, else the oldest Lambda
-        runtime that ``requires-python`` admits. Raises :class:`LbdartError` when neither says it.
+        This is the Python that ``.python-version`` pins, in the project or beside the manifest. Without that
+        file it is the oldest Lambda runtime that ``requires-python`` admits.
+
+        :raises LbdartError: when neither names a Python of Lambda.
         """
         pins = (folder / ".python-version" for folder in (self.root, self.manifest.parent))
         pin = next((path for path in pins if path.is_file()), None)
@@ -120,7 +132,7 @@ class Project:
         if self.requires_python is None:
             raise LbdartError(
                 f"The project {self.root} does not say which Python it is for.",
-                "Pass runtime=, or give it a .python-version file or requires-python in pyproject.toml.",
+                "Pass runtime=, or add a .python-version file or requires-python in pyproject.toml.",
             )
         oldest = oldest_admitted(self.requires_python)
         if oldest is None:
@@ -131,19 +143,22 @@ class Project:
         return oldest
 
     def refuse_unless_for(self, target: Target) -> None:
-        """Raise :class:`LbdartError` when ``requires-python`` does not admit the target's Python."""
+        """Refuse a target whose Python the project does not support.
+
+        :raises LbdartError: when ``requires-python`` does not admit the target's Python.
+        """
         required = self.requires_python
         if required is not None and not required.contains(target.environment()["python_full_version"]):
             raise LbdartError(
-                f"The project {self.name} requires Python {required}, and the runtime is {target.runtime}.",
-                "Choose a runtime that requires-python in pyproject.toml admits, or widen that.",
+                f"The project {self.name} requires Python {required}, but the runtime is {target.runtime}.",
+                "Choose a runtime that requires-python in pyproject.toml admits, or widen requires-python.",
             )
 
-    def _said(self, key: str) -> str | None:
-        """Return what ``project`` says, or ``tool.poetry``, which was there before the standard."""
-        tool = self._table("tool").get("poetry", {})
-        found = self._table("project").get(key) or (tool.get(key) if isinstance(tool, dict) else None)
-        return found if isinstance(found, str) else None
+    def _metadata(self, key: str) -> str | None:
+        """Return a value of ``project``, or else of ``tool.poetry``, which is older than the standard."""
+        poetry = self._table("tool").get("poetry", {})
+        value = self._table("project").get(key) or (poetry.get(key) if isinstance(poetry, dict) else None)
+        return value if isinstance(value, str) else None
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self.pyproject.get(name, {})
@@ -151,7 +166,10 @@ class Project:
 
 
 def checked_pyproject(path: Path) -> Path:
-    """Return the resolved path of a ``pyproject.toml``; raises :class:`LbdartError` when none is there."""
+    """Return the resolved path of a ``pyproject.toml``.
+
+    :raises LbdartError: when the file does not exist.
+    """
     if not path.is_file():
         raise LbdartError(f"There is no {path}.", "Pass the path of the project's pyproject.toml.")
     return path.parent.resolve() / path.name
@@ -163,7 +181,7 @@ def _pinned_python(pin: Path) -> tuple[int, int]:
     match = re.fullmatch(r"(?:cpython-?|python)?(\d+)\.(\d+)(?:\..*)?", line)
     if match is None:
         raise LbdartError(
-            f"{pin} pins {line!r}, which names no Python version of Lambda.",
+            f"{pin} pins {line!r}, which is not a Python version of Lambda.",
             "Write a version such as 3.13 there, or pass runtime=.",
         )
     return int(match[1]), int(match[2])

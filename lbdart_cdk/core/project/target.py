@@ -1,4 +1,4 @@
-"""Where the code will run: the one value that decides markers, tags and glibc.
+"""The Lambda runtime that the code will run on; it alone decides markers, tags and glibc.
 
 Sources: *Lambda runtimes* (AWS Lambda Developer Guide) for the operating systems, PEP 600 for
 manylinux, PEP 425 for tags, PEP 508 for markers.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
     from packaging.specifiers import SpecifierSet
 
-#: glibc of each Python runtime's operating system: Amazon Linux 2 up to 3.11, Amazon Linux 2023 since.
+#: The glibc of each Python runtime: Amazon Linux 2 up to Python 3.11, Amazon Linux 2023 from 3.12 on.
 _GLIBC: Final = {
     (3, 9): (2, 26),
     (3, 10): (2, 26),
@@ -34,7 +34,7 @@ _GLIBC: Final = {
 _MACHINE: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 #: The oldest glibc that a manylinux wheel of the machine can name (PEP 600).
 _OLDEST_GLIBC: Final = {"x86_64": (2, 5), "aarch64": (2, 17)}
-#: manylinux names from before PEP 600 and the glibc each stands for.
+#: The manylinux names from before PEP 600, by the glibc that each stands for.
 _LEGACY_MANYLINUX: Final = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 
 SUPPORTED_PYTHONS: Final = tuple(sorted(_GLIBC))
@@ -43,9 +43,11 @@ SUPPORTED_RUNTIMES: Final = tuple(f"python{major}.{minor}" for major, minor in S
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A Lambda runtime on an architecture, say ``Target((3, 13), "arm64")``.
+    """A Lambda runtime on an architecture, for example ``Target((3, 13), "arm64")``.
 
-    Raises :class:`LbdartError` for a Python or an architecture that Lambda does not have.
+    :param python: the major and minor version of Python.
+    :param architecture: ``x86_64`` or ``arm64``, as in Lambda's API.
+    :raises LbdartError: when Lambda does not have the Python or the architecture.
     """
 
     python: tuple[int, int]
@@ -62,7 +64,10 @@ class Target:
 
     @classmethod
     def from_runtime(cls, runtime: str, architecture: str = "x86_64") -> Target:
-        """Read the name of a Lambda runtime, ``python3.13``."""
+        """Return the target for the name of a Lambda runtime, such as ``python3.13``.
+
+        :raises LbdartError: when it is not a Python runtime of Lambda.
+        """
         match = re.fullmatch(r"python(\d+)\.(\d+)", runtime)
         if match is None:
             raise LbdartError(
@@ -78,12 +83,12 @@ class Target:
 
     @property
     def python_version(self) -> str:
-        """``3.13``, as the marker of the same name."""
+        """``3.13``, the value of the marker ``python_version``."""
         return f"{self.python[0]}.{self.python[1]}"
 
     @property
     def machine(self) -> str:
-        """``x86_64`` or ``aarch64``, as ``platform.machine()`` says it there."""
+        """``x86_64`` or ``aarch64``, the value of ``platform.machine()`` on the target."""
         return _MACHINE[self.architecture]
 
     @property
@@ -92,11 +97,11 @@ class Target:
         return _GLIBC[self.python]
 
     def __str__(self) -> str:
-        """What a message shows."""
+        """Return the target as messages show it."""
         return f"{self.runtime} on {self.architecture} (glibc {self.glibc[0]}.{self.glibc[1]})"
 
     def platforms(self) -> Iterator[str]:
-        """Yield the platform tags that load there, best first."""
+        """Yield the platform tags that load on the target, best first."""
         for minor in range(self.glibc[1], _OLDEST_GLIBC[self.machine][1] - 1, -1):
             yield f"manylinux_2_{minor}_{self.machine}"
             if (2, minor) in _LEGACY_MANYLINUX:
@@ -104,7 +109,7 @@ class Target:
         yield f"linux_{self.machine}"
 
     def tags(self) -> tuple[Tag, ...]:
-        """Return the wheel tags that load there, best first (PEP 425)."""
+        """Return the wheel tags that load on the target, best first (PEP 425)."""
         interpreter = f"cp{self.python[0]}{self.python[1]}"
         platforms = tuple(self.platforms())
         return (
@@ -113,10 +118,10 @@ class Target:
         )
 
     def environment(self) -> Environment:
-        """Return the marker environment there (PEP 508).
+        """Return the marker environment of the target (PEP 508).
 
-        Lambda patches its runtimes to the newest micro release, which this machine cannot know;
-        markers that compare one ask "older than a fix?", so the answer is a micro above all of them.
+        Lambda updates its runtimes to the newest micro release, which this machine cannot know. A marker
+        compares micro releases to ask "older than a fix?", so this environment has a micro release above all.
         """
         full = f"{self.python_version}.99"
         return {

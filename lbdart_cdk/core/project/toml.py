@@ -9,33 +9,40 @@ from typing import Any, Final
 
 from ..errors import LbdartError
 
-#: How a file in UTF-16 starts.
+#: The byte order marks that a UTF-16 file starts with.
 UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def decoded(content: bytes) -> str:
-    """Return the text of a file that people write: UTF-8, or UTF-16 as PowerShell writes with ``>``."""
+    """Decode a file that people write: UTF-8, or UTF-16 as PowerShell writes it with ``>``."""
     return content.decode("utf-16" if content.startswith(UTF_16) else "utf-8-sig", errors="replace")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raises :class:`LbdartError` with the path and the place when it is none."""
+    """Read a TOML file.
+
+    :raises LbdartError: when the file cannot be read or is not TOML.
+    """
     try:
         return parse_toml(path.read_bytes(), path)
     except OSError as error:
         raise LbdartError(
-            f"{path} cannot be read: {error.strerror}.", "Check that it may be read."
+            f"{path} cannot be read: {error.strerror}.", "Check that you may read it."
         ) from error
 
 
 def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
-    """Parse the content of a TOML file; ``path`` names it in the error."""
+    """Parse the content of a TOML file.
+
+    :param path: the path of the file, for messages.
+    :raises LbdartError: when the content is not TOML.
+    """
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
-    # Not only TOMLDecodeError: a number of 5,000 digits is another ValueError.
+    # Not only TOMLDecodeError: a number of 5,000 digits raises another ValueError.
     except ValueError as error:
-        raise LbdartError(f"{path} is not TOML: {error}.", "Correct the file, or make it again.") from error
+        raise LbdartError(f"{path} is not TOML: {error}.", "Correct the file, or create it again.") from error
     except RecursionError as error:
         raise LbdartError(
-            f"{path} is nested too deeply.", "Make the file again with the tool it comes from."
+            f"{path} is nested too deeply.", "Create the file again with the tool it comes from."
         ) from error

@@ -1,4 +1,4 @@
-"""Which files of a user's tree are input: their hash, and a copy of them."""
+"""The input files of a user's tree: their paths, their hash, and a copy of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Final
 from ..errors import LbdartError, explained
 from ..store.cache_tag import CACHE_SIGNATURE, CACHE_TAG
 
-#: Folders that tools leave in a project, wherever they are in it ...
-_MADE: Final = {
+#: Directories that tools create anywhere in a project ...
+_GENERATED: Final = {
     ".git",
     ".hg",
     ".hypothesis",
@@ -29,9 +29,9 @@ _MADE: Final = {
     "cdk.out",
     "node_modules",
 }
-#: ... and those with names that a package may have too, so only at the top of a project.
-_MADE_AT_TOP: Final = _MADE | {"build", "dist"}
-#: Files that mark the folder they are in as made by a tool, whatever its name, and how they begin.
+#: ... and those that count only at the top of a project, because a package may have the same name.
+_GENERATED_AT_TOP: Final = _GENERATED | {"build", "dist"}
+#: Files that mark their directory as generated, whatever its name, and the bytes that they start with.
 _MARKERS: Final = {
     CACHE_TAG: CACHE_SIGNATURE,
     "cdk.out": b'{"version":',  # a cloud assembly (AWS CDK)
@@ -40,18 +40,18 @@ _MARKERS: Final = {
 
 
 def is_bytecode(name: str) -> bool:
-    """Tell whether a file is compiled Python: made by one interpreter, on one machine, at one time."""
+    """Tell whether a file is compiled Python, which depends on the interpreter, the machine and the time."""
     return name.endswith((".pyc", ".pyo")) or "__pycache__/" in name
 
 
 def walk(
     root: Path, is_skipped: Callable[[os.DirEntry[str], bool], bool] = lambda _folder, _at_top: False
 ) -> Iterator[os.DirEntry[str]]:
-    """Yield the files below a directory, and the links that lead nowhere, in a fixed order.
+    """Yield the files and broken links below a directory, in a fixed order.
 
-    Links are followed, except into a directory that the walk is already in.
+    Follows links, except into a directory that the walk is already in.
 
-    :param is_skipped: tells of a folder, and whether it is at the top, that the walk leaves it out.
+    :param is_skipped: gets a directory, and whether it is at the top; True leaves the directory out.
     :raises OSError: when a directory cannot be read.
     """
     yield from _walk(root, is_skipped, (root.resolve(),))
@@ -60,8 +60,8 @@ def walk(
 def _walk(
     folder: str | Path, is_skipped: Callable[[os.DirEntry[str], bool], bool], inside: tuple[Path, ...]
 ) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    with os.scandir(folder) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
         if not _is(entry.is_dir):
             yield entry
@@ -72,51 +72,52 @@ def _walk(
 
 
 def input_files(root: Path) -> Iterator[Path]:
-    """Yield the input files of a project, in a fixed order, without what tools leave beside them.
+    """Yield the input files of a project, in a fixed order.
 
-    These are left out: version control, virtual environments, tagged caches, bytecode, build outputs and
-    cloud assemblies.
+    Leaves out what tools create: version control, virtual environments, tagged caches, bytecode, build
+    outputs and cloud assemblies.
 
     :raises OSError: when a directory cannot be read.
     """
-    for entry in walk(root, _is_made):
+    for entry in walk(root, _is_generated):
         if not is_bytecode(entry.name) and _is(entry.is_file):
             yield Path(entry.path)
 
 
-def _is(kind: Callable[[], bool]) -> bool:
+def _is(check: Callable[[], bool]) -> bool:
     try:
-        return kind()
-    except OSError:  # a link that leads to itself is nothing
+        return check()
+    except OSError:  # a link that leads to itself
         return False
 
 
-def _is_made(folder: os.DirEntry[str], at_top: bool) -> bool:
-    """Tell whether tools made a folder: its name says so, or a file in it."""
-    names = _MADE_AT_TOP if at_top else _MADE
+def _is_generated(folder: os.DirEntry[str], at_top: bool) -> bool:
+    """Tell whether a tool created a directory, by its name or by a file in it."""
+    names = _GENERATED_AT_TOP if at_top else _GENERATED
     return (
         folder.name in names
         or folder.name.endswith(".egg-info")
-        or any(_begins(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
+        or any(_starts_with(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
     )
 
 
-def _begins(path: str, start: bytes) -> bool:
+def _starts_with(path: str, start: bytes) -> bool:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  (a Path for each folder takes longer than to look)
+        with open(path, "rb") as file:  # noqa: PTH123  (to create a Path takes longer than to open the file)
             return file.read(len(start)) == start
     except OSError:
         return False
 
 
 def wanted_files(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[Path]:
-    """Yield the files below a directory whose relative names are wanted, in a fixed order.
+    """Yield the wanted files below a directory, in a fixed order.
 
-    :raises LbdartError: when a wanted link leads nowhere, and when a directory cannot be read.
+    :param is_wanted: gets the path of a file, relative to the directory and with ``/``.
+    :raises LbdartError: when a wanted link is broken, or a directory cannot be read.
     """
     with explained(
         lambda error: LbdartError(
-            f"The directory {error.filename} cannot be read: {error.strerror}.", "Check that it may be read."
+            f"The directory {error.filename} cannot be read: {error.strerror}.", "Check that you may read it."
         ),
         OSError,
     ):
@@ -127,14 +128,17 @@ def wanted_files(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[Path]
             if entry.is_symlink() and not path.exists():
                 raise LbdartError(
                     f"{path} is a link to {path.readlink()}, which does not exist.",
-                    "Remove the link, or make what it leads to.",
+                    "Remove the link, or create its target.",
                 )
             if _is(entry.is_file):
                 yield path
 
 
 def tree_hash(root: Path) -> str:
-    """Return the SHA-256 of a project's input files: their relative names, modes and contents."""
+    """Return the SHA-256 of a project's input files: their relative paths, modes and contents.
+
+    :raises LbdartError: when a file or directory cannot be read.
+    """
     digest = hashlib.sha256()
     try:
         for path in input_files(root):
@@ -144,13 +148,14 @@ def tree_hash(root: Path) -> str:
             digest.update(os.fsencode(f"{path.relative_to(root).as_posix()}\0{executable}\0{content}\0"))
     except OSError as error:
         raise LbdartError(
-            f"The directory {root} cannot be read: {error.strerror}.", "Check that it exists and may be read."
+            f"The directory {root} cannot be read: {error.strerror}.",
+            "Check that it exists and that you may read it.",
         ) from error
     return digest.hexdigest()
 
 
 def copy_of(root: Path, target: Path) -> Path:
-    """Copy a project's input files to ``target``, so that a build leaves nothing in the user's tree."""
+    """Copy a project's input files to ``target``, so that a build does not change the user's tree."""
     for path in input_files(root):
         copied = target / path.relative_to(root)
         copied.parent.mkdir(parents=True, exist_ok=True)

@@ -87,14 +87,14 @@ class TestRefused:
             ("http://index.example/hunter2/simple", "over http"),
             ("http://localhost.example/simple", "over http"),
             ("http://128.0.0.1/simple", "over http"),
-            ("ftp://index.example/hunter2/simple", "not a URL of the web"),
-            ("index.example/hunter2/simple", "not a URL of the web"),
-            ("https:///hunter2", "not a URL of the web"),
-            ("https://index.example:hunter2/simple", "not a URL of the web"),
-            ("https://index.example:99999/simple", "not a URL of the web"),
-            ("https://[hunter2/simple", "not a URL of the web"),
-            ("https://ci:hunter2@index.example/simple", "holds a user or a password"),
-            ("https://@index.example/simple", "holds a user or a password"),
+            ("ftp://index.example/hunter2/simple", "not an http or https URL"),
+            ("index.example/hunter2/simple", "not an http or https URL"),
+            ("https:///hunter2", "not an http or https URL"),
+            ("https://index.example:hunter2/simple", "not an http or https URL"),
+            ("https://index.example:99999/simple", "not an http or https URL"),
+            ("https://[hunter2/simple", "not an http or https URL"),
+            ("https://ci:hunter2@index.example/simple", "contains a user or a password"),
+            ("https://@index.example/simple", "contains a user or a password"),
         ],
     )
     def test_an_address_that_will_not_do(self, url: str, problem: str) -> None:
@@ -102,7 +102,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("url", [None, 5, b"https://index.example/hunter2"])
     def test_an_address_that_is_none(self, url: object) -> None:
-        assert "not a URL of the web" in self.refused(index_url=url)
+        assert "not an http or https URL" in self.refused(index_url=url)
 
     @pytest.mark.parametrize("name", ["", "a b", "team/x", "équipe", "team\n", None, 5])
     def test_a_name_that_no_tool_takes(self, name: object) -> None:
@@ -110,7 +110,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("field", ["username", "password"])
     @pytest.mark.parametrize(
-        ("value", "why"), [(None, "not given"), (b"hunter2", "not text"), ("hunter2\ud800", "not text")]
+        ("value", "why"), [(None, "missing"), (b"hunter2", "not text"), ("hunter2\ud800", "not text")]
     )
     def test_a_value_that_is_none(self, field: str, value: object, why: str) -> None:
         assert self.refused(**{field: value}) == f"The {field} for the index 'team' is {why}."

@@ -94,13 +94,13 @@ class TestKeyring:
                 raise KeyringLocked("Failed to unlock the collection!")
 
         keyring.set_keyring(Locked())
-        with pytest.raises(LbdartError, match=r"cannot be asked for .*: Failed to unlock") as error:
+        with pytest.raises(LbdartError, match=r"cannot be read for .*: Failed to unlock") as error:
             Credentials.from_keyring("team", URL, "ci")
         assert error.value.remedy.startswith("Unlock it")
 
     def test_a_machine_without_one(self) -> None:
         keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
-        with pytest.raises(LbdartError, match=r"cannot be asked for .*: No recommended backend"):
+        with pytest.raises(LbdartError, match=r"cannot be read for .*: No recommended backend"):
             Credentials.from_keyring("team", URL, "ci")
 
     def test_the_package_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,14 +152,12 @@ class TestSecretsManager:
         assert refused(error) == f"The secret {arn} does not hold a username and a password."
 
     def test_a_secret_that_is_not_there(self) -> None:
-        with pytest.raises(
-            LbdartError, match=r"AWS could not be asked to read the secret team/index: .*find"
-        ):
+        with pytest.raises(LbdartError, match=r"request to AWS to read the secret team/index failed: .*find"):
             Credentials.from_secrets_manager("team", URL, "team/index", region="eu-central-1")
 
     @pytest.mark.parametrize("secret", ["team/index", "arn:aws:zz", "arn:aws:secretsmanager::1:secret:x"])
     def test_no_region_is_known(self, secret: str) -> None:
-        with pytest.raises(LbdartError, match=f"read the secret {secret}: You must specify a region"):
+        with pytest.raises(LbdartError, match=f"read the secret {secret} failed: You must specify a region"):
             Credentials.from_secrets_manager("team", URL, secret)
 
 
@@ -224,6 +222,6 @@ class TestCodeArtifact:
         assert found.index_name == "ours"
 
     def test_a_domain_that_is_not_there(self) -> None:
-        with pytest.raises(LbdartError, match=r"CodeArtifact domain other: .*Domain not found") as error:
+        with pytest.raises(LbdartError, match=r"domain other failed: .*Domain not found") as error:
             Credentials.from_codeartifact(domain="other", repository="shared", region="eu-west-1")
         assert refused(error)

@@ -107,7 +107,7 @@ def test_a_pin_as_powershell_writes_it(tmp_path: Path, encoding: str) -> None:
 def test_a_pin_that_is_no_text(tmp_path: Path) -> None:
     found = project(tmp_path)
     (tmp_path / ".python-version").write_bytes(b"\x80\x81")
-    with pytest.raises(LbdartError, match=r"\.python-version pins .*, which names no Python version"):
+    with pytest.raises(LbdartError, match=r"\.python-version pins .*, which is not a Python version"):
         found.python()
 
 
@@ -130,7 +130,7 @@ def test_without_a_pin_the_oldest_runtime_that_the_project_admits(tmp_path: Path
     ("pyproject", "problem"),
     [
         ("", "does not say which Python it is for"),
-        ('[project]\nrequires-python = "three"\n', "is no version specifier: 'three'"),
+        ('[project]\nrequires-python = "three"\n', "is not a version specifier: 'three'"),
         ('[project]\nrequires-python = ">=3.99"\n', "No Lambda runtime has a Python that"),
     ],
 )
