@@ -215,12 +215,12 @@ MISTAKES = [
     ),
     Mistake(
         "manifest of another tool", BOTH, all_of(props(tool="uv"), rename_lock("pylock.toml")),
-        r"There is no uv\.lock in .*/orders but pylock\.toml\.", r"Lock the project with uv, or name ",
+        r"There is no uv\.lock in .*/orders, only pylock\.toml\.", r"Lock the project with uv, or pass ",
     ),
     Mistake(
         "two manifests", BOTH, lambda scene: (scene.root / "pylock.toml").write_text(""),
         r".*/orders has more than one manifest: pylock\.toml and uv\.lock\.",
-        r"Say which tool locks the project: tool='pylock' or tool='uv'\.",
+        r"Pass the tool that locks the project: tool='pylock' or tool='uv'\.",
     ),
     Mistake(
         "a file that is no manifest", BOTH,
@@ -263,7 +263,7 @@ MISTAKES = [
     ),
     Mistake(
         "an extra that a pylock.toml lacks", LAYER, all_of(props(extras=["fast"]), lock_nothing),
-        r".*/pylock\.toml has no extras named fast\.", r"The extras it has are: none\.",
+        r".*/pylock\.toml has no extras named fast\.", r"Its extras are: none\.",
     ),
     Mistake(
         "an empty pylock.toml", LAYER, lock_nothing,
@@ -305,19 +305,19 @@ MISTAKES = [
     Mistake(
         "a repository of another kind than git", LAYER,
         require_commit(f'type = "hg", url = "https://host.invalid/alpha", commit-id = "{"a" * 40}"'),
-        r"alpha comes from a repository of the kind hg, and only git is known here\.",
+        r"alpha comes from a repository of type hg, and only git is supported\.",
         r"Depend on a released version",
     ),
     Mistake(
         "a repository at an address that runs a command", LAYER,
         require_commit(f'type = "git", url = "ext::touch mark", commit-id = "{"a" * 40}"'),
-        r"alpha comes from 'ext::touch mark@a+', which git is not asked to fetch\.",
-        r"Use an address of one of the kinds https, ssh, file, git, and lock again\.",
+        r"alpha comes from 'ext::touch mark@a+', an address that is not safe to fetch with git\.",
+        r"Use an address with one of the protocols https, ssh, file, git, and lock again\.",
     ),
     Mistake(
         "a branch in place of a commit", LAYER,
         require_commit('type = "git", url = "https://host.invalid/alpha", commit-id = "main"'),
-        r"The lock names 'main' for alpha, which is no commit of a git repository\.",
+        r"The lock names 'main' for alpha, which is not the hash of a git commit\.",
         r"Make the lock again with the tool",
     ),
     Mistake(

@@ -308,7 +308,7 @@ class TestMistakes:
 
     def test_a_repository_of_another_kind(self, tmp_path: Path, store: Store) -> None:
         table = source_package("lib", f'hg = "https://host.invalid/lib"\nrevision = "{"a" * 40}"')
-        with pytest.raises(LbdartError, match="lib comes from a repository of the kind hg"):
+        with pytest.raises(LbdartError, match="lib comes from a repository of type hg"):
             chosen(write(tmp_path / "orders", table), store)
 
 

@@ -100,14 +100,14 @@ def test_a_tool_that_does_not_exist(root: Path) -> None:
 
 def test_a_manifest_of_another_tool(root: Path, other_tool: FakeTool) -> None:
     error = refused(root, other_tool.name)
-    assert error.problem == f"There is no fake.lock in {root} but uv.lock."
+    assert error.problem == f"There is no fake.lock in {root}, only uv.lock."
 
 
 def test_more_than_one_manifest(root: Path, other_tool: FakeTool) -> None:
     (root / other_tool.manifest).write_text("")
     error = refused(root)
     assert error.problem == f"{root} has more than one manifest: uv.lock and fake.lock."
-    assert error.remedy == "Say which tool locks the project: tool='uv' or tool='fake'."
+    assert error.remedy == "Pass the tool that locks the project: tool='uv' or tool='fake'."
     assert find_project(root, other_tool.name)[0].manifest == root / "fake.lock"
 
 

@@ -1,4 +1,4 @@
-"""A project's manifest comes in; the one file of each package that loads on the target goes out.
+"""A project's manifest comes in; for each package, the one file that loads on the target goes out.
 
-Defines what a packaging tool must answer; the tools themselves are in ``lbdart_cdk.tools``.
+Defines the interface of a packaging tool; the tools themselves are in ``lbdart_cdk.tools``.
 """

@@ -10,19 +10,22 @@ from urllib.parse import SplitResult, urlsplit
 from ..credentials.urls import is_this_machine
 from ..errors import LbdartError
 
-#: How a repository may be reached (and by http on this machine); ``ext::`` would run a command.
+#: The protocols of a repository's address, besides http on this machine; ``ext::`` would run a command.
 PROTOCOLS: Final = ("https", "ssh", "file", "git")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-#: ``git@host:path``, as ssh's own tools write an address.
+#: ``git@host:path``, the address form of ssh's own tools.
 _SCP: Final = re.compile(r"([\w.-]+@[\w.-]+):(?![:/])(.+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit of a repository, which holds the project ``package``; ``url`` may hold a password.
+    """A commit of a git repository that contains a package.
 
-    Raises :class:`LbdartError` for what is no commit, and for an address that is not of
-    :data:`PROTOCOLS` or that git would take for an option.
+    :param package: the name of the package.
+    :param url: the address of the repository, which may contain a password.
+    :param commit: the full hash of the commit.
+    :raises LbdartError: when ``commit`` is not a commit hash, when the protocol of ``url`` is not in
+        :data:`PROTOCOLS`, or when git would take ``url`` for an option.
     """
 
     package: str
@@ -32,25 +35,26 @@ class Commit:
     def __post_init__(self) -> None:
         if not _COMMIT.fullmatch(self.commit):
             raise LbdartError(
-                f"The lock names {self.commit!r} for {self.package}, which is no commit of a git repository.",
+                f"The lock names {self.commit!r} for {self.package}, which is not the hash of a git commit.",
                 "Make the lock again with the tool it comes from.",
             )
         try:
             parts = self._parts
         except ValueError as error:
             raise LbdartError(
-                f"The address of the repository of {self.package} is none: {error}.",
-                "Correct it, and lock again.",
+                f"The repository address of {self.package} is invalid: {error}.",
+                "Correct the address, and lock again.",
             ) from error
-        start = f"{parts.username or ''} {parts.hostname or ''}"
-        is_known = parts.scheme in PROTOCOLS or (
+        user_and_host = f"{parts.username or ''} {parts.hostname or ''}"
+        is_allowed = parts.scheme in PROTOCOLS or (
             parts.scheme == "http" and is_this_machine(parts.hostname or "")
         )
-        has_place = parts.scheme == "file" or parts.hostname
-        if not is_known or not has_place or not self.url.isprintable() or re.search(r"(^| )-", start):
+        has_location = parts.scheme == "file" or parts.hostname
+        looks_like_option = re.search(r"(^| )-", user_and_host)
+        if not is_allowed or not has_location or not self.url.isprintable() or looks_like_option:
             raise LbdartError(
-                f"{self.package} comes from {self.display!r}, which git is not asked to fetch.",
-                f"Use an address of one of the kinds {', '.join(PROTOCOLS)}, and lock again.",
+                f"{self.package} comes from {self.display!r}, an address that is not safe to fetch with git.",
+                f"Use an address with one of the protocols {', '.join(PROTOCOLS)}, and lock again.",
             )
 
     @property
@@ -61,7 +65,7 @@ class Commit:
 
     @property
     def address(self) -> str:
-        """The address without a password; on the web without any user, who may be a token."""
+        """The address without the password, and for http and https without the user, which may be a token."""
         parts = self._parts
         if parts.scheme in ("https", "http") or parts.password is not None:
             parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
@@ -69,21 +73,21 @@ class Commit:
 
     @property
     def display(self) -> str:
-        """What a message shows."""
+        """The address and the start of the hash, for messages."""
         return f"{self.address}@{self.commit[:12]}"
 
     def login(self, number: int) -> dict[str, str]:
-        """Return variables that put the address's user and password back, where no process list shows them.
+        """Return variables that give git the user and password; the process list does not show variables.
 
-        ``number`` settings are in the environment already.
+        :param number: how many ``GIT_CONFIG_KEY_*`` settings the environment already has.
         """
         parts = self._parts
         full = parts.geturl()
         if full == self.address:
             return {}
-        there = f"{parts.scheme}://{parts.netloc}/"
+        with_login = f"{parts.scheme}://{parts.netloc}/"
         return {
             "GIT_CONFIG_COUNT": str(number + 1),
-            f"GIT_CONFIG_KEY_{number}": f"url.{there}.insteadOf",
+            f"GIT_CONFIG_KEY_{number}": f"url.{with_login}.insteadOf",
             f"GIT_CONFIG_VALUE_{number}": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/",
         }

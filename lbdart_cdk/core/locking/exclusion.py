@@ -1,4 +1,4 @@
-"""Which packages are left out of a layer."""
+"""Choose the packages that a layer leaves out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from ..project.target import Target
 from .lock import Requirements
 
-#: What Lambda brings itself or never needs; the specification's list.
+#: The packages that Lambda provides or never needs: the specification's list.
 DEFAULT_EXCLUDE: Final = (
     "boto3",
     "botocore",
@@ -33,11 +33,12 @@ def without_excluded(
     target: Target,
     exclude: Collection[str],
 ) -> tuple[list[Package], tuple[NormalizedName, ...]]:
-    """Leave out what the user excludes, and what is on the default list unless a kept package requires it.
+    """Leave out the packages in ``exclude``, and those on the default list that no kept package requires.
 
-    :param requires: who requires whom; None when nobody knows, and then the default list leaves out nothing.
+    :param requires: the requirements of each package. None when they are unknown; then the default list
+        leaves out nothing.
     :param exclude: names of packages to leave out in any case.
-    :return: the packages that are kept, and the names of the others.
+    :return: the kept packages, and the names of the packages left out.
     """
     unwanted = {canonicalize_name(name) for name in exclude}
     optional = {canonicalize_name(name) for name in DEFAULT_EXCLUDE} - unwanted
@@ -57,15 +58,15 @@ def _required(
     among: Collection[NormalizedName],
     target: Target,
 ) -> set[NormalizedName]:
-    """Return which names of ``among`` the roots require, directly or through each other."""
+    """Return the names in ``among`` that the roots require, directly or through other names in ``among``."""
     environment = dict[str, str](**target.environment(), extra="")
-    found: set[NormalizedName] = set()
+    required: set[NormalizedName] = set()
     waiting = list(roots)
     while waiting:
-        for name, marker in requires.get(waiting.pop(), {}).items():
-            required = canonicalize_name(name)
-            is_new = required in among and required not in found
+        for requirement, marker in requires.get(waiting.pop(), {}).items():
+            name = canonicalize_name(requirement)
+            is_new = name in among and name not in required
             if is_new and (marker is None or Marker(marker).evaluate(environment)):
-                found.add(required)
-                waiting.append(required)
-    return found
+                required.add(name)
+                waiting.append(name)
+    return required

@@ -1,4 +1,4 @@
-"""The lock: the one interface between the packaging tools and everything after them."""
+"""The lock: the only interface between the packaging tools and the steps after them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..errors import LbdartError, explained, in_one_line
 
 _DATES: Final = (date, time)
 
+#: The names that a package requires, each with its marker or None.
 Requirements = Mapping[str, str | None]
 
 
@@ -25,18 +26,18 @@ Requirements = Mapping[str, str | None]
 class Lock:
     """A tool's lock as data, in the standard's form.
 
-    :param content: the tables of a PEP 751 lock, as JSON can hold them (:func:`without_dates`).
-    :param origin: the file that it came from, for messages.
-    :param base: the directory that relative paths in it start from.
-    :param local: the directories of the packages that are directories of the user's, by package.
-    :param requires: who requires whom, as ``{package: {required package: marker or None}}``; None when the
-        tool does not know it, and then the wheels tell.
-    :param extras: the extras still to be selected, empty when the tool has applied them already.
-    :param groups: the dependency groups still to be selected, likewise.
+    :param content: the tables of a PEP 751 lock, in a form that JSON can hold (:func:`without_dates`).
+    :param origin: the file that the lock came from, for messages.
+    :param base: the directory that relative paths in the lock start from.
+    :param local: for each package that is a directory of the user, its path, by package name.
+    :param requires: the requirements of each package: ``{package: {required package: marker or None}}``. None
+        when the tool does not know them; then the metadata of the wheels does.
+    :param extras: the extras that are still to select; empty when the tool has applied them already.
+    :param groups: the dependency groups that are still to select, likewise.
     :param inputs: the files that the manifest includes.
-    :param pinned: False when the tool has chosen the files today, and the inputs do not tell which.
-    :param logins: tells what the tool's own settings and the environment say about its indexes. It is called
-        when something is downloaded; nothing keeps its answer.
+    :param pinned: False when the tool chose the files today, so that the same inputs can give other files.
+    :param logins: returns the credentials for the indexes from the tool's own settings and the environment.
+        It is called when something is downloaded, and its result is never stored.
     """
 
     content: Mapping[str, Any]
@@ -54,7 +55,7 @@ class Lock:
     def pylock(self) -> Pylock:
         """The lock, validated.
 
-        :raises LbdartError: when its tables are not those of a lock.
+        :raises LbdartError: when it is not a valid PEP 751 lock.
         """
         try:
             return Pylock.from_dict(self.content)
@@ -65,7 +66,10 @@ class Lock:
             ) from error
 
     def local_directories(self) -> dict[NormalizedName, Path]:
-        """Return the directories of the local packages, by name."""
+        """Return the directory of each local package, by name.
+
+        :raises LbdartError: when the lock holds an invalid path.
+        """
         with read_as_lock(self.origin):
             return {
                 canonicalize_name(name): (self.base / path).resolve() for name, path in self.local.items()
@@ -73,7 +77,7 @@ class Lock:
 
 
 def without_dates(tables: Any) -> Any:
-    """Return the tables of a lock without their dates: JSON has none, and nothing here asks for them."""
+    """Return the tables of a lock without their dates, which JSON cannot hold and nothing here uses."""
     if isinstance(tables, Mapping):
         return {key: without_dates(value) for key, value in tables.items() if not isinstance(value, _DATES)}
     if isinstance(tables, list):
@@ -82,7 +86,7 @@ def without_dates(tables: Any) -> Any:
 
 
 def read_as_lock(origin: Path) -> AbstractContextManager[None]:
-    """Explain what reading ``origin`` as a lock raises when its tables or the names in them are invalid."""
+    """Turn errors that invalid tables raise into an :class:`LbdartError` that names the lock ``origin``."""
     return explained(
         lambda error: LbdartError(
             f"{origin} is not a valid lock: {type(error).__name__}: {in_one_line(error)}.",
@@ -93,11 +97,11 @@ def read_as_lock(origin: Path) -> AbstractContextManager[None]:
 
 
 def requirements(edges: Iterable[tuple[str, str | None]]) -> dict[str, str | None]:
-    """Return what a package requires, from names and markers; one that is named twice has either marker."""
-    found: dict[str, str | None] = {}
-    for name, marker in edges:
-        required = canonicalize_name(name)
-        before = found.get(required, marker)
+    """Return a package's requirements from names and markers; ``or`` joins the markers of a repeated name."""
+    markers: dict[str, str | None] = {}
+    for requirement, marker in edges:
+        name = canonicalize_name(requirement)
+        before = markers.get(name, marker)
         either = marker if marker == before else f"({before}) or ({marker})"
-        found[required] = None if marker is None or before is None else either
-    return found
+        markers[name] = None if marker is None or before is None else either
+    return markers

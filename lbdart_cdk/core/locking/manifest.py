@@ -1,7 +1,7 @@
-"""Where a project's manifest is, and which tool reads it: nothing else decides this.
+"""Find a project's manifest, and the tool that reads it. No other code decides this.
 
-The tools are plug-ins: a module of ``lbdart_cdk.tools`` that defines ``TOOL`` is a tool. They are looked up
-by name, since nothing in the core imports them.
+The tools are plug-ins: each module of ``lbdart_cdk.tools`` that defines ``TOOL`` is a tool. This module
+imports them by name, because the core does not depend on them.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _PLUGINS: Final = "lbdart_cdk.tools"
 
 
 def find_manifest(tool: Tool, root: Path) -> Path | None:
-    """Return the manifest that a tool locks the project at ``root`` with; None when there is none.
+    """Return the manifest with which a tool locks the project at ``root``; None when there is none.
 
-    A member of a workspace has the workspace's, which lies above it.
+    A member of a workspace uses the manifest of the workspace, in a directory above its own.
     """
     above = root.parents if (root / "pyproject.toml").is_file() else ()
-    places = (place / tool.manifest for place in (root, *above))
-    there = (path for path in places if path.is_file())
-    return next((path for path in there if path.parent == root or tool.is_member(root, path)), None)
+    paths = (directory / tool.manifest for directory in (root, *above))
+    manifests = (path for path in paths if path.is_file())
+    return next((path for path in manifests if path.parent == root or tool.is_member(root, path)), None)
 
 
 @cache
 def tools() -> dict[str, Tool]:
-    """Return all tools by name."""
+    """Return all tools, by name."""
     modules = [importlib.import_module(f"{_PLUGINS}.{name}") for name in _modules()]
     return {module.TOOL.name: module.TOOL for module in modules if hasattr(module, "TOOL")}
 
@@ -43,56 +43,58 @@ def tools() -> dict[str, Tool]:
 @cache
 def _modules() -> tuple[str, ...]:
     package = importlib.import_module(_PLUGINS)
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return tuple(name for name in found if not name.startswith("_"))
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(name for name in names if not name.startswith("_"))
 
 
 def find_project(path: str | Path, name: str | None = None) -> tuple[Project, Tool]:
-    """Find the project at a directory or a manifest, and the tool that locks it.
+    """Find the project at a path, and the tool that locks it.
 
-    :param name: the tool's. Default: the tool of the only known manifest that is there.
-    :raises LbdartError: when there is no project, no manifest, the manifest of another tool, or several.
+    :param path: the project's directory or manifest.
+    :param name: the name of the tool. Default: the tool of the only known manifest in the directory.
+    :raises LbdartError: when there is no project, no manifest, only another tool's manifest, or several.
     """
-    place = Path(path)
-    if not place.exists():
+    location = Path(path)
+    if not location.exists():
         raise LbdartError(
-            f"There is no project at {place.absolute()}.",
+            f"There is no project at {location.absolute()}.",
             "Pass the path of the project's directory or manifest as project=; it is relative to the app's "
             "working directory.",
         )
     tool = tool_named(name) if name is not None else None
-    if place.is_file():
-        tool = _tool_of(place, tool)
-        root = place.parent.resolve()
-        return Project(root, root / place.name), tool
-    # Resolved: the directory above "infra/.." is not infra.
-    root = place.resolve()
+    if location.is_file():
+        tool = _tool_of(location, tool)
+        root = location.parent.resolve()
+        return Project(root, root / location.name), tool
+    # resolve(), because the parent of "infra/.." is not "infra".
+    root = location.resolve()
     candidates = [tool] if tool is not None else list(tools().values())
-    found = _manifests(root, candidates)
-    if len(found) > 1:
-        manifests = [Path(os.path.relpath(one, root)).as_posix() for one in found.values()]
+    manifests = _manifests(root, candidates)
+    if len(manifests) > 1:
+        paths = [Path(os.path.relpath(manifest, root)).as_posix() for manifest in manifests.values()]
+        choices = [f"tool={tool_name!r}" for tool_name in manifests]
         raise LbdartError(
-            f"{root} has more than one manifest: {_listed(manifests, 'and')}.",
-            f"Say which tool locks the project: {_listed([f'tool={one!r}' for one in found], 'or')}.",
+            f"{root} has more than one manifest: {_join(paths, 'and')}.",
+            f"Pass the tool that locks the project: {_join(choices, 'or')}.",
         )
-    if found:
-        ((chosen, manifest),) = found.items()
+    if manifests:
+        ((chosen, manifest),) = manifests.items()
         return Project(root, manifest), tool_named(chosen)
-    others = [one.name for one in _manifests(root, tools().values()).values()]
+    others = [manifest.name for manifest in _manifests(root, tools().values()).values()]
     raise LbdartError(
-        f"There is no {_listed([one.manifest for one in candidates], 'or')} in {root}"
-        f"{' but ' + _listed(others, 'and') if others else ''}.",
-        f"Lock the project with {tool.name if tool is not None else 'its tool'}, or name the tool that locks "
-        "it with tool=.",
+        f"There is no {_join([candidate.manifest for candidate in candidates], 'or')} in {root}"
+        f"{', only ' + _join(others, 'and') if others else ''}.",
+        f"Lock the project with {tool.name if tool is not None else 'its tool'}, or pass the tool that locks "
+        "it as tool=.",
     )
 
 
 def tool_named(name: str) -> Tool:
-    """Return the tool of a name; no other tool is imported for it.
+    """Return the tool with a name, without importing the other tools.
 
     :raises LbdartError: when there is no such tool.
     """
-    # Its module bears its name.
+    # A tool and its module have the same name.
     module = importlib.import_module(f"{_PLUGINS}.{name}") if name in _modules() else None
     tool: Tool | None = getattr(module, "TOOL", None) or tools().get(name)
     if tool is None:
@@ -105,19 +107,19 @@ def _tool_of(manifest: Path, named: Tool | None) -> Tool:
     for tool in candidates:
         if fnmatch(manifest.name, tool.pattern):
             return tool
-    whose = named.name if named is not None else "a tool that is known here"
+    owner = named.name if named is not None else "any known tool"
     raise LbdartError(
-        f"{manifest} is not a manifest of {whose}.",
-        f"Pass {_listed([tool.manifest for tool in candidates], 'or')}, or the project's directory.",
+        f"{manifest} is not a manifest of {owner}.",
+        f"Pass {_join([tool.manifest for tool in candidates], 'or')}, or the project's directory.",
     )
 
 
 def _manifests(root: Path, candidates: Collection[Tool]) -> dict[str, Path]:
-    """Return the manifests of a project by tool."""
-    found = {tool.name: find_manifest(tool, root) for tool in candidates}
-    return {name: manifest for name, manifest in found.items() if manifest is not None}
+    """Return the manifests of a project, by the names of their tools."""
+    manifests = {tool.name: find_manifest(tool, root) for tool in candidates}
+    return {name: manifest for name, manifest in manifests.items() if manifest is not None}
 
 
-def _listed(names: Sequence[str], conjunction: str) -> str:
-    """Return names as a sentence lists them: ``a, b or c``."""
+def _join(names: Sequence[str], conjunction: str) -> str:
+    """Join names as a sentence does: ``a, b or c``."""
     return f" {conjunction} ".join([part for part in (", ".join(names[:-1]), names[-1]) if part])

@@ -1,4 +1,4 @@
-"""From a lock the one file of each package that loads on a target, less what is left out."""
+"""Select from a lock, for each package of a layer, the one file that loads on the target."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from .exclusion import without_excluded
 from .lock import Lock, Requirements
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
-#: What an archive of a project is packed with, as installers take it.
+#: The file name suffixes of source archives that installers accept.
 _ARCHIVE_SUFFIXES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 
 
 @dataclass(frozen=True, slots=True)
 class LockedFile:
-    """A wheel, or what to build one of, that the lock names.
+    """A wheel or source distribution that the lock names.
 
-    ``source`` is a URL or a path, ``size`` is in bytes, if known. The project in a source distribution
-    lies in its ``subdirectory``.
+    :param source: a URL or a path.
+    :param size: in bytes; None when unknown.
+    :param subdirectory: the directory of the project in a source distribution.
     """
 
     package: NormalizedName
@@ -51,7 +52,7 @@ class LockedFile:
 
 @dataclass(frozen=True, slots=True)
 class LockedCommit:
-    """A package that is a directory of a git repository, to be built to a wheel."""
+    """A package in a directory of a git repository, to be built to a wheel."""
 
     package: NormalizedName
     commit: Commit
@@ -61,7 +62,7 @@ class LockedCommit:
 
 @dataclass(frozen=True, slots=True)
 class LocalPackage:
-    """A package that is a directory of the user's, to be built to a wheel."""
+    """A package in a directory of the user, to be built to a wheel."""
 
     package: NormalizedName
     directory: Path
@@ -69,10 +70,12 @@ class LocalPackage:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a layer is made of, and the names of the packages that were left out.
+    """The packages of a layer, by what they are made from.
 
-    ``sdists`` are source distributions of packages that have no wheel, to be built to one; ``compiling``
-    are those of them that have wheels for other machines, which shows that they compile.
+    :param sdists: the source distributions of packages without a usable wheel, to be built to wheels.
+    :param compiling: the packages in ``sdists`` that have wheels for other machines, which shows that their
+        build compiles.
+    :param left_out: the names of the packages that the layer leaves out.
     """
 
     wheels: tuple[LockedFile, ...]
@@ -84,14 +87,14 @@ class Selection:
 
     @property
     def has_sources(self) -> bool:
-        """Whether something is to be built."""
+        """Whether a package has to be built."""
         return bool(self.sdists or self.commits or self.local)
 
     @property
     def packages(self) -> tuple[NormalizedName, ...]:
         """The names of the packages, sorted."""
         parts = (self.wheels, self.sdists, self.commits, self.local)
-        return tuple(sorted(name for part in parts for name in (one.package for one in part)))
+        return tuple(sorted(name for part in parts for name in (entry.package for entry in part)))
 
 
 def select(
@@ -102,22 +105,22 @@ def select(
     requires: Mapping[str, Requirements] | None = None,
     may_compile: bool = False,
 ) -> Selection:
-    """Choose the one file of each package that loads on the target.
+    """Choose for each package the one file that loads on the target.
 
-    :param exclude: names of packages, in addition to :data:`~.exclusion.DEFAULT_EXCLUDE`.
-    :param requires: who requires whom, for a lock that does not know it.
+    :param exclude: names of packages to leave out, in addition to :data:`~.exclusion.DEFAULT_EXCLUDE`.
+    :param requires: the requirements of each package, for a lock that does not know them.
     :param may_compile: whether to choose the source distribution of a package that has wheels for other
         machines only.
-    :raises LbdartError: for packages that have no wheel for the target (all of them in one message), for a
-        lock that does not cover the target, and for extras and groups that it does not have.
+    :raises LbdartError: when packages have no wheel for the target (one message names them all), when the
+        lock does not cover the target, and when it does not have an extra or group.
     """
     environment = target.environment()
     pylock = lock.pylock
-    extras = _those_there(lock, "extras", lock.extras, pylock.extras or ())
-    # The default groups are what a lock calls the project's own dependencies.
+    extras = _as_spelled(lock, "extras", lock.extras, pylock.extras or ())
+    # In a lock, the default groups are the project's own dependencies.
     groups = [
         *(pylock.default_groups or ()),
-        *_those_there(lock, "groups", lock.groups, pylock.dependency_groups or ()),
+        *_as_spelled(lock, "groups", lock.groups, pylock.dependency_groups or ()),
     ]
     known = lock.requires if requires is None else requires
     kept, left_out = without_excluded(pylock.packages, known, target, exclude)
@@ -131,11 +134,11 @@ def select(
             )
         )
     except PylockSelectError as error:
-        applying = [one for one in kept if _applies(one, environment, extras, groups)]
-        _refuse_packages_without_wheel(applying, target, may_compile)
+        applicable = [package for package in kept if _applies(package, environment, extras, groups)]
+        _refuse_packages_without_wheel(applicable, target, may_compile)
         limits = pylock.environments or ()
-        there = dict[str, str | AbstractSet[str]](**environment)
-        is_limited = limits and not any(limit.evaluate(there) for limit in limits)
+        values = dict[str, str | AbstractSet[str]](**environment)
+        is_limited = limits and not any(limit.evaluate(values) for limit in limits)
         again = "with `environments` that admit it" if is_limited else "for this Python"
         raise LbdartError(
             f"The lock does not cover {target}: {in_one_line(error)}.",
@@ -156,27 +159,27 @@ def select(
     return Selection(
         wheels=tuple(file for file in files if file.filename.endswith(".whl")),
         sdists=tuple(file for file in files if not file.filename.endswith(".whl")),
-        commits=tuple(sorted(commits, key=lambda one: one.package)),
+        commits=tuple(sorted(commits, key=lambda commit: commit.package)),
         compiling=frozenset(
             package.name
             for package, file in chosen
             if isinstance(file, PackageSdist) and not _has_pure_wheels_only(package)
         ),
-        local=tuple(sorted(local, key=lambda one: one.package)),
+        local=tuple(sorted(local, key=lambda local_package: local_package.package)),
         left_out=left_out,
     )
 
 
-def _those_there(lock: Lock, what: str, asked: Collection[str], there: Collection[str]) -> list[str]:
-    """Return the names asked for as the lock spells them."""
-    spelled = {canonicalize_name(name): name for name in there}
-    unknown = [name for name in asked if canonicalize_name(name) not in spelled]
+def _as_spelled(lock: Lock, kind: str, names: Collection[str], available: Collection[str]) -> list[str]:
+    """Return names of extras or groups as the lock spells them."""
+    spelled = {canonicalize_name(name): name for name in available}
+    unknown = [name for name in names if canonicalize_name(name) not in spelled]
     if unknown:
         raise LbdartError(
-            f"{lock.origin} has no {what} named {', '.join(unknown)}.",
-            f"The {what} it has are: {', '.join(sorted(there)) or 'none'}.",
+            f"{lock.origin} has no {kind} named {', '.join(unknown)}.",
+            f"Its {kind} are: {', '.join(sorted(available)) or 'none'}.",
         )
-    return [spelled[canonicalize_name(name)] for name in asked]
+    return [spelled[canonicalize_name(name)] for name in names]
 
 
 def _applies(
@@ -205,13 +208,13 @@ def _refuse_packages_without_wheel(
         and not (_has_source(package) and (may_compile or _has_pure_wheels_only(package)))
     ]
     if missing:
-        named = [
+        described = [
             f"{package.name} {package.version or ''}".rstrip() + f" ({_describe_wheels(package, target)})"
             for package in missing
         ]
         build = "build it from its source with build_in_container=True, "
         raise LbdartError(
-            f"No wheel loads on {target} for {'; '.join(named)}.",
+            f"No wheel loads on {target} for {'; '.join(described)}.",
             "Choose a runtime or architecture that one of these wheels is for, lock a version of the package "
             f"that has a wheel for this one, {build if all(map(_has_source, missing)) else ''}"
             "or leave the package out with exclude=.",
@@ -225,7 +228,7 @@ def _has_source(package: Package) -> bool:
 
 
 def _has_pure_wheels_only(package: Package) -> bool:
-    """Tell whether no wheel of a package shows that it is compiled."""
+    """Tell whether all wheels of a package are pure Python, so that building it needs no compiler."""
     return all(tag.platform == "any" for name in _wheel_names(package) for tag in _tags(package, name))
 
 
@@ -247,16 +250,16 @@ def _tags(package: Package, wheel: str) -> frozenset[Tag]:
         return parse_wheel_filename(wheel)[-1]
     except InvalidWheelFilename as error:
         raise LbdartError(
-            f"The lock names a file for {package.name} that is no wheel: {wheel}.",
+            f"The lock names a wheel for {package.name} whose file name is invalid: {wheel}.",
             "Make the lock again with the tool it comes from.",
         ) from error
 
 
 def _describe_wheels(package: Package, target: Target) -> str:
-    """Name the wheels there are by the telling part of their names, the nearest first, and not hundreds."""
+    """Describe a package's wheels by their tags: at most four, those nearest to the target first."""
     tags = sorted({name.removesuffix(".whl").split("-", 2)[-1] for name in _wheel_names(package)})
     if not tags:
-        return "it has no wheel and no source distribution that is understood"
+        return "it has no wheel and no source distribution in a known format"
     python = f"cp{target.python[0]}{target.python[1]}"
     tags.sort(key=lambda tag: (python not in tag, target.machine not in tag, "linux" not in tag))
     shown = ", ".join(tags[:4])
@@ -266,7 +269,7 @@ def _describe_wheels(package: Package, target: Target) -> str:
 def _locked_commit(package: Package, vcs: PackageVcs, base: Path) -> LockedCommit:
     if vcs.type != "git":
         raise LbdartError(
-            f"{package.name} comes from a repository of the kind {vcs.type}, and only git is known here.",
+            f"{package.name} comes from a repository of type {vcs.type}, and only git is supported.",
             "Depend on a released version of it, or leave it out with exclude=.",
         )
     url = vcs.url if vcs.url is not None else (base / (vcs.path or "")).resolve().as_uri()
@@ -285,7 +288,7 @@ def _locked_file(
     sha256 = file.hashes.get("sha256")
     if sha256 is None or not _SHA256.fullmatch(sha256):
         raise LbdartError(
-            f"The lock has no sha256 for {filename}.", "Make the lock again, from an index that gives hashes."
+            f"The lock has no sha256 for {filename}.", "Lock again with an index that provides sha256 hashes."
         )
     source = file.url if file.url is not None else base / (file.path or "")
     return LockedFile(package.name, filename, source, sha256.lower(), file.size, subdirectory)

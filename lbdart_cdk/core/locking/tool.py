@@ -1,4 +1,4 @@
-"""What the core asks of a packaging tool; ``lbdart_cdk.tools`` has one module for each."""
+"""The interface of a packaging tool; ``lbdart_cdk.tools`` has one module for each tool."""
 
 from __future__ import annotations
 
@@ -14,39 +14,45 @@ from .lock import Lock
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Which of a project's optional dependencies are wanted (PEP 621 extras, PEP 735 groups)."""
+    """The optional dependencies to select.
+
+    :param extras: names of extras (PEP 621).
+    :param groups: names of dependency groups (PEP 735).
+    """
 
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
 
 class Frontend(Protocol):
-    """A build frontend (PEP 517): has a project's own build backend make a wheel."""
+    """A build frontend (PEP 517), which runs a project's own build backend to make a wheel."""
 
     @property
     def name(self) -> str:
-        """The name of the tool whose sources it builds: ``uv``."""
+        """The name of the tool that locks the projects it builds: ``uv``."""
         ...
 
     def build_wheel(self, source: Path, output: Path) -> None:
-        """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``.
+        """Build the project at ``source`` to one wheel in ``output``.
 
+        :param source: the directory of the project: a copy, which the build may change.
+        :param output: the directory for the wheel.
         :raises BuildError: when the project cannot be built.
         """
         ...
 
 
 class Tool(Protocol):
-    """A packaging tool: how its manifest becomes a lock, and what builds its sources."""
+    """A packaging tool: turns its manifest into a lock, and builds sources to wheels."""
 
     @property
     def name(self) -> str:
-        """What the user calls it: ``uv``."""
+        """The name that the user passes as ``tool=``: ``uv``."""
         ...
 
     @property
     def frontend(self) -> Frontend:
-        """What has projects and source distributions made to wheels."""
+        """The frontend that builds projects and source distributions to wheels."""
         ...
 
     @property
@@ -56,19 +62,20 @@ class Tool(Protocol):
 
     @property
     def pattern(self) -> str:
-        """A glob of the file names that it reads as a manifest when it is given one: ``pylock.*toml``."""
+        """A glob of the file names that the tool accepts when the user passes a file: ``pylock.*toml``."""
         ...
 
     def is_member(self, root: Path, manifest: Path) -> bool:
-        """Tell whether a manifest above the project at ``root`` is that of a workspace which it is in."""
+        """Tell whether the project at ``root`` is in the workspace of a manifest above it."""
         ...
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Read the project's manifest.
+        """Read the project's manifest as a lock.
 
-        A lock that covers every target is the same for all; a manifest that pins nothing is locked for the
-        ``target``.
-        Notes in ``store`` make this cheap when nothing changed. Raises :class:`LbdartError` when the
-        manifest is stale or not valid, and for extras and groups that the project does not have.
+        :param target: a manifest that does not pin its packages is locked for this target; any other manifest
+            gives the same lock for every target.
+        :param store: keeps notes that make this fast when nothing has changed.
+        :raises LbdartError: when the manifest is stale or invalid, or the project does not have an extra or
+            group.
         """
         ...

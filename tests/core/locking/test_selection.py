@@ -148,8 +148,8 @@ def test_extras_and_groups_that_the_lock_lacks() -> None:
     with pytest.raises(LbdartError) as error:
         select(replace(lock, extras=("fast", "slow")), X86)
     assert error.value.problem == "/project/uv.lock has no extras named slow."
-    assert error.value.remedy == "The extras it has are: all, fast."
-    with pytest.raises(LbdartError, match=r"no groups named ops\.\nThe groups it has are: none\."):
+    assert error.value.remedy == "Its extras are: all, fast."
+    with pytest.raises(LbdartError, match=r"no groups named ops\.\nIts groups are: none\."):
         select(replace(lock, groups=("ops",)), X86)
 
 
@@ -348,7 +348,7 @@ class TestNoWheel:
 
     def test_a_repository_of_another_kind_than_git(self) -> None:
         error = self.refusal(locked("alpha", source=GIT.replace('"git"', '"hg"')))
-        assert error.problem.startswith("alpha comes from a repository of the kind hg, and only git")
+        assert error.problem.startswith("alpha comes from a repository of type hg, and only git")
         assert error.remedy.startswith("Depend on a released version")
 
     def test_a_lock_that_does_not_cover_the_target(self) -> None:

@@ -170,16 +170,16 @@ class TestNothingOfTheRepositorysRuns:
         ],
     )
     def test_addresses_that_are_none(self, url: str, tmp_path: Path) -> None:
-        with pytest.raises(LbdartError, match=r"^lib comes from .*which git is not asked"):
+        with pytest.raises(LbdartError, match=r"^lib comes from .*an address that is not safe"):
             Commit("lib", url.format(mark=tmp_path / "mark"), "a" * 40)
 
     def test_an_address_that_cannot_be_read(self) -> None:
-        with pytest.raises(LbdartError, match="The address of the repository of lib is none"):
+        with pytest.raises(LbdartError, match="The repository address of lib is invalid"):
             Commit("lib", "ssh://[host/lib", "a" * 40)
 
     @pytest.mark.parametrize("commit", ["main", "a" * 39, "A" * 40, "--upload-pack=touch", "HEAD", ""])
     def test_commits_that_are_none(self, repository: Path, commit: str) -> None:
-        with pytest.raises(LbdartError, match=r"^The lock names .* for lib, which is no commit"):
+        with pytest.raises(LbdartError, match=r"^The lock names .* for lib, which is not the hash"):
             Commit("lib", repository.as_uri(), commit)
 
     def test_hooks_and_settings_of_the_repository(
