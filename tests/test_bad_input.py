@@ -246,11 +246,11 @@ MISTAKES = [
     ),
     Mistake(
         "unknown extra", LAYER, props(extras=["slow"]),
-        r"The project orders in .* lacks what was asked for: .*slow", r"The extras it has are: fast",
+        r"The project orders in .* does not have the extra or group: .*slow", r"Its extras are: fast",
     ),
     Mistake(
         "unknown group", LAYER, props(groups=["nops"]),
-        r"The project orders in .* lacks what was asked for: .*nops", r".*its groups: ops\.",
+        r"The project orders in .* does not have the extra or group: .*nops", r".*its groups are: ops\.",
     ),
     Mistake(
         "a pylock.toml that is no lock", LAYER, rename_lock("pylock.toml"),
@@ -282,20 +282,21 @@ MISTAKES = [
     Mistake(
         "requirements with a hash that no file has", LAYER,
         require(f"alpha==1.0 --hash=sha256:{'0' * 64}"),
-        r"No file of alpha 1\.0 has a hash that .*/requirements\.txt lists\.", r"Find out why",
+        r"No file of alpha 1\.0 matches a hash in .*/requirements\.txt\.", r"Find out why",
     ),
     Mistake(
         "a group of requirements", LAYER, all_of(props(groups=["ops"]), require("alpha")),
-        r".*/requirements\.txt has no groups named ops\.", r"The groups it has are: none\.",
+        r".*/requirements\.txt has no groups named ops\.", r"Its groups are: none\.",
     ),
     Mistake(
         "requirements that trust any host", LAYER, require("--trusted-host host.invalid", "alpha"),
-        r".*/requirements\.txt says --trusted-host, and no file is fetched", r"Drop the option, and set SSL_",
+        r".*/requirements\.txt has --trusted-host, and this library downloads only from verified hosts",
+        r"Remove the option, and set SSL_",
     ),
     Mistake(
         "requirements that lack a required hash", LAYER, require("--require-hashes", "alpha"),
         r".*/requirements\.txt requires hashes, and has none for alpha, urllib3\.",
-        r"Write what you require into a file requirements\.in, and run `uv pip compile",
+        r"Write your requirements into a file requirements\.in, and run `uv pip compile",
     ),
     Mistake(
         "requirements from a repository that is not there", LAYER,
@@ -334,11 +335,12 @@ MISTAKES = [
     ),
     Mistake(
         "a lock of a later PDM", LAYER, lock_with_pdm(version="5.0"),
-        r".*/pdm\.lock has the format 5\.0, and format 4 is", r"Update lbdart_cdk, or lock with PDM 2\.",
+        r".*/pdm\.lock has the format 5\.0, and this library reads only format 4",
+        r"Update lbdart_cdk, or lock with PDM 2\.",
     ),
     Mistake(
         "a lock of pdm without groups", LAYER, lock_with_pdm(strategy=()),
-        r".*/pdm\.lock does not say what each package is for\.",
+        r".*/pdm\.lock does not have the groups of each package\.",
         r"Run `pdm lock --strategy inherit_metadata` and commit",
     ),
     Mistake(
@@ -347,12 +349,12 @@ MISTAKES = [
     ),
     Mistake(
         "a group that a pdm.lock lacks", LAYER, all_of(props(groups=["nops"]), lock_with_pdm()),
-        r".*/pdm\.lock has no groups named nops\.", r"The groups it has are: default, ops\.",
+        r".*/pdm\.lock has no groups named nops\.", r"Its groups are: default, ops\.",
     ),
     Mistake(
         "an editable repository of pdm", LAYER,
         lock_with_pdm(pdm.source_package("alpha", 'editable = true\ngit = "https://host.invalid/alpha"')),
-        r"alpha is locked as an editable repository, of which PDM notes no commit\.",
+        r"alpha is locked as an editable repository, for which PDM stores no commit\.",
         r"Depend on it without -e",
     ),
     Mistake(
@@ -371,14 +373,14 @@ MISTAKES = [
     ),
     Mistake(
         "a group that a poetry.lock lacks", LAYER, all_of(props(groups=["nops"]), lock_with_poetry()),
-        r".*/poetry\.lock has no groups named nops\.", r"The groups it has are: main, ops\.",
+        r".*/poetry\.lock has no groups named nops\.", r"Its groups are: main, ops\.",
     ),
     Mistake(
         "an index that is not there", LAYER,
         all_of(
             lock_with_poetry(), lambda scene: scene.patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple/")
         ),
-        r"The index at 127\.0\.0\.1 cannot be asked for alpha: ConnectionError\.", r"Check its address",
+        r"The request for alpha to the index at 127\.0\.0\.1 failed: ConnectionError\.", r"Check its URL",
     ),
     Mistake(
         "a download without a password", LAYER, lambda scene: scene.fault(status(401)),

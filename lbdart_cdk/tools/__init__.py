@@ -1,6 +1,6 @@
 """One module for each packaging tool. A module that defines ``TOOL`` is a tool; nothing else lists them.
 
-The tools' builders for scripts are here by name, such as ``UvLambdaLayerLocalBuilder``.
+The package also has the tools' builders for scripts, such as ``UvLambdaLayerLocalBuilder``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Return a tool's builder by its name; no other tool is imported for it."""
+    """Return a tool's builder by its name, without importing the other tools."""
     if name.endswith("Builder"):
         from ._builders import builder_named
 

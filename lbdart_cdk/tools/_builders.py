@@ -1,7 +1,7 @@
-"""The builders of all tools for scripts without CDK: ``UvLambdaLayerLocalBuilder`` and its like.
+"""The builders of all tools, for scripts without CDK: ``UvLambdaLayerLocalBuilder`` and so on.
 
-A tool has two: one builds on this machine, the other in a container. Both differ from those of other tools in
-the tool alone, so they are made from its name.
+Each tool has two builders: one builds on this machine, the other in a container. The builders of two tools
+differ only in the tool, so this module creates them from the tool's name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME: Final = re.compile(rf"([A-Z][a-z0-9]*)LambdaLayer({'|'.join(_KINDS)})Buil
 
 @cache
 def builder_named(name: str) -> type[ToolLambdaLayerBuilder] | None:
-    """Return the builder class of a name; None when it is not the name of one.
+    """Return the builder class with a name; None when there is none.
 
     >>> builder_named("UvLambdaLayerLocalBuilder").tool.name
     'uv'

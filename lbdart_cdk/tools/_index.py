@@ -1,4 +1,4 @@
-"""Package indexes: which one the user has chosen, and how a lock says what it has of a package."""
+"""Package indexes: the one that the user chose, and the tables of a lock for its files."""
 
 from __future__ import annotations
 
@@ -15,50 +15,53 @@ from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.process import run
 from lbdart_cdk.core.wheels import frontend
 
-#: uv's variables for the index that takes the place of the default one.
+#: uv's variables for the index that replaces the default one.
 DEFAULT_INDEX_OF_UV: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
 
 
 def default_index() -> str:
-    """Return the address of the index that packages come from where nothing else is said."""
-    named = next((os.environ[name] for name in DEFAULT_INDEX_OF_UV if os.environ.get(name)), None)
-    found = named or pip_setting("index-url") or _pips_own() or _uvs_own()
-    if found is None:
-        raise LbdartError("No package index is known here.", "Set PIP_INDEX_URL to the address of one.")
-    return found
+    """Return the URL of the index for packages for which the project names no other index.
+
+    :raises LbdartError: when neither the user's settings nor pip or uv name an index.
+    """
+    variable = next((os.environ[name] for name in DEFAULT_INDEX_OF_UV if os.environ.get(name)), None)
+    url = variable or pip_setting("index-url") or _default_of_pip() or _default_of_uv()
+    if url is None:
+        raise LbdartError("No package index is configured.", "Set PIP_INDEX_URL to the URL of an index.")
+    return url
 
 
 def pip_setting(option: str) -> str | None:
-    """Return what the environment or pip's configuration files say of an option, ``index-url``."""
+    """Return the value of a pip option, such as ``index-url``, from the environment or pip's files."""
     variable = f"PIP_{option.upper().replace('-', '_')}"
-    return os.environ.get(variable) or _configured().get(option)
+    return os.environ.get(variable) or _pip_configuration().get(option)
 
 
 @cache
-def _configured() -> Mapping[str, str]:
-    """Read pip's configuration files; there are none to read where there is no pip."""
+def _pip_configuration() -> Mapping[str, str]:
+    """Return the options in pip's configuration files; none when pip is not installed."""
     command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
     result = run(command, cwd=Path.cwd(), environment=os.environ)
-    found = {}
+    options = {}
     for line in result.stdout.splitlines():
         key, separator, value = line.partition("=")
         section, _, option = key.rpartition(".")
         if separator and section in ("global", "install"):
-            found[option] = str(ast.literal_eval(value)).strip()
-    return found
+            options[option] = str(ast.literal_eval(value)).strip()
+    return options
 
 
-def _pips_own() -> str | None:
+def _default_of_pip() -> str | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # setuptools says that it stands in for distutils
+            warnings.simplefilter("ignore")  # setuptools warns that it replaces distutils
             from pip._internal.models.index import PyPI
     except ImportError:
         return None
     return str(PyPI.simple_url)
 
 
-def _uvs_own() -> str | None:
+def _default_of_uv() -> str | None:
     executable = frontend.uv_executable()
     if executable is None:
         return None
@@ -68,22 +71,24 @@ def _uvs_own() -> str | None:
 
 
 def file_tables(
-    package: Mapping[str, Any], there: Mapping[str, Mapping[str, Any]], relock: str
+    package: Mapping[str, Any], on_index: Mapping[str, Mapping[str, Any]], relock: str
 ) -> dict[str, Any]:
-    """Return the standard's tables of a package's ``files``, each with its ``file`` and its ``hash``.
+    """Return the standard's tables for a package's files.
 
-    ``there`` is what the index has of the package; ``relock`` the command that makes the lock again.
-    Raises :class:`LbdartError` when none of the files is there.
+    :param package: its ``name``, ``version`` and ``files``, which have a ``file`` name and a ``hash``.
+    :param on_index: the files that the index has of the package, by file name.
+    :param relock: the command that creates the lock again, for the message.
+    :raises LbdartError: when the index has none of the files.
     """
     files = [
-        {"name": file["file"], **there[file["file"]], "hashes": hashes(file)}
+        {"name": file["file"], **on_index[file["file"]], "hashes": hashes(file)}
         for file in package["files"]
-        if file["file"] in there
+        if file["file"] in on_index
     ]
     if not files:
         raise LbdartError(
-            f"The index has no file of {package['name']} {package['version']} that the lock names.",
-            f"Check that it is the index that the project was locked with, or run `{relock}`.",
+            f"The index has none of the locked files of {package['name']} {package['version']}.",
+            f"Check that the project was locked with this index, or run `{relock}`.",
         )
     wheels = [file for file in files if file["name"].endswith(".whl")]
     sdists = [file for file in files if file["name"].endswith((".tar.gz", ".zip"))]
@@ -91,6 +96,6 @@ def file_tables(
 
 
 def hashes(file: Mapping[str, str]) -> dict[str, str]:
-    """Return the standard's table of a hash that is written ``sha256:...``."""
+    """Return the standard's table for a hash written as ``sha256:...``."""
     algorithm, _, digest = file["hash"].partition(":")
     return {algorithm: digest}

@@ -1,4 +1,4 @@
-"""What the tools' own settings and variables say about who may read an index."""
+"""The credentials for indexes in the tools' own settings and variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.toml import read_toml
 
-#: Variables with addresses of indexes, which may have a user in them or, for uv, a name before them.
+#: Variables with the URLs of indexes. A URL may contain a user, and uv's may follow a name and ``=``.
 _ADDRESSES: Final = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
@@ -32,9 +32,12 @@ _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 def logins(
     project: Project, settings: str = "", indexes: Mapping[str, str] | None = None
 ) -> tuple[Credentials, ...]:
-    """Return the credentials for indexes of the project, for further ones by name, and those in ``settings``.
+    """Return the credentials for a project's indexes.
 
-    They come from variables for an index's name, and from addresses with a user in them.
+    They come from the tools' variables for a named index, and from URLs with a user in them.
+
+    :param settings: further text with URLs.
+    :param indexes: the URLs of further indexes, by name.
     """
     addresses = " ".join([*(os.environ.get(name, "") for name in _ADDRESSES), settings])
     return (
@@ -44,7 +47,7 @@ def logins(
 
 
 def _tables(project: Project) -> Iterator[tuple[str, str]]:
-    """Yield name and address of the indexes in the project's files and those of its workspace."""
+    """Yield the name and URL of each index in the settings of the project and its workspace."""
     for folder in (project.manifest.parent, project.root):
         tool = _read(folder / "pyproject.toml").get("tool", {})
         tables = (
@@ -53,9 +56,9 @@ def _tables(project: Project) -> Iterator[tuple[str, str]]:
             tool.get("poetry", {}).get("source", ()),
             tool.get("pdm", {}).get("source", ()),
         )
-        for one in chain.from_iterable(tables):
-            if {"name", "url"} <= one.keys():
-                yield one["name"], expanded(one["url"])
+        for index in chain.from_iterable(tables):
+            if {"name", "url"} <= index.keys():
+                yield index["name"], expanded(index["url"])
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -63,5 +66,5 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def expanded(text: str) -> str:
-    """Replace ``${NAME}`` by the environment variable, where there is one."""
+    """Replace each ``${NAME}`` by the environment variable, if it is set."""
     return _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), text)

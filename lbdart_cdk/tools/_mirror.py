@@ -1,7 +1,7 @@
-"""Copies of the user's directories for uv to read: it has build backends prepare metadata in their place.
+"""Copies of the user's directories for uv, because build backends write to the directories that uv reads.
 
-setuptools leaves an ``egg-info`` there, and setuptools_scm a module. uv asks no backend where a directory's
-metadata is static (*Static metadata* in uv's documentation of resolution), and so that one is read as it is.
+To prepare metadata, setuptools writes an ``egg-info``, and setuptools_scm a module. uv runs no backend for a
+directory with static metadata (*Static metadata* in uv's documentation of resolution), so it needs no copy.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from lbdart_cdk.core.project.toml import read_toml
 from lbdart_cdk.core.project.tree import input_files
 from lbdart_cdk.core.store.store import Store
 
-#: What a build backend may be left to say, and uv needs to know.
-_ASKED_FOR: Final = frozenset({"version", "dependencies", "optional-dependencies", "requires-python"})
+#: The metadata that uv needs, and that a project may leave to its build backend.
+_NEEDED: Final = frozenset({"version", "dependencies", "optional-dependencies", "requires-python"})
 #: Files that uv reads in a directory and in those above it.
 _SETTINGS: Final = ("pyproject.toml", "uv.toml", "uv.lock", ".python-version")
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A folder with copies of directories, each where it is on this machine but for what is before it.
+    """Copies of directories, each at its own absolute path below another folder.
 
-    Without a folder there are no copies, and everything is itself.
+    :param folder: the folder. None when there are no copies; then each path stands for itself.
     """
 
     folder: Path | None = None
 
     def copy(self, path: Path) -> Path:
-        """Return where the copy of a file or a directory is."""
+        """Return the path of the copy of a file or directory."""
         return path if self.folder is None else self.folder / path.relative_to(path.anchor)
 
     def original(self, path: Path) -> Path:
-        """Return what a path is a copy of; one that is none is itself."""
+        """Return the path that a copy stands for; any other path is returned unchanged."""
         if self.folder is None or not path.is_relative_to(self.folder):
             return path
         return Path(path.anchor) / path.relative_to(self.folder)
 
     def in_place(self, message: str) -> str:
-        """Return what was said of copies as if it were said of what they are copies of."""
+        """Replace the paths of copies in a message by the paths that they stand for."""
         return message if self.folder is None else message.replace(str(self.folder), "")
 
 
@@ -54,16 +54,18 @@ class Mirror:
 def mirrored(
     directories: Collection[Path], store: Store, archives: Collection[Path] = ()
 ) -> Iterator[Mirror]:
-    """Give copies of the directories, which may be written to, where uv would write to one of them.
+    """Yield copies of the directories, or no copies when the metadata of all of them is static.
 
-    Of those with static metadata, and of all above one, there are only the files with uv's settings.
-    ``archives`` are files beside them, or folders of such.
+    For a directory with static metadata, and for all parents of a directory, the copy has only the files with
+    uv's settings.
+
+    :param archives: further files to copy, and directories of such files.
     """
     if all(map(is_static, directories)):
         yield Mirror()
         return
     with store.scratch() as folder:
-        # Resolved: uv says where it found a directory without links in the path.
+        # resolve(), because uv prints paths without symbolic links.
         mirror = Mirror(folder.resolve())
         with store.guarded(folder):
             for archive in archives:
@@ -84,8 +86,8 @@ def _copy(path: Path, copied: Path) -> None:
 
 
 def _settings(directory: Path) -> list[Path]:
-    places = (above / name for above in (directory, *directory.parents) for name in _SETTINGS)
-    return [path for path in places if path.is_file()]
+    paths = (above / name for above in (directory, *directory.parents) for name in _SETTINGS)
+    return [path for path in paths if path.is_file()]
 
 
 def _inputs(directory: Path) -> Iterator[Path]:
@@ -93,10 +95,10 @@ def _inputs(directory: Path) -> Iterator[Path]:
 
 
 def _clone_repository(directory: Path, mirror: Mirror, store: Store) -> None:
-    """Give the copy the tags of its repository, for a backend that takes the version from them.
+    """Copy the tags of a directory's git repository, for a backend that takes the version from them.
 
-    It is a clone, since git itself notes things in a repository that it is asked about. Where there is no
-    git, the backend says what it lacks.
+    The copy is a clone, because git writes to a repository even when it only reads from it. Without git, the
+    backend reports what is missing.
     """
     from lbdart_cdk.core.wheels import git
 
@@ -107,45 +109,45 @@ def _clone_repository(directory: Path, mirror: Mirror, store: Store) -> None:
     with store.scratch() as folder:
         command = [executable, "clone", "--quiet", "--shared", "--no-checkout", "--template=", "--"]
         run([*command, above, folder / "clone"], cwd=folder, environment=git.environment())
-        if (made := folder / "clone" / ".git").is_dir():
-            made.replace(copied)
+        if (repository := folder / "clone" / ".git").is_dir():
+            repository.replace(copied)
 
 
 def is_static(directory: Path) -> bool:
-    """Tell whether uv knows a directory's metadata without asking its build backend."""
+    """Tell whether uv can read a directory's metadata without running its build backend."""
     return not left_to_backend(directory)
 
 
 def left_to_backend(directory: Path) -> AbstractSet[str]:
-    """Return what the build backend says of a directory's project, by the keys of ``project`` (PEP 621)."""
+    """Return the keys of ``project`` whose values only a directory's build backend knows (PEP 621)."""
     pyproject = _pyproject(directory)
     project = pyproject.get("project")
     if not isinstance(project, dict):
         scripts = ("setup.py", "setup.cfg")
-        built = "build-system" in pyproject or any((directory / name).is_file() for name in scripts)
-        return _ASKED_FOR if built else frozenset()
-    return _ASKED_FOR & ({*map(str, project.get("dynamic", ()))} | {"version"} - project.keys())
+        has_backend = "build-system" in pyproject or any((directory / name).is_file() for name in scripts)
+        return _NEEDED if has_backend else frozenset()
+    return _NEEDED & ({*map(str, project.get("dynamic", ()))} | {"version"} - project.keys())
 
 
 def with_sources(directories: Collection[Path]) -> list[Path]:
-    """Return the directories and all that they name in ``tool.uv.sources`` or have in their workspace."""
-    found: dict[Path, None] = {}
-    left = list(directories)
-    while left:
-        directory = left.pop()
-        if directory not in found and directory.is_dir():
-            found[directory] = None
-            left += _sources(directory)
-    return list(found)
+    """Return the directories, and all directories that they use as sources or through their workspace."""
+    visited: dict[Path, None] = {}
+    waiting = list(directories)
+    while waiting:
+        directory = waiting.pop()
+        if directory not in visited and directory.is_dir():
+            visited[directory] = None
+            waiting += _sources(directory)
+    return list(visited)
 
 
 def _sources(directory: Path) -> Iterator[Path]:
-    sources = _table(uv_table(directory), "sources")
-    for source in sources.values():
-        for one in source if isinstance(source, list) else [source]:
-            if isinstance(one, dict) and isinstance(one.get("path"), str):
-                yield Path(os.path.normpath(directory / one["path"]))
-            elif isinstance(one, dict) and one.get("workspace"):
+    """Yield the directories in a project's ``tool.uv.sources``."""
+    for sources in _table(uv_table(directory), "sources").values():
+        for source in sources if isinstance(sources, list) else [sources]:
+            if isinstance(source, dict) and isinstance(source.get("path"), str):
+                yield Path(os.path.normpath(directory / source["path"]))
+            elif isinstance(source, dict) and source.get("workspace"):
                 yield from _workspace(directory)
 
 
@@ -154,13 +156,13 @@ def _workspace(directory: Path) -> Iterator[Path]:
         if "workspace" in (uv := uv_table(above)):
             yield above
             members = uv["workspace"].get("members", ()) if isinstance(uv["workspace"], dict) else ()
-            found = (path for pattern in members for path in above.glob(pattern))
-            yield from (path for path in found if (path / "pyproject.toml").is_file())
+            paths = (path for pattern in members for path in above.glob(pattern))
+            yield from (path for path in paths if (path / "pyproject.toml").is_file())
             return
 
 
 def uv_table(directory: Path) -> dict[str, Any]:
-    """Return what a directory's ``pyproject.toml`` says to uv."""
+    """Return the ``tool.uv`` table of a directory's ``pyproject.toml``; empty when there is none."""
     return _table(_table(_pyproject(directory), "tool"), "uv")
 
 

@@ -1,6 +1,6 @@
-"""What an index has of a package: the simple API (PEP 503, PEP 691).
+"""Ask an index for the files of a package with the simple API (PEP 503, PEP 691).
 
-Only who asks an index pays for importing an HTTP client: this module is imported by the function that does.
+Other modules import this one only inside the function that calls it, because it imports an HTTP client.
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ _ACCEPT: Final = (
 def files_on(
     index: str, packages: Collection[str], credentials: Collection[Credentials] = ()
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return what an index has of each package: by file name ``url`` and, if known, ``size`` and ``hashes``.
+    """Return the files that an index has of each package, by package and file name.
 
-    Of a package that it does not know it has nothing. Without ``credentials`` for it they are those of the
-    address or of netrc. No address that is returned holds a password. Raises :class:`LbdartError` naming
-    the host when it does not answer.
+    Each file has a ``url`` without a password and, if known, its ``size`` and ``hashes``. A package that the
+    index does not know has no files.
+
+    :param credentials: without any for the index, the URL or netrc supplies them.
+    :raises LbdartError: when the index does not answer or refuses; the message names the host.
     """
     with new_session() as session, ThreadPoolExecutor(PARALLEL) as pool:
         session.headers["Accept"] = _ACCEPT
         session.auth = auth_for(index, credentials)
-        found = pool.map(lambda package: _page(session, without_login(index), package), packages)
-        return dict(zip(packages, found, strict=True))
+        pages = pool.map(lambda package: _page(session, without_login(index), package), packages)
+        return dict(zip(packages, pages, strict=True))
 
 
 def _page(session: requests.Session, index: str, package: str) -> dict[str, dict[str, Any]]:
@@ -46,10 +48,10 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
         response = session.get(f"{index.rstrip('/')}/{package}/", timeout=TIMEOUT)
         json = response.json() if response.headers.get("Content-Type", "").endswith("+json") else None
     except (RequestException, ValueError) as error:
-        # What these errors say repeats the whole address, with its password.
+        # The messages of these errors contain the whole URL, with its password.
         raise LbdartError(
-            f"The index at {host} cannot be asked for {package}: {type(error).__name__}.",
-            "Check its address, the network and the proxy settings.",
+            f"The request for {package} to the index at {host} failed: {type(error).__name__}.",
+            "Check its URL, the network and the proxy settings.",
         ) from None
     if response.status_code == 404:
         return {}
@@ -62,18 +64,18 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
     base = response.url
     if json is not None:
         return {
-            one["filename"]: {
-                "url": without_login(urljoin(base, one["url"])),
-                **{key: one[key] for key in ("size", "hashes") if one.get(key)},
+            file["filename"]: {
+                "url": without_login(urljoin(base, file["url"])),
+                **{key: file[key] for key in ("size", "hashes") if file.get(key)},
             }
-            for one in json.get("files", [])
+            for file in json.get("files", [])
         }
     links = _Links()
     links.feed(response.text)
-    addresses = (urldefrag(urljoin(base, link)) for link in links.found)
+    urls = (urldefrag(urljoin(base, link)) for link in links.targets)
     return {
         unquote(urlsplit(url).path.rpartition("/")[2]): {"url": without_login(url), **_hash_in(fragment)}
-        for url, fragment in addresses
+        for url, fragment in urls
     }
 
 
@@ -83,13 +85,13 @@ def _hash_in(fragment: str) -> dict[str, dict[str, str]]:
 
 
 class _Links(HTMLParser):
-    """The addresses on a project's page (PEP 503)."""
+    """The targets of the links on a project's page (PEP 503)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.targets: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note where a link leads."""
+        """Store the target of a link."""
         if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]
+            self.targets += [value for name, value in attrs if name == "href" and value]

@@ -1,6 +1,6 @@
-"""pdm: ``pdm.lock``, read as it stands; PDM itself need not be installed.
+"""pdm: ``pdm.lock``, read directly; PDM itself need not be installed.
 
-The lock names files and hashes. Where the files are is asked of the project's sources, once.
+The lock has the names and hashes of files, but not their URLs. The sources are asked for the URLs, once.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from ._logins import expanded, logins
 
 #: PDM's own group: the dependencies of the project itself.
 _MAIN: Final = "default"
-#: With this strategy, PDM's default, the lock says for each package which groups need it and when.
+#: With this strategy, PDM's default, the lock has for each package its groups and markers.
 _STRATEGY: Final = "inherit_metadata"
-#: How PDM names the platforms that a lock is for, and markers do.
+#: PDM's names of platforms, and the names that markers use.
 _PLATFORMS: Final = {"linux": "linux", "manylinux": "linux", "windows": "win32", "macos": "darwin"}
 _REPOSITORIES: Final = ("git", "hg", "svn", "bzr")
 _FILE_SUFFIXES: Final = (".whl", ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
@@ -58,15 +58,15 @@ class Pdm:
     frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
-        """There are no workspaces."""
+        """Return False: PDM has no workspaces."""
         return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Turn ``pdm.lock`` into the standard's format; groups and extras become markers in it.
+        """Turn ``pdm.lock`` into the standard's format; groups and extras become markers.
 
-        Raises :class:`LbdartError` when it does not match ``pyproject.toml``.
+        :raises LbdartError: when the lock is not valid or does not match ``pyproject.toml``.
         """
-        content_hash = store.memo("pdm-hashes", project.manifest_sha256, lambda: _about(project))
+        content_hash = store.memo("pdm-hashes", project.manifest_sha256, lambda: _locked_hash(project))
         if content_hash["sha256"] != _content_hash(project.pyproject):
             raise LbdartError(
                 f"{project.manifest} does not match {project.root / 'pyproject.toml'}.",
@@ -75,7 +75,7 @@ class Pdm:
         key = key_of(
             {
                 "manifest": project.manifest_sha256,
-                # It names the sources and tells extras from groups.
+                # This hash covers the sources, and which groups are extras.
                 "content": content_hash["sha256"],
                 "indexes": [
                     without_login(os.environ.get(name, ""))
@@ -83,13 +83,13 @@ class Pdm:
                 ],
             }
         )
-        read = store.memo("pdm-tables", key, lambda: _read(project))
+        tables = store.memo("pdm-tables", key, lambda: _read(project))
         return Lock(
-            content=read["content"],
+            content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
-            local=read["local"],
-            requires=read["requires"],
+            local=tables["local"],
+            requires=tables["requires"],
             extras=options.extras,
             groups=options.groups,
             logins=lambda: _logins_of(project),
@@ -99,8 +99,11 @@ class Pdm:
 TOOL: Final = Pdm()
 
 
-def _about(project: Project) -> dict[str, Any]:
-    """Read what tells whether the lock can be used: the hash of what it was made from."""
+def _locked_hash(project: Project) -> dict[str, Any]:
+    """Read the hash of the settings that the lock was made from.
+
+    :raises LbdartError: when the lock has no format that this module reads.
+    """
     metadata = parse_toml(project.manifest_content, project.manifest).get("metadata", {})
     version = str(metadata.get("lock_version", ""))
     if not version:
@@ -110,24 +113,24 @@ def _about(project: Project) -> dict[str, Any]:
         )
     if version.partition(".")[0] != "4":
         raise LbdartError(
-            f"{project.manifest} has the format {version}, and format 4 is the one that is known here.",
+            f"{project.manifest} has the format {version}, and this library reads only format 4.",
             "Update lbdart_cdk, or lock with PDM 2.",
         )
     if _STRATEGY not in metadata.get("strategy", ()):
         raise LbdartError(
-            f"{project.manifest} does not say what each package is for.",
+            f"{project.manifest} does not have the groups of each package.",
             f"Run `pdm lock --strategy {_STRATEGY}` and commit the result.",
         )
     if "content_hash" not in metadata:
         raise LbdartError(
             f"{project.manifest} has no hash of the pyproject.toml that it was made from.",
-            "Drop lock_inputs from [tool.pdm.resolution], run `pdm lock` and commit the result.",
+            "Remove lock_inputs from [tool.pdm.resolution], run `pdm lock` and commit the result.",
         )
     return {"sha256": metadata["content_hash"].removeprefix("sha256:")}
 
 
 def _content_hash(pyproject: Mapping[str, Any]) -> str:
-    """Return the hash of all that a lock follows from, as PDM's ``PyProject.content_hash`` makes it."""
+    """Return the hash of the tables that the lock depends on, as PDM's ``PyProject.content_hash`` does."""
     project, pdm = pyproject.get("project", {}), _settings(pyproject)
     groups: defaultdict[str, list[Any]] = defaultdict(list)
     for tables in (pyproject.get("dependency-groups", {}), pdm.get("dev-dependencies", {})):
@@ -154,10 +157,10 @@ def _read(project: Project) -> dict[str, Any]:
 
     data = parse_toml(project.manifest_content, project.manifest)
     try:
-        # With extras a package is there a second time, for what these require.
+        # The lock lists a package a second time for the requirements of its extras.
         packages = [package for package in data.get("package", []) if "extras" not in package]
         with announced(f"Asking the index for the files of {project.manifest.name}"):
-            there = _files_there(packages, project)
+            files = _files_on_sources(packages, project)
         optional = set(map(str, map(canonicalize_name, project.extras)))
         groups = [canonicalize_name(group) for group in data["metadata"]["groups"]]
         content = {
@@ -167,7 +170,7 @@ def _read(project: Project) -> dict[str, Any]:
             "extras": sorted(optional.intersection(groups)),
             "dependency-groups": sorted({_MAIN, *groups} - optional),
             "default-groups": [_MAIN],
-            "packages": [_package(package, there, optional) for package in packages],
+            "packages": [_package(package, files, optional) for package in packages],
         }
         return {
             "content": without_dates(content),
@@ -186,59 +189,61 @@ def _read(project: Project) -> dict[str, Any]:
 
 
 def _environments(targets: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Say with the standard's markers what the lock is for."""
+    """Yield a marker for each target of the lock."""
     for target in targets:
         python = SpecifierSet(target.get("requires_python", "").removeprefix("*"))
-        conditions = [f'python_full_version {one.operator} "{one.version}"' for one in python]
+        conditions = [
+            f'python_full_version {specifier.operator} "{specifier.version}"' for specifier in python
+        ]
         if "platform" in target:
             name, _, machine = target["platform"].partition("_")
             conditions.append(f'sys_platform == "{_PLATFORMS.get(name, name)}"')
-            if found := re.search(r"(x86_64|aarch64|arm64)$", machine):
-                conditions.append(f'platform_machine == "{found[1]}"')
+            if match := re.search(r"(x86_64|aarch64|arm64)$", machine):
+                conditions.append(f'platform_machine == "{match[1]}"')
         yield " and ".join(sorted(conditions)) or 'os_name != ""'
 
 
-def _files_there(packages: Iterable[Mapping[str, Any]], project: Project) -> dict[str, dict[str, Any]]:
+def _files_on_sources(packages: Iterable[Mapping[str, Any]], project: Project) -> dict[str, dict[str, Any]]:
+    """Return for each package the locked files that the sources have; the first source with a file counts."""
     from ._pages import files_on
 
-    """Return by package which of its files the sources have; of several the first that has it."""
-    named: dict[str, dict[str, dict[str, str]]] = {
+    locked: dict[str, dict[str, dict[str, str]]] = {
         canonicalize_name(package["name"]): {file["file"]: hashes(file) for file in package["files"]}
         for package in packages
         if _is_on_index(package) and any("file" in file for file in package["files"])
     }
-    there: dict[str, dict[str, Any]] = {name: {} for name in named}
-    access = (*known(), *_logins_of(project)) if named else ()
-    for url in _sources(project).values() if named else ():
-        asked = sorted(name for name, files in named.items() if not files.keys() <= there[name].keys())
-        for name, files in files_on(url, asked, access).items():
-            locked = {
-                file: found
-                for file, found in files.items()
-                if file in named[name] and _is_same(found, named[name][file])
+    available: dict[str, dict[str, Any]] = {name: {} for name in locked}
+    credentials = (*known(), *_logins_of(project)) if locked else ()
+    for url in _sources(project).values() if locked else ():
+        missing = sorted(name for name, files in locked.items() if not files.keys() <= available[name].keys())
+        for name, files in files_on(url, missing, credentials).items():
+            matching = {
+                filename: file
+                for filename, file in files.items()
+                if filename in locked[name] and _may_be(file, locked[name][filename])
             }
-            there[name] = {**locked, **there[name]}
-    return there
+            available[name] = {**matching, **available[name]}
+    return available
 
 
-def _is_same(found: Mapping[str, Any], locked: Mapping[str, str]) -> bool:
-    """Tell whether a file on a source is the locked one, and not another one of its name."""
-    said = found.get("hashes", {}).get("sha256")
-    return said is None or said == locked.get("sha256")
+def _may_be(file: Mapping[str, Any], locked: Mapping[str, str]) -> bool:
+    """Tell whether a file on a source may be the locked file: the source has no other hash for it."""
+    sha256 = file.get("hashes", {}).get("sha256")
+    return sha256 is None or sha256 == locked.get("sha256")
 
 
 def _sources(project: Project) -> dict[str, str]:
-    """Return the address of each index in PDM's order, by name; one named pypi is the default one."""
-    named = {
+    """Return the URL of each index by name, in PDM's order; ``pypi`` is the default index."""
+    urls = {
         source["name"]: expanded(source["url"]) if "url" in source else default_index()
         for source in _indexes(project)
     }
-    return {"pypi": default_index()} | named
+    return {"pypi": default_index()} | urls
 
 
 def _logins_of(project: Project) -> tuple[Credentials, ...]:
-    """Return the credentials that PDM's settings and the tools' variables have for the indexes."""
-    own = (
+    """Return the credentials for the indexes from PDM's settings and the tools' variables."""
+    in_settings = (
         Credentials(
             source["name"],
             expanded(source["url"]),
@@ -248,7 +253,7 @@ def _logins_of(project: Project) -> tuple[Credentials, ...]:
         for source in _indexes(project)
         if "username" in source and "url" in source
     )
-    return (*own, *logins(project, indexes=_sources(project)))
+    return (*in_settings, *logins(project, indexes=_sources(project)))
 
 
 def _indexes(project: Project) -> list[dict[str, Any]]:
@@ -257,7 +262,7 @@ def _indexes(project: Project) -> list[dict[str, Any]]:
 
 
 def _package(
-    package: Mapping[str, Any], there: Mapping[str, Mapping[str, Any]], optional: set[str]
+    package: Mapping[str, Any], on_sources: Mapping[str, Mapping[str, Any]], optional: set[str]
 ) -> dict[str, Any]:
     name = canonicalize_name(package["name"])
     table = {"name": name, "version": package["version"], "marker": _marker(package, optional)}
@@ -266,7 +271,7 @@ def _package(
     if repository is not None:
         if "revision" not in package:
             raise LbdartError(
-                f"{name} is locked as an editable repository, of which PDM notes no commit.",
+                f"{name} is locked as an editable repository, for which PDM stores no commit.",
                 "Depend on it without -e, run `pdm lock` and commit the result.",
             )
         commit = {"url": package[repository], "commit-id": package["revision"]}
@@ -274,11 +279,13 @@ def _package(
     if _is_directory(package):
         return table | {"directory": {"path": package["path"], **subdirectory}}
     if "path" in package or "url" in package:
-        place = {"path": package["path"]} if "path" in package else {"url": package["url"].partition("#")[0]}
-        return table | {"archive": {**place, "hashes": hashes(package["files"][0]), **subdirectory}}
+        url = package.get("url", "").partition("#")[0]
+        location = {"path": package["path"]} if "path" in package else {"url": url}
+        return table | {"archive": {**location, "hashes": hashes(package["files"][0]), **subdirectory}}
     files = [{"file": _file_name(file), **file} for file in package["files"]]
-    addresses = {one["file"]: {"url": one["url"]} for one in files if "url" in one}
-    return table | file_tables({**package, "files": files}, {**addresses, **there.get(name, {})}, "pdm lock")
+    addresses = {file["file"]: {"url": file["url"]} for file in files if "url" in file}
+    addresses |= on_sources.get(name, {})
+    return table | file_tables({**package, "files": files}, addresses, "pdm lock")
 
 
 def _is_on_index(package: Mapping[str, Any]) -> bool:
@@ -294,16 +301,16 @@ def _file_name(file: Mapping[str, str]) -> str:
 
 
 def _marker(package: Mapping[str, Any], optional: set[str]) -> str:
-    """Say with the standard's markers which groups need the package, and when."""
+    """Return the standard's marker for the groups that need a package, and its own condition."""
     groups = [canonicalize_name(group) for group in package["groups"]]
-    needed = " or ".join(
+    condition = " or ".join(
         f'"{group}" in {"extras" if group in optional else "dependency_groups"}' for group in groups
     )
-    return f"({needed}) and ({package['marker']})" if "marker" in package else needed
+    return f"({condition}) and ({package['marker']})" if "marker" in package else condition
 
 
 def _requires(packages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
-    """Return who requires whom; what an extra requires counts when the extra is used."""
+    """Return the requirements of each package, including those of its extras that are in use."""
     from packaging.requirements import Requirement
 
     edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""pip: ``requirements.txt`` and what it includes, locked for the target by ``uv pip compile``."""
+"""pip: ``requirements.txt`` and the files it includes, locked for the target by ``uv pip compile``."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from ._index import DEFAULT_INDEX_OF_UV, pip_setting
 from ._logins import expanded, logins
 from ._mirror import Mirror, mirrored, with_sources
 
-#: The C libraries that uv knows wheels for; Lambda's 2.26 is between two of them.
+#: The glibc versions that uv can select wheels for; Lambda's 2.26 is between two of them.
 _GLIBC_OF_UV: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
-#: uv's variables for what pip's options of these names say.
+#: pip's options for indexes, and uv's variables for each.
 _SETTINGS: Final = {
     "index-url": DEFAULT_INDEX_OF_UV,
     "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
     "find-links": ("UV_FIND_LINKS",),
 }
 _INDEXES: Final = (*DEFAULT_INDEX_OF_UV, "UV_INDEX", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
-#: Variables that would contradict what the file says.
+#: Variables that would override options in the file.
 _OVERRULED: Final = ("UV_EXCLUDE", "UV_NO_BINARY", "UV_NO_BUILD", "UV_OVERRIDE")
-#: Variables by which uv chooses among the versions that the requirements admit.
+#: Variables that decide which of the allowed versions uv chooses.
 _CHOOSING: Final = (
     "UV_CONSTRAINT",
     "UV_EXCLUDE_NEWER",
@@ -56,7 +56,7 @@ _CHOOSING: Final = (
     "UV_TORCH_BACKEND",
 )
 _HOW_TO_PIN: Final = (
-    "Write what you require into a file requirements.in, and run "
+    "Write your requirements into a file requirements.in, and run "
     "`uv pip compile --universal --generate-hashes requirements.in -o {}`."
 )
 
@@ -64,16 +64,16 @@ _NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[.*?\])?\s*(?:$|[
 _INCLUDE: Final = re.compile(r"(?:-([rc])|--(?:requirement|constraint)\b)[\s=]*(.+)")
 _SHORT: Final = {"-i": "index-url", "-f": "find-links"}
 _OPTION: Final = re.compile(r"-[if]\b|--([a-z-]+)")
-#: A short option whose value follows it at once, which uv does not take.
+#: A short option with its value directly behind it, which uv does not accept.
 _GLUED: Final = re.compile(r"^(-[rcief])(?=[^\s=])")
-#: Options that uv takes on its command line alone; in a file it does not see them.
+#: Options that uv accepts on its command line and ignores in a file.
 _FLAGS: Final = {"pre": "--prerelease=allow", "no-index": "--no-index"}
-#: A repository that is to be edited in place is read like any other: a layer holds a copy.
+#: The option before an editable repository. It is dropped, because a layer holds a copy in any case.
 _EDITABLE_REPOSITORY: Final = re.compile(r"(?:-e|--editable)[\s=]+(?=\w+\+)")
-#: A requirement that may be a directory: its path or address between a name or an option and all the rest.
-_PLACE: Final = re.compile(
-    r"(?P<edited>-e[\s=]+|--editable[\s=]+)?(?P<named>[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*)?"
-    r"(?P<place>.+?)(?P<rest>(?:\[[^]]*\])?(?:(?:\s*;|\s*#|\s+--).*)?)"
+#: A requirement that may name a directory: an option or a name, then a path or URL, then the rest.
+_LOCATION: Final = re.compile(
+    r"(?P<editable>-e[\s=]+|--editable[\s=]+)?(?P<name>[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*)?"
+    r"(?P<location>.+?)(?P<rest>(?:\[[^]]*\])?(?:(?:\s*;|\s*#|\s+--).*)?)"
 )
 _HASH: Final = re.compile(r"(?:--hash[\s=]+sha256:|[#&]sha256[=:])([0-9a-fA-F]{64})")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
@@ -83,7 +83,7 @@ _FRONTEND: Final = frontend.IsolatedBuild("pip")
 
 @dataclass(frozen=True, slots=True)
 class Pip:
-    """Requirements files, pinned or not, hashed or not."""
+    """Requirements files, with or without pinned versions and hashes."""
 
     name: str = "pip"
     manifest: str = "requirements.txt"
@@ -91,21 +91,21 @@ class Pip:
     frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
-        """There are no workspaces."""
+        """Return False: requirements files have no workspaces."""
         return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
         """Lock the requirements for the target.
 
-        What pins everything by hash is locked once. Everything else is locked anew each time: what a
-        requirement stands for can change without the file.
+        When hashes pin every package, the store keeps the lock. Otherwise uv locks again each time, because
+        the result can change while the file stays the same.
         """
         requirements = _read(project.manifest, project, _Requirements())
         key = key_of(
             {
                 "manifest": project.manifest_sha256,
                 "inputs": [sha256_of(path) for path in requirements.included],
-                # A wheel in a local folder is locked with its absolute path.
+                # The lock has absolute paths of wheels in local directories.
                 "root": str(project.root),
                 "python": target.python_version,
                 "architecture": target.architecture,
@@ -113,23 +113,23 @@ class Pip:
                 "choosing": [os.environ.get(name, "") for name in _CHOOSING],
             }
         )
-        made = store.recall("pip-tables", key)
-        if made is None:
-            made = _locked(project, requirements, target, store)
-            if made["lasts"]:
-                # The address of a direct reference is there with the user that it was written with.
-                store.note("pip-tables", key, made | {"content": _without_logins(made["content"])})
-        _warn(project, made["unpinned"])
+        tables = store.recall("pip-tables", key)
+        if tables is None:
+            tables = _lock(project, requirements, target, store)
+            if tables["lasts"]:
+                # The URL of a direct reference contains the user from the requirement.
+                store.note("pip-tables", key, tables | {"content": _without_logins(tables["content"])})
+        _warn(project, tables["unpinned"])
         return Lock(
-            content=made["content"],
+            content=tables["content"],
             origin=project.manifest,
             base=project.root,
-            local=made["local"],
+            local=tables["local"],
             requires=None,
             extras=options.extras,
             groups=options.groups,
             inputs=requirements.included,
-            pinned=made["pinned"],
+            pinned=tables["pinned"],
             logins=lambda: logins(project, requirements.addresses()),
         )
 
@@ -139,13 +139,16 @@ TOOL: Final = Pip()
 
 @dataclass(slots=True)
 class _Requirements:
-    """What a requirements file and those it includes say, as far as uv does not do it.
+    """The parts of a requirements file, and of the files it includes, that uv does not handle itself.
 
-    ``names`` are the packages that come with hashes, ``unhashed`` those that come without. ``files`` are the
-    lines of each file, as uv takes them; copies that say so are read in their place where one of them says
-    something in a way that uv ``refuses``. ``options`` are the values of those that say where packages are,
-    and ``direct`` what requirements say of it themselves; ``directories`` are the user's, by the line that
-    names one.
+    :param hashes: the SHA-256 hashes of all requirements.
+    :param names: the packages that have hashes.
+    :param unhashed: the packages that have no hash.
+    :param options: the values of each option.
+    :param direct: the requirements that contain a URL.
+    :param files: the lines of each file, rewritten for uv.
+    :param refuses: whether uv does not accept the original files; it then reads copies with these lines.
+    :param directories: the user's directories, by the line that names each.
     """
 
     hashes: set[str] = field(default_factory=set)
@@ -159,69 +162,71 @@ class _Requirements:
 
     @property
     def included(self) -> tuple[Path, ...]:
-        """The files that the first one includes."""
+        """The files that the requirements file includes."""
         return tuple(self.files)[1:]
 
     def copy_name(self, path: Path) -> str:
-        """Return the name of a file's copy; all copies lie in one folder."""
+        """Return the file name of a file's copy; all copies are in one directory."""
         return f"{list(self.files).index(path)}.txt"
 
     @property
     def requires_hashes(self) -> bool:
-        """Whether nothing may come without a hash: pip's rule is that one that has a hash says so for all."""
+        """Whether every package needs a hash: an option says so, or every named requirement has one."""
         return "require-hashes" in self.options or (bool(self.names) and not self.unhashed)
 
     def addresses(self) -> str:
-        """Return all that says where packages are, pip's settings included. A secret."""
-        said = [place for places in self.options.values() for place in places]
-        return " ".join([*said, *self.direct, *(pip_setting(option) or "" for option in _SETTINGS)])
+        """Return all URLs of indexes and packages as one text, with those in pip's settings. A secret."""
+        locations = [location for values in self.options.values() for location in values]
+        return " ".join([*locations, *self.direct, *(pip_setting(option) or "" for option in _SETTINGS)])
 
 
-def _read(path: Path, project: Project, found: _Requirements) -> _Requirements:
-    """Note what a file and those that it includes say."""
-    lines = found.files[path] = []
+def _read(path: Path, project: Project, requirements: _Requirements) -> _Requirements:
+    """Read a file, and the files that it includes, into ``requirements``."""
+    lines = requirements.files[path] = []
     content = project.manifest_content if path == project.manifest else _content(path, project)
-    found.refuses |= content.startswith(UTF_16)
-    for joined, alike in _lines(decoded(content)):
+    requirements.refuses |= content.startswith(UTF_16)
+    for joined, is_same_in_uv in _lines(decoded(content)):
         line = _EDITABLE_REPOSITORY.sub("", _GLUED.sub(r"\1 ", joined))
-        found.refuses |= not alike or line != joined
-        said_there = expanded(line)
-        if (include := _INCLUDE.match(said_there)) is not None and not _is_url(include[2]):
-            other = Path(os.path.normpath(path.parent / include[2].strip("\"'")))
-            if other not in found.files:
-                _read(other, project, found)
-            # A variable in another line stays one, for it may be a password, and this may become a file.
-            line = f"-{include[1] or said_there[2]} {found.copy_name(other)}"
-        elif (directory := _directory(said_there, project)) is not None:
-            found.directories[line] = directory
-        elif (option := _OPTION.match(said_there)) is not None:
-            value = said_there[option.end() :].strip("= \t\"'")
+        requirements.refuses |= not is_same_in_uv or line != joined
+        expanded_line = expanded(line)
+        if (include := _INCLUDE.match(expanded_line)) is not None and not _is_url(include[2]):
+            included = Path(os.path.normpath(path.parent / include[2].strip("\"'")))
+            if included not in requirements.files:
+                _read(included, project, requirements)
+            # Other lines keep their variables: a value may be a password, and a copy may contain the line.
+            line = f"-{include[1] or expanded_line[2]} {requirements.copy_name(included)}"
+        elif (directory := _directory(expanded_line, project)) is not None:
+            requirements.directories[line] = directory
+        elif (option := _OPTION.match(expanded_line)) is not None:
+            value = expanded_line[option.end() :].strip("= \t\"'")
             name = option[1] or _SHORT[option[0]]
-            found.options.setdefault(name, []).append(value)
+            requirements.options.setdefault(name, []).append(value)
             if name == "find-links" and not _is_url(value):
                 beside = path.parent / value
-                # As for pip it may also start from where the project is.
-                found.refuses |= not beside.exists()
+                # As in pip, the path may also be relative to the project.
+                requirements.refuses |= not beside.exists()
                 line = f"--find-links {beside if beside.exists() else project.root / value}"
-        elif "://" in said_there:
-            found.direct.append(said_there)
-        hashes = {one.lower() for one in _HASH.findall(said_there)}
-        found.hashes |= hashes
-        if (named := _NAME.match(said_there)) is not None:
-            (found.names if hashes else found.unhashed).add(canonicalize_name(named[1]))
+        elif "://" in expanded_line:
+            requirements.direct.append(expanded_line)
+        hashes = {digest.lower() for digest in _HASH.findall(expanded_line)}
+        requirements.hashes |= hashes
+        if (package := _NAME.match(expanded_line)) is not None:
+            (requirements.names if hashes else requirements.unhashed).add(canonicalize_name(package[1]))
         lines.append(line)
-    return found
+    return requirements
 
 
 def _directory(line: str, project: Project) -> Path | None:
-    """Return the directory that a requirement is, if it is one."""
-    match = _PLACE.fullmatch(line)
-    place = match["place"] if match is not None else ""
-    if place.startswith("file:"):
-        place = unquote(urlsplit(place).path)
-    elif match is None or not (match["edited"] or match["named"] or "/" in place or place.startswith(".")):
-        return None  # a name, even of something that lies there
-    path = Path(os.path.normpath(project.root / place))
+    """Return the directory that a requirement names; None when it names none."""
+    match = _LOCATION.fullmatch(line)
+    location = match["location"] if match is not None else ""
+    if location.startswith("file:"):
+        location = unquote(urlsplit(location).path)
+    elif match is None or not (
+        match["editable"] or match["name"] or "/" in location or location.startswith(".")
+    ):
+        return None  # a package name, even if a directory has the same name
+    path = Path(os.path.normpath(project.root / location))
     return path if path.is_dir() else None
 
 
@@ -231,15 +236,15 @@ def _content(path: Path, project: Project) -> bytes:
     except OSError as error:
         raise LbdartError(
             f"{project.manifest} includes {path}, which cannot be read: {error.strerror}.",
-            "Correct the path (it starts from the file that includes it), or drop the line.",
+            "Correct the path (it is relative to the file that includes it), or remove the line.",
         ) from error
 
 
 def _lines(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the lines that say something, as pip joins them, and whether uv surely joins them alike.
+    """Yield the lines that are not empty, joined as in pip, and whether uv joins each in the same way.
 
-    A comment that is a line of its own goes on in no other line, and ends one that goes on in it. uv has a
-    line go on in an option alone.
+    A comment on its own line never continues on the next line, and ends a line that continues on it. In uv,
+    only an option may be on a continuation line.
     """
     parts: list[str] = []
     for line in [*text.splitlines(), ""]:
@@ -248,29 +253,32 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
             parts.append(line.strip("\\"))
             continue
         joined = "".join([*parts, " " if is_comment else "", line])
-        goes_on = [*parts, line][1:]
-        alike = not goes_on or ("#" not in joined and all(part.lstrip()[:2] == "--" for part in goes_on))
+        continued = [*parts, line][1:]
+        is_same_in_uv = not continued or (
+            "#" not in joined and all(part.lstrip()[:2] == "--" for part in continued)
+        )
         parts = []
-        if said_there := _COMMENT.sub("", joined).strip():
-            yield said_there, alike
+        if without_comment := _COMMENT.sub("", joined).strip():
+            yield without_comment, is_same_in_uv
 
 
-def _is_url(place: str) -> bool:
-    return len(urlsplit(place).scheme) > 1  # one letter is a drive
+def _is_url(location: str) -> bool:
+    return len(urlsplit(location).scheme) > 1  # one letter is a drive
 
 
-def _locked(project: Project, requirements: _Requirements, target: Target, store: Store) -> dict[str, Any]:
+def _lock(project: Project, requirements: _Requirements, target: Target, store: Store) -> dict[str, Any]:
+    """Lock the requirements; return the tables, the pins, and whether the store may keep the result."""
     if "trusted-host" in requirements.options:
         raise LbdartError(
-            f"{project.manifest} says --trusted-host, and no file is fetched from a host that could be any.",
-            "Drop the option, and set SSL_CERT_FILE to the certificates of your network.",
+            f"{project.manifest} has --trusted-host, and this library downloads only from verified hosts.",
+            "Remove the option, and set SSL_CERT_FILE to the certificates of your network.",
         )
     with _readable(project, requirements, store) as (path, mirror):
-        content = without_dates(tomllib.loads(_compiled(project, requirements, target, path, mirror)))
+        content = without_dates(tomllib.loads(_compile(project, requirements, target, path, mirror)))
         for package in content.get("packages", []):
             if "directory" in package:
-                place = os.path.normpath(project.root / package["directory"]["path"])
-                original = mirror.original(Path(place))
+                directory = os.path.normpath(project.root / package["directory"]["path"])
+                original = mirror.original(Path(directory))
                 package["directory"]["path"] = Path(os.path.relpath(original, project.root)).as_posix()
     local, unpinned, lasts, pinned = {}, [], True, True
     for package in content.get("packages", []):
@@ -282,7 +290,7 @@ def _locked(project: Project, requirements: _Requirements, target: Target, store
             if "path" not in package.get("archive", {}):
                 unpinned.append(package["name"])
         if _has_password(package):
-            lasts = False  # it is for this process alone, and not for the store
+            lasts = False  # the store must not keep a password
     if unpinned and requirements.requires_hashes:
         raise LbdartError(
             f"{project.manifest} requires hashes, and has none for {', '.join(unpinned)}.",
@@ -298,7 +306,7 @@ def _locked(project: Project, requirements: _Requirements, target: Target, store
 
 
 def _without_logins(tables: Any) -> Any:
-    """Return the tables of a lock in which no address has a user."""
+    """Return the tables of a lock without the user and password of any URL."""
     if isinstance(tables, dict):
         return {key: _without_logins(value) for key, value in tables.items()}
     if isinstance(tables, list):
@@ -308,9 +316,9 @@ def _without_logins(tables: Any) -> Any:
 
 @contextmanager
 def _readable(project: Project, requirements: _Requirements, store: Store) -> Iterator[tuple[Path, Mirror]]:
-    """Give the file for uv to read: the manifest, or a copy of it beside copies of all that it includes.
+    """Yield the file for uv to read: the manifest, or a copy of it beside copies of the files it includes.
 
-    A copy names copies of the user's directories, where uv would have a build backend write to one.
+    The copies name copies of the user's directories, when a build backend could write to one of them.
     """
     with mirrored(with_sources(requirements.directories.values()), store) as mirror:
         if not requirements.refuses and mirror.folder is None:
@@ -319,37 +327,40 @@ def _readable(project: Project, requirements: _Requirements, store: Store) -> It
         with store.scratch() as folder:
             for path, lines in requirements.files.items():
                 copy = folder / requirements.copy_name(path)
-                said_there = "\n".join(_with_copy(line, requirements, mirror) for line in lines)
+                text = "\n".join(_with_copy(line, requirements, mirror) for line in lines)
                 with store.guarded(copy):
-                    copy.write_text(said_there, "utf-8")
+                    copy.write_text(text, "utf-8")
             yield folder / requirements.copy_name(project.manifest), mirror
 
 
 def _with_copy(line: str, requirements: _Requirements, mirror: Mirror) -> str:
-    """Return a line that names a copy of the directory that it names; a layer holds a copy in any case."""
+    """Replace the directory that a line names by its copy, and drop ``-e``: a layer holds a copy anyway."""
     directory = requirements.directories.get(line)
-    match = _PLACE.fullmatch(line)
+    match = _LOCATION.fullmatch(line)
     if directory is None or match is None or mirror.folder is None:
         return line
-    return f"{match['named'] or ''}{mirror.copy(directory).as_uri()}{match['rest']}"
+    return f"{match['name'] or ''}{mirror.copy(directory).as_uri()}{match['rest']}"
 
 
 def _is_commit(package: dict[str, Any]) -> bool:
-    """Tell whether the requirements name the commit of a repository, and not a branch or a tag."""
+    """Tell whether a requirement names a commit of a repository, and not a branch or tag."""
     vcs = package.get("vcs")
     return vcs is not None and vcs.get("requested-revision") == vcs["commit-id"]
 
 
 def _has_password(package: dict[str, Any]) -> bool:
-    place = package.get("vcs") or package.get("archive") or {}
-    parts = urlsplit(place.get("url", ""))
+    source = package.get("vcs") or package.get("archive") or {}
+    parts = urlsplit(source.get("url", ""))
     return parts.username is not None and parts.scheme != "ssh"
 
 
 def _keep_hashed(package: dict[str, Any], requirements: _Requirements, project: Project) -> bool:
-    """Drop the files of a package whose hashes are not in the requirements; tell whether it is pinned."""
+    """Drop the files of a package whose hashes are not in the requirements; tell whether a file is left.
+
+    :raises LbdartError: when the requirements have hashes for the package, and none matches a file.
+    """
     kept: dict[str, Any] = {}
-    if wheels := [one for one in package.get("wheels", []) if _is_hashed(one, requirements)]:
+    if wheels := [wheel for wheel in package.get("wheels", []) if _is_hashed(wheel, requirements)]:
         kept["wheels"] = wheels
     for kind in ("sdist", "archive"):
         if _is_hashed(package.get(kind), requirements):
@@ -362,7 +373,7 @@ def _keep_hashed(package: dict[str, Any], requirements: _Requirements, project: 
     if package["name"] in requirements.names:
         version = package.get("version", "")
         raise LbdartError(
-            f"No file of {package['name']} {version} has a hash that {project.manifest} lists.",
+            f"No file of {package['name']} {version} matches a hash in {project.manifest}.",
             "Find out why the files changed before you use them; if the change is wanted, lock again.",
         )
     return False
@@ -372,13 +383,13 @@ def _is_hashed(file: dict[str, Any] | None, requirements: _Requirements) -> bool
     return file is not None and file["hashes"].get("sha256", "").lower() in requirements.hashes
 
 
-def _compiled(
+def _compile(
     project: Project, requirements: _Requirements, target: Target, path: Path, mirror: Mirror
 ) -> str:
-    """Have uv lock the requirements that it reads at ``path``.
+    """Run uv to lock the requirements in the file ``path``, and return its output.
 
-    First from wheels alone that surely load, so that the newest version with a wheel is chosen, and not
-    the newest one; then from whatever there is, for the selection to judge.
+    The first run admits only wheels that surely load, so that uv chooses the newest version with such a
+    wheel. If it fails, the second run admits all files, and the selection decides.
     """
     below = max(glibc for glibc in _GLIBC_OF_UV if glibc <= target.glibc)
     above = min(glibc for glibc in _GLIBC_OF_UV if glibc >= target.glibc)
@@ -391,22 +402,22 @@ def _compiled(
             f"uv cannot lock {project.manifest} for {target}: "
             f"{mirror.in_place(_in_place(said(result), requirements, path))}.",
             _remedy(result.stderr)
-            or f"Run `uv pip compile {project.manifest.name}` there to see all that uv says.",
+            or f"Run `uv pip compile {project.manifest.name}` there to see uv's full output.",
         )
     return result.stdout
 
 
 def _in_place(message: str, requirements: _Requirements, path: Path) -> str:
-    """Return what uv said of copies as if it had read the files themselves."""
+    """Replace the paths of copies in uv's message by the paths of the original files."""
     for original in requirements.files:
         message = message.replace(str(path.parent / requirements.copy_name(original)), str(original))
     return message
 
 
 def _remedy(message: str) -> str | None:
-    """Return what to do when uv was refused by an index, or by its own settings."""
+    """Return the remedy when an index or a setting of uv made it fail; None for any other message."""
     if "Expected the output filename to be" in message:
-        return "Drop output-file from uv's settings for pip, and name the file with -o where you run uv."
+        return "Remove output-file from uv's settings for pip, and pass the file to uv with -o."
     status = re.search(r"\b(401 Unauthorized|403 Forbidden)\b", message)
     return None if status is None else refused(int(status[1][:3]), with_login=bool(known()))
 
@@ -422,7 +433,7 @@ def _uv(
     executable = frontend.uv_executable()
     if executable is None:
         raise LbdartError(
-            f"uv is not installed, and {project.manifest} is locked for the target with it.",
+            f"uv is not installed, and it is needed to lock {project.manifest}.",
             "Install it: pip install 'lbdart_cdk[uv]'.",
         )
     return run(
@@ -440,7 +451,7 @@ def _uv(
 
 
 def _flags(requirements: _Requirements) -> list[str]:
-    # Where a hash says which file is meant, any index may have it; else the first that knows the name.
+    # With hashes, any index may supply the file; without, only the first index that has the package.
     strategy = ["--index-strategy=unsafe-best-match"] if requirements.requires_hashes else []
     chosen = (option in requirements.options or _is_on(pip_setting(option)) for option in _FLAGS)
     return [*strategy, *compress(_FLAGS.values(), chosen)]
@@ -451,31 +462,31 @@ def _is_on(setting: str | None) -> bool:
 
 
 def _environment(project: Project, requirements: _Requirements) -> dict[str, str]:
-    """Return the environment for uv, which reads its own variables and files, and none of pip's.
+    """Return the environment for uv, which does not read pip's variables and files.
 
-    It knows credentials by the name of an index, and indexes here have none: addresses that the file names
-    are named once more, in the same order, with the user in them.
+    uv finds credentials by the name of an index, and the indexes in a requirements file have no names. So
+    variables repeat the URLs in the file, in the same order and with user and password.
     """
     from lbdart_cdk.core.wheels import git
 
-    there = frontend.for_uv(git.environment())
-    environment = {name: value for name, value in there.items() if name not in _OVERRULED}
-    found = logins(project, requirements.addresses())
-    # Of a user without a password uv may know more: it asks the keyring.
-    credentials = (*known(), *(one for one in found if one.password))
+    inherited = frontend.for_uv(git.environment())
+    environment = {name: value for name, value in inherited.items() if name not in _OVERRULED}
+    # uv itself asks the keyring for the password of a user without one.
+    complete = (login for login in logins(project, requirements.addresses()) if login.password)
+    credentials = (*known(), *complete)
     for option, variables in _SETTINGS.items():
         if "no-index" in requirements.options and option != "find-links":
             continue
         separator = "," if option == "find-links" else " "
-        written = requirements.options.get(option, [])
+        in_file = requirements.options.get(option, [])
         variable = next((name for name in variables if environment.get(name)), None)
-        places = [environment[variable]] if variable else []
-        if not places and not written:
-            places = (pip_setting(option) or "").split()
-        if with_login(separator.join(written), credentials) != separator.join(written):
-            places += [place for place in written if "://" in place]
-        if places:
-            chosen = places[:1] if option == "index-url" else places
+        locations = [environment[variable]] if variable else []
+        if not locations and not in_file:
+            locations = (pip_setting(option) or "").split()
+        if with_login(separator.join(in_file), credentials) != separator.join(in_file):
+            locations += [location for location in in_file if "://" in location]
+        if locations:
+            chosen = locations[:1] if option == "index-url" else locations
             environment[variable or variables[0]] = with_login(separator.join(chosen), credentials)
     return environment
 

@@ -1,6 +1,6 @@
-"""poetry: ``poetry.lock``, read as it stands; Poetry itself need not be installed.
+"""poetry: ``poetry.lock``, read directly; Poetry itself need not be installed.
 
-The lock names files and hashes. Where the files are is asked of the index they come from, once.
+The lock has the names and hashes of files, but not their URLs. The index is asked for the URLs, once.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from ._logins import logins
 
 #: Poetry's own group: the dependencies of the project itself.
 _MAIN: Final = "main"
-#: The first lock format that says for each package which groups need it and when.
+#: The first lock format that has for each package its groups and markers.
 _LOCK_VERSION: Final = Version("2.1")
-#: From this Poetry on the lock's hash covers ``[dependency-groups]``.
+#: The first Poetry whose content hash covers ``[dependency-groups]``.
 _HASHES_GROUPS: Final = Version("2.3.0")
-#: By the address of an index (None is the default one) what it has of each package.
+#: The files of each package, by the URL of the index (None for the default index).
 _Addresses = Mapping[str | None, Mapping[str, Mapping[str, Any]]]
 _EXTRA: Final = re.compile(r"""\bextra\s*(==|!=)\s*("[^"]*"|'[^']*')""")
 
@@ -58,17 +58,17 @@ class Poetry:
     frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
-        """There are no workspaces."""
+        """Return False: Poetry has no workspaces."""
         return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Turn ``poetry.lock`` into the standard's format; groups and extras become markers in it.
+        """Turn ``poetry.lock`` into the standard's format; groups and extras become markers.
 
-        Raises :class:`LbdartError` when it does not match ``pyproject.toml``.
+        :raises LbdartError: when the lock is not valid or does not match ``pyproject.toml``.
         """
-        about = store.memo("poetry-files", project.manifest_sha256, lambda: _about(project))
-        _refuse_stale(project, about)
-        groups = sorted({_MAIN, *about["groups"], *_groups(project)})
+        metadata = store.memo("poetry-files", project.manifest_sha256, lambda: _metadata(project))
+        _refuse_stale(project, metadata)
+        groups = sorted({_MAIN, *metadata["groups"], *_groups(project)})
         key = key_of(
             {
                 "manifest": project.manifest_sha256,
@@ -79,24 +79,27 @@ class Poetry:
                 ],
             }
         )
-        read = store.memo("poetry-tables", key, lambda: _read(project, groups))
+        tables = store.memo("poetry-tables", key, lambda: _read(project, groups))
         return Lock(
-            content=read["content"],
+            content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
-            local=read["local"],
-            requires=read["requires"],
+            local=tables["local"],
+            requires=tables["requires"],
             extras=options.extras,
             groups=options.groups,
-            logins=lambda: logins(project, pip_setting("index-url") or "", read.get("indexes")),
+            logins=lambda: logins(project, pip_setting("index-url") or "", tables.get("indexes")),
         )
 
 
 TOOL: Final = Poetry()
 
 
-def _about(project: Project) -> dict[str, Any]:
-    """Read what tells whether the lock can be used."""
+def _metadata(project: Project) -> dict[str, Any]:
+    """Read the content hash, the version of Poetry and the groups from the lock.
+
+    :raises LbdartError: when the lock has no format that this module reads.
+    """
     data = parse_toml(project.manifest_content, project.manifest)
     metadata = data.get("metadata", {})
     try:
@@ -109,12 +112,12 @@ def _about(project: Project) -> dict[str, Any]:
         ) from error
     if version < _LOCK_VERSION:
         raise LbdartError(
-            f"{project.manifest} was written by Poetry 1 and does not say what each package is for.",
+            f"{project.manifest} was written by Poetry 1 and does not have the groups of each package.",
             "Run `poetry lock` with Poetry 2 and commit the result.",
         )
     if version.major > _LOCK_VERSION.major:
         raise LbdartError(
-            f"{project.manifest} has the format {version}, which is newer than this library.",
+            f"{project.manifest} has the format {version}, which this library does not know yet.",
             "Update lbdart_cdk, or lock with an older Poetry.",
         )
     generator = re.search(r"Poetry (\S+)", project.manifest_content.partition(b"\n")[0].decode())
@@ -126,11 +129,11 @@ def _about(project: Project) -> dict[str, Any]:
     }
 
 
-def _refuse_stale(project: Project, about: Mapping[str, Any]) -> None:
+def _refuse_stale(project: Project, metadata: Mapping[str, Any]) -> None:
     expected = {_content_hash(project.pyproject, with_groups=True)}
-    if _is_before(about["poetry"], _HASHES_GROUPS):
+    if _is_before(metadata["poetry"], _HASHES_GROUPS):
         expected.add(_content_hash(project.pyproject, with_groups=False))
-    if about["content_hash"] not in expected:
+    if metadata["content_hash"] not in expected:
         raise LbdartError(
             f"{project.manifest} does not match {project.root / 'pyproject.toml'}.",
             "Run `poetry lock` and commit the result.",
@@ -145,7 +148,7 @@ def _is_before(version: str | None, other: Version) -> bool:
 
 
 def _content_hash(pyproject: Mapping[str, Any], *, with_groups: bool) -> str:
-    """Return the hash of all that a lock follows from, as Poetry's ``Locker`` makes it."""
+    """Return the hash of the tables that the lock depends on, as Poetry's ``Locker`` computes it."""
     project = pyproject.get("project", {})
     poetry = pyproject.get("tool", {}).get("poetry", {})
     of_project = {
@@ -154,7 +157,7 @@ def _content_hash(pyproject: Mapping[str, Any], *, with_groups: bool) -> str:
         if project.get(key) is not None
     }
     of_groups = pyproject.get("dependency-groups", {}) if with_groups else {}
-    # Without any of the standard's tables, the old ones are hashed even where they are missing.
+    # Without the standard's tables, Poetry hashes its own tables even when they are missing.
     always = () if of_project or of_groups else ("dependencies", "source", "extras", "dev-dependencies")
     of_poetry = {
         key: poetry.get(key)
@@ -174,7 +177,7 @@ def _content_hash(pyproject: Mapping[str, Any], *, with_groups: bool) -> str:
 
 
 def _groups(project: Project) -> Iterator[str]:
-    """Yield the groups of the project, also those that need no package of their own."""
+    """Yield the groups of the project, including those that need no package of their own."""
     poetry = project.pyproject.get("tool", {}).get("poetry", {})
     yield from map(canonicalize_name, (*project.groups, *poetry.get("group", {})))
     if "dev-dependencies" in poetry:
@@ -226,12 +229,12 @@ def _requires_python(versions: str) -> dict[str, str]:
 
 
 def _kind(package: Mapping[str, Any]) -> str:
-    """Return where a package comes from; ``legacy`` is an index with the simple API."""
+    """Return the kind of source of a package; ``legacy`` is an index with the simple API."""
     return str(package.get("source", {}).get("type", "index"))
 
 
 def _index(package: Mapping[str, Any]) -> str | None:
-    """Return the address of the index that the lock names for a package, or None for the default one."""
+    """Return the URL of the index that the lock names for a package, or None for the default index."""
     return str(package["source"]["url"]) if _kind(package) == "legacy" else None
 
 
@@ -242,11 +245,11 @@ def _addresses(project: Project, packages: list[dict[str, Any]], indexes: Mappin
     for package in packages:
         if _kind(package) in ("index", "legacy"):
             wanted[_index(package)].add(canonicalize_name(package["name"]))
-    found = {}
+    addresses = {}
     for index, names in wanted.items():
         url = index or default_index()
-        found[index] = files_on(url, sorted(names), (*known(), *logins(project, url, indexes)))
-    return found
+        addresses[index] = files_on(url, sorted(names), (*known(), *logins(project, url, indexes)))
+    return addresses
 
 
 def _package(package: dict[str, Any], addresses: _Addresses) -> dict[str, Any]:
@@ -261,13 +264,13 @@ def _package(package: dict[str, Any], addresses: _Addresses) -> dict[str, Any]:
             commit = {"commit-id": source["resolved_reference"]}
             return table | {"vcs": {"type": "git", "url": source["url"], **commit, **subdirectory}}
         case "file" | "url" as kind:
-            place = {"path" if kind == "file" else "url": source["url"]}
-            return table | {"archive": {**place, "hashes": hashes(package["files"][0]), **subdirectory}}
+            location = {"path" if kind == "file" else "url": source["url"]}
+            return table | {"archive": {**location, "hashes": hashes(package["files"][0]), **subdirectory}}
     return table | file_tables(package, addresses[_index(package)][name], "poetry lock")
 
 
 def _marker(package: Mapping[str, Any]) -> str:
-    """Say with the standard's markers which groups need the package, and when."""
+    """Return the standard's marker for the groups that need a package, and their conditions."""
     markers = package.get("markers", {})
     conditions = []
     for group in package["groups"]:
@@ -284,13 +287,13 @@ def _in_extras(match: re.Match[str]) -> str:
 
 
 def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]]:
-    """Return who requires whom. What an extra requires is in a package's table when the extra is used."""
+    """Return the requirements of each package, including those of its extras that are in use."""
     edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
     for package in packages:
         for name, constraints in package.get("dependencies", {}).items():
-            for one in constraints if isinstance(constraints, list) else [constraints]:
-                marker = one.get("markers") if isinstance(one, dict) else None
-                # Evaluated without an extra: this keeps the condition on the extra out of the way.
-                used = _EXTRA.sub(r"extra != \2", marker) if marker is not None else None
-                edges[canonicalize_name(package["name"])].append((name, used))
+            for constraint in constraints if isinstance(constraints, list) else [constraints]:
+                marker = constraint.get("markers") if isinstance(constraint, dict) else None
+                # Markers are evaluated without an extra, so this makes the condition on the extra true.
+                without_extra = _EXTRA.sub(r"extra != \2", marker) if marker is not None else None
+                edges[canonicalize_name(package["name"])].append((name, without_extra))
     return {name: requirements(required) for name, required in edges.items()}

@@ -1,4 +1,4 @@
-"""pylock: any PEP 751 lock file as it stands, whatever tool wrote it."""
+"""pylock: any PEP 751 lock file, whatever tool wrote it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FRONTEND: Final = IsolatedBuild("pylock")
 
 @dataclass(frozen=True, slots=True)
 class Pylock:
-    """Locks in the standard's own format: ``pylock.toml``, or ``pylock.NAME.toml`` when that is given."""
+    """Locks in the standard's own format: ``pylock.toml``, or a ``pylock.NAME.toml`` that the user passes."""
 
     name: str = "pylock"
     manifest: str = "pylock.toml"
@@ -32,18 +32,18 @@ class Pylock:
     frontend: Frontend = _FRONTEND
 
     def is_member(self, root: Path, manifest: Path) -> bool:
-        """There are no workspaces."""
+        """Return False: this format has no workspaces."""
         return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Read the lock; extras and groups are selected by the markers in it."""
-        known = store.memo("pylock-tables", project.manifest_sha256, lambda: _read(project))
+        """Read the lock; the markers in it select extras and groups."""
+        tables = store.memo("pylock-tables", project.manifest_sha256, lambda: _read(project))
         return Lock(
-            content=known["content"],
+            content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
-            local=known["local"],
-            requires=known["requires"],
+            local=tables["local"],
+            requires=tables["requires"],
             extras=options.extras,
             groups=options.groups,
             logins=lambda: logins(project),
@@ -54,7 +54,7 @@ TOOL: Final = Pylock()
 
 
 def _read(project: Project) -> dict[str, Any]:
-    """Read the tables, which packages are directories, and who requires whom."""
+    """Read the tables of the lock, the paths of local packages, and the requirements of each package."""
     content = without_dates(parse_toml(project.manifest_content, project.manifest))
     packages = content.get("packages", [])
     directories = {package["name"]: package["directory"] for package in packages if "directory" in package}
@@ -66,9 +66,11 @@ def _read(project: Project) -> dict[str, Any]:
 
 
 def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]] | None:
-    """Return who requires whom, or None when the lock does not say it for any package."""
+    """Return the requirements of each package, or None when the lock has none for any package."""
     edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
     for package in packages:
-        named = [(edge["name"], None) for edge in package.get("dependencies", ()) if "name" in edge]
-        edges[canonicalize_name(package["name"])] += named
-    return {name: requirements(required) for name, required in edges.items()} if any(edges.values()) else None
+        required = [(edge["name"], None) for edge in package.get("dependencies", ()) if "name" in edge]
+        edges[canonicalize_name(package["name"])] += required
+    if not any(edges.values()):
+        return None
+    return {name: requirements(required) for name, required in edges.items()}

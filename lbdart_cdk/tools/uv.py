@@ -1,4 +1,4 @@
-"""uv: ``uv.lock``, exported by uv itself to PEP 751, and ``uv build``."""
+"""uv: ``uv.lock``, which uv itself exports to PEP 751."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from lbdart_cdk.core.wheels import frontend
 from ._logins import logins
 from ._mirror import left_to_backend, mirrored, uv_table
 
-#: Kinds of ``source`` in uv.lock that are directories of the user's ...
+#: Kinds of ``source`` in uv.lock that are directories of the user ...
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
 #: ... and those that are archives, or may be folders of archives.
 _ARCHIVES: Final = ("path", "registry")
@@ -41,7 +41,7 @@ _FRONTEND: Final = frontend.IsolatedBuild("uv", (frontend.UV,))
 
 @dataclass(frozen=True, slots=True)
 class Uv:
-    """The tool uv, as installed beside this library or found on PATH."""
+    """The tool uv, installed beside this library or on PATH."""
 
     name: str = "uv"
     manifest: str = "uv.lock"
@@ -59,20 +59,20 @@ class Uv:
         )
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Export ``uv.lock`` for the project's own dependencies and the options.
+        """Export ``uv.lock`` for the project's own dependencies, the extras and the groups.
 
-        ``uv.lock`` covers every target. uv is only asked when the lock, a ``pyproject.toml`` it depends on
-        or the options are new: its answer, and that it found the lock up to date, is kept in the store.
+        ``uv.lock`` covers every target. The store keeps the export, so uv runs again only when the lock, a
+        ``pyproject.toml`` that it depends on, or the options change.
         """
         graph = store.memo("uv-graphs", project.manifest_sha256, lambda: _graph(project))
-        directories = _places(project, [".", str(project.root), *graph["directories"]])
-        archives = _places(project, graph["archives"])
+        directories = _existing(project, [".", str(project.root), *graph["directories"]])
+        archives = _existing(project, graph["archives"])
         key = key_of(
             {
                 "manifest": project.manifest_sha256,
                 "directories": list(_metadata_hashes(directories)),
                 "project": project.name,
-                # uv writes a wheel in a local folder with its absolute path.
+                # The export has absolute paths of wheels in local directories.
                 "root": str(project.root),
                 "extras": options.extras,
                 "groups": options.groups,
@@ -95,21 +95,21 @@ TOOL: Final = Uv()
 
 
 def _matches(root: Path, workspace: Path, patterns: Iterable[str]) -> bool:
-    """Tell whether one of the patterns, which start from the workspace, is for a directory in it."""
+    """Tell whether a pattern, relative to the workspace, matches a directory in the workspace."""
     below = root.relative_to(workspace)
     return any(
         fnmatch(str(below), pattern) if "**" in pattern else (Path("/") / below).match(f"/{pattern}")
-        for pattern in (os.path.normpath(one) for one in patterns)
+        for pattern in map(os.path.normpath, patterns)
     )
 
 
 def _graph(project: Project) -> dict[str, Any]:
-    """Read from ``uv.lock`` which packages are directories, and who requires whom."""
+    """Read the local directories and archives, and the requirements of each package, from ``uv.lock``."""
     data = parse_toml(project.manifest_content, project.manifest)
     packages = [package for package in data.get("package", []) if isinstance(package, dict)]
     edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
     for package in packages:
-        # An extra is in the lock because somebody asks for it, so its requirements count.
+        # The lock has an extra only if a package requires it, so the extra's requirements count.
         extras = package.get("optional-dependencies", {}).values()
         for required in (package.get("dependencies", []), *extras):
             for edge in required:
@@ -123,14 +123,17 @@ def _graph(project: Project) -> dict[str, Any]:
     return {"directories": directories, "archives": sorted(archives), "requires": requires}
 
 
-def _places(project: Project, locked: Iterable[str]) -> list[Path]:
-    """Return the files and directories of the user's that ``uv.lock`` names."""
-    places = (Path(os.path.normpath(project.manifest.parent / name)) for name in locked)
-    return [path for path in places if path.exists()]
+def _existing(project: Project, locked: Iterable[str]) -> list[Path]:
+    """Return those paths in ``uv.lock`` that exist, as absolute paths."""
+    paths = (Path(os.path.normpath(project.manifest.parent / name)) for name in locked)
+    return [path for path in paths if path.exists()]
 
 
 def _metadata_hashes(directories: list[Path]) -> Iterator[str]:
-    """Yield a hash of all that says what each directory requires. A lock does not have what version it is."""
+    """Yield for each directory a hash of the files that its requirements depend on.
+
+    The version does not count, because ``uv.lock`` does not contain it.
+    """
     for directory in directories:
         if left_to_backend(directory) <= {"version"}:
             path = directory / "pyproject.toml"
@@ -171,30 +174,31 @@ def _export_error(project: Project, message: str) -> LbdartError:
     if re.search(r"No interpreter found|Failed to download .*/cpython-", message):
         required = _required_python(project)
         return LbdartError(
-            f"uv finds no Python {required} on this machine, to read {project.manifest} with.",
-            "Install one with `uv python install`, or name one with the variable UV_PYTHON.",
+            f"uv needs Python {required} to read {project.manifest}, and finds none on this machine.",
+            "Install it with `uv python install`, or set the variable UV_PYTHON to its path.",
         )
     if "incompatible with the declared conflicts" in message:
         return LbdartError(
             f"{project.name} in {project.root} has options that exclude each other: {message}.",
-            "Ask for one of them, and for the other in another layer.",
+            "Select one of them, and put the other in another layer.",
         )
     if "is not defined in" in message:
         return LbdartError(
-            f"The project {project.name} in {project.root} lacks what was asked for: {message}.",
-            f"The extras it has are: {_listed(project.extras)}; its groups: {_listed(project.groups)}.",
+            f"The project {project.name} in {project.root} does not have the extra or group: {message}.",
+            f"Its extras are: {_join(project.extras)}; its groups are: {_join(project.groups)}.",
         )
     return LbdartError(
         f"uv cannot read the lock of {project.root}: {message}.",
-        "Run `uv lock --check` there to see all that uv says.",
+        "Run `uv lock --check` there to see uv's full output.",
     )
 
 
 def _required_python(project: Project) -> str:
     workspace = Project(project.manifest.parent, project.manifest)
-    required = [str(one.requires_python) for one in (project, workspace) if one.requires_python is not None]
+    specifiers = [reader.requires_python for reader in (project, workspace)]
+    required = [str(specifier) for specifier in specifiers if specifier is not None]
     return ",".join(dict.fromkeys(required))
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _join(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"

@@ -41,7 +41,7 @@ def indexes(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     wheel = make_wheel(tmp_path / "private", "internal")
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
-    _index._configured.cache_clear()
+    _index._pip_configuration.cache_clear()
     with Index(tmp_path / "private") as private:
         yield Indexes(private, index, wheel)
 

@@ -117,7 +117,7 @@ def pylock(tmp_path: Path) -> Path:
 @pytest.fixture
 def poetry(tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
-    _index._configured.cache_clear()
+    _index._pip_configuration.cache_clear()
     root = make_project(tmp_path / "poetry-project")
     make_project(root / "lib", "lib")
     wheels = [make_wheel(index.folder, name) for name in ("alpha", "beta")]

@@ -190,7 +190,7 @@ class TestWhereFilesAre:
                 pyproject=PYPROJECT + source.replace("NAME", "pypi"),
             )  # fmt: skip
             error = refused(instead, store)
-        assert error.problem == "The index has no file of theirs 1.0 that the lock names."
+        assert error.problem == "The index has none of the locked files of theirs 1.0."
         assert error.remedy.endswith("run `pdm lock`.")
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
 
@@ -284,8 +284,11 @@ class TestMistakes:
         [
             (lambda _: "= 1", " is not TOML: "),
             (lambda _: "", " is not a lock of PDM: its metadata is incomplete."),
-            (lambda text: text.replace('"4.5.0"', '"5.0"'), " has the format 5.0, and format 4 is"),
-            (lambda text: text.replace("inherit_metadata", ""), " does not say what each package is for."),
+            (
+                lambda text: text.replace('"4.5.0"', '"5.0"'),
+                " has the format 5.0, and this library reads only format 4",
+            ),
+            (lambda text: text.replace("inherit_metadata", ""), " does not have the groups of each package."),
             (lambda text: text.replace("content_hash", "hash"), " has no hash of the pyproject.toml"),
             (
                 lambda text: text.replace('groups = ["default", "ops"]', ""),

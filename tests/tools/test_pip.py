@@ -54,9 +54,9 @@ def root(tmp_path: Path, packages: dict[str, Path]) -> Path:
 @pytest.fixture(autouse=True)
 def _default_index(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.url}/simple/")
-    _index._configured.cache_clear()
+    _index._pip_configuration.cache_clear()
     yield
-    _index._configured.cache_clear()  # one of the tests writes a configuration file
+    _index._pip_configuration.cache_clear()  # one of the tests writes a configuration file
 
 
 def write(root: Path, *lines: str, name: str = "requirements.txt") -> Path:
@@ -532,7 +532,7 @@ class TestPinnedByHash:
     ) -> None:
         make_wheel(index.folder, "alpha", files={"evil.py": ""})
         error = refused(root, store)
-        assert error.problem == f"No file of alpha 1.0 has a hash that {pinned} lists."
+        assert error.problem == f"No file of alpha 1.0 matches a hash in {pinned}."
         assert error.remedy.startswith("Find out why")
 
     def test_several_hashes_over_several_lines(
@@ -706,12 +706,12 @@ class TestMistakes:
         error = refused(root, store)
         assert error.problem.startswith(f"uv cannot lock {path} for python3.13 on x86_64 (glibc 2.34): ")
         assert why in error.problem
-        assert error.remedy == "Run `uv pip compile requirements.txt` there to see all that uv says."
+        assert error.remedy == "Run `uv pip compile requirements.txt` there to see uv's full output."
 
     def test_a_setting_of_uv_that_names_another_file_for_the_lock(self, root: Path, store: Store) -> None:
         write(root, "beta")
         write(root, "[tool.uv.pip]", 'output-file = "requirements.lock"', name="pyproject.toml")
-        assert refused(root, store).remedy.startswith("Drop output-file from uv's settings for pip")
+        assert refused(root, store).remedy.startswith("Remove output-file from uv's settings for pip")
 
     def test_uv_that_is_not_installed(
         self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -719,7 +719,7 @@ class TestMistakes:
         path = write(root, "beta")
         monkeypatch.setattr(frontend, "uv_executable", lambda: None)
         error = refused(root, store)
-        assert error.problem == f"uv is not installed, and {path} is locked for the target with it."
+        assert error.problem == f"uv is not installed, and it is needed to lock {path}."
         assert error.remedy.startswith("Install it: ")
 
     def test_hashes_that_are_required(self, root: Path, store: Store, packages: dict[str, Path]) -> None:
@@ -738,7 +738,7 @@ class TestMistakes:
 
     def test_a_host_that_is_trusted_blindly(self, root: Path, store: Store) -> None:
         write(root, "--trusted-host host.invalid", "beta")
-        assert "says --trusted-host" in refused(root, store).problem
+        assert "has --trusted-host" in refused(root, store).problem
 
     @pytest.mark.parametrize("options", [{"extras": ("fast",)}, {"groups": ("ops",)}])
     def test_requirements_have_no_extras_and_no_groups(

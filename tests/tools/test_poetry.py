@@ -75,7 +75,7 @@ def refused(root: Path, store: Store) -> LbdartError:
 @pytest.fixture(autouse=True)
 def _default_index(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
-    _index._configured.cache_clear()
+    _index._pip_configuration.cache_clear()
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ class TestWhereFilesAre:
         monkeypatch.setitem(__import__("sys").modules, "pip._internal.models.index", None)
         assert _index.default_index().rstrip("/") == pips.rstrip("/")
         monkeypatch.setattr(frontend, "uv_executable", lambda: None)
-        with pytest.raises(LbdartError, match=r"No package index is known.*\nSet PIP_INDEX_URL"):
+        with pytest.raises(LbdartError, match=r"No package index is configured.*\nSet PIP_INDEX_URL"):
             _index.default_index()
 
 
@@ -379,8 +379,11 @@ class TestMistakes:
                 lambda text: text.replace("groups =", "teams ="),
                 " is not a lock of Poetry: KeyError('groups')",
             ),
-            (lambda text: text.replace('"2.1"', '"2.0"'), " was written by Poetry 1 and does not say"),
-            (lambda text: text.replace('"2.1"', '"3.0"'), " has the format 3.0, which is newer than"),
+            (lambda text: text.replace('"2.1"', '"2.0"'), " was written by Poetry 1 and does not have"),
+            (
+                lambda text: text.replace('"2.1"', '"3.0"'),
+                " has the format 3.0, which this library does not know",
+            ),
         ],
     )
     def test_what_is_no_lock_of_poetry(
@@ -393,7 +396,7 @@ class TestMistakes:
     def test_an_index_without_the_files(self, orders: Path, store: Store, wheels: dict[str, Path]) -> None:
         wheels["alpha"].unlink()
         error = refused(orders, store)
-        assert error.problem == "The index has no file of alpha 1.0 that the lock names."
+        assert error.problem == "The index has none of the locked files of alpha 1.0."
         assert "poetry lock" in error.remedy
 
     def test_an_index_that_refuses(self, orders: Path, store: Store, index: Index) -> None:
@@ -406,7 +409,7 @@ class TestMistakes:
     ) -> None:
         monkeypatch.setenv("PIP_INDEX_URL", "http://user:hunter2@127.0.0.1:1/simple/")
         error = refused(orders, store)
-        assert error.problem == "The index at 127.0.0.1 cannot be asked for alpha: ConnectionError."
+        assert error.problem == "The request for alpha to the index at 127.0.0.1 failed: ConnectionError."
 
     def test_no_wheel_loads_there(self, tmp_path: Path, store: Store, index: Index) -> None:
         foreign = make_wheel(index.folder, "native", tag="cp313-cp313-win_amd64")

@@ -135,13 +135,13 @@ def test_an_extra_that_the_project_lacks(orders: Path, store: Store) -> None:
     error = refused(orders, store, extras=("slow",))
     assert "orders" in error.problem
     assert "slow" in error.problem
-    assert error.remedy == "The extras it has are: fast; its groups: ops."
+    assert error.remedy == "Its extras are: fast; its groups are: ops."
 
 
 def test_a_group_that_the_project_lacks(orders: Path, store: Store) -> None:
     error = refused(orders, store, groups=("nops",))
     assert "nops" in error.problem
-    assert "its groups: ops." in error.remedy
+    assert "its groups are: ops." in error.remedy
 
 
 @pytest.mark.parametrize("content", ["= 1\n", "version = [\n"])
@@ -313,8 +313,10 @@ def test_a_python_that_is_not_installed_is_named(
         path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
     monkeypatch.delenv("UV_PYTHON")
     error = refused(orders, store)
-    assert error.problem == f"uv finds no Python >=3.99 on this machine, to read {orders / 'uv.lock'} with."
-    assert error.remedy.startswith("Install one with `uv python install`")
+    assert error.problem == (
+        f"uv needs Python >=3.99 to read {orders / 'uv.lock'}, and finds none on this machine."
+    )
+    assert error.remedy.startswith("Install it with `uv python install`")
 
 
 def test_extras_that_exclude_each_other(workbench: Workbench, tmp_path: Path, store: Store) -> None:
@@ -327,7 +329,7 @@ def test_extras_that_exclude_each_other(workbench: Workbench, tmp_path: Path, st
     assert chosen(lock(root, store, extras=("one",))) == ["beta"]
     error = refused(root, store, extras=("one", "other"))
     assert "has options that exclude each other: Extras `one` and `other`" in error.problem
-    assert error.remedy == "Ask for one of them, and for the other in another layer."
+    assert error.remedy == "Select one of them, and put the other in another layer."
 
 
 def test_a_lock_for_other_machines_alone(workbench: Workbench, tmp_path: Path, store: Store) -> None:
