@@ -421,19 +421,19 @@ MISTAKES = [
     Mistake(
         "a wheel that lies about its machine", LAYER, require_compiled(machine=AARCH64),
         r"This does not load on python3\.11 on x86_64 \(glibc 2\.26\): liar 1\.0 "
-        r"\(tagged cp311-abi3-manylinux_2_17_x86_64\) is built for aarch64 and not for x86_64 ",
+        r"\(tagged cp311-abi3-manylinux_2_17_x86_64\) is built for aarch64, not for x86_64 ",
         r"Lock versions of these packages .* or leave a package out with exclude=\.",
     ),
     Mistake(
         "a wheel that lies about its glibc", LAYER,
         require_compiled(versions={"libc.so.6": ["GLIBC_2.38"]}),
-        r"This does not load on .* needs GLIBC_2\.38 of libc\.so\.6, and python3\.11 has GLIBC_2\.26 ",
+        r"This does not load on .* needs GLIBC_2\.38 of libc\.so\.6, but python3\.11 has GLIBC_2\.26 ",
         r"Lock versions of these packages",
     ),
     Mistake(
         "a library for another machine in the function's code", SOURCE,
         all_of(props(include=["_c.so"], runtime=lambda_.Runtime.PYTHON_3_13), include_compiled),
-        r"This does not load on python3\.13 on x86_64 .* orders 1\.2\.0 is built for aarch64 and not ",
+        r"This does not load on python3\.13 on x86_64 .* orders 1\.2\.0 is built for aarch64, not for ",
         r"Lock versions of these packages",
     ),
     Mistake(
@@ -553,7 +553,7 @@ MISTAKES = [
     ),
     Mistake(
         "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(merge, "MAX_UNZIPPED", 100),
-        r"Unzipped, this is [\d,]+ bytes, .* the largest packages are (\w+ 0\.0 MB(, )?){3}\.",
+        r"Unzipped, this has [\d,]+ bytes, .* the largest packages are (\w+ 0\.0 MB(, )?){3}\.",
         r"Leave packages out with exclude=",
     ),
     Mistake(

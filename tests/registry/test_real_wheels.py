@@ -138,7 +138,7 @@ def test_a_wheel_for_the_other_machine_is_refused(
 ) -> None:
     wheel = registry.wheel(requirement, "3.13", *platforms_of(Target((3, 13), "arm64")))
     found = judge(wheel, Target((3, 13)), tmp_path)
-    assert all("is built for aarch64 and not for x86_64" in error for error in found.errors)
+    assert all("is built for aarch64, not for x86_64" in error for error in found.errors)
     assert found.errors
 
 
@@ -177,7 +177,7 @@ def test_a_wheel_that_lies_about_its_glibc_is_found_out(registry: Registry, tmp_
 def test_a_wheel_that_lies_about_its_machine_is_found_out(registry: Registry, tmp_path: Path) -> None:
     honest = registry.wheel("orjson==3.11.4", "3.13", *platforms_of(Target((3, 13), "arm64")))
     lying = retagged(honest, "aarch64", "cp313-cp313-manylinux_2_17_x86_64")
-    assert "is built for aarch64 and not for x86_64" in judge(lying, Target((3, 13)), tmp_path).errors[0]
+    assert "is built for aarch64, not for x86_64" in judge(lying, Target((3, 13)), tmp_path).errors[0]
 
 
 def test_a_wheel_that_lies_about_its_python_is_found_out(registry: Registry, tmp_path: Path) -> None:

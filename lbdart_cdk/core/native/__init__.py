@@ -1,4 +1,4 @@
-"""The compiled files of wheels come in; a list of what cannot load on the target goes out.
+"""Takes the compiled files of wheels; returns the errors and warnings about loading them on the target.
 
-Knows what the image of each Lambda runtime has.
+Knows which libraries the image of each Lambda runtime has.
 """

@@ -1,8 +1,7 @@
-"""Whether compiled files load on a target: a pure function of what they ask for and what the target has.
+"""Check that compiled files load on a target: compare what they need with what the target has.
 
-An error is what cannot work: an extension module, or a library that one links with, that the loader of the
-target refuses. A file that may never be loaded, and a library that the runtime is not known to have, are
-warnings.
+An error is certain: the target's loader refuses an extension module, or a library that a module links with.
+A warning is possible: a file that may never be loaded, or a library that the runtime is not known to have.
 """
 
 from __future__ import annotations
@@ -24,39 +23,48 @@ from .scan import NativeFile, NativeScan
 LAYER_ROOT: Final = "/opt/python"
 CODE_ROOT: Final = "/var/task"
 
-#: The first glibc that has the marks ``GLIBC_ABI_...``, which are asked for beside numbered versions.
+#: The first glibc with the symbol versions ``GLIBC_ABI_...``, which files need beside numbered versions.
 _ABI_MARKS: Final = (2, 36)
 _VERSION: Final = re.compile(r"(GLIBC|GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
 _MUSL: Final = re.compile(r"libc\.musl-\w+\.so\.1|ld-musl-\w+\.so\.1|libc\.so")
 _LIBPYTHON: Final = re.compile(r"libpython\d+\.\d+\w*\.so\.1\.0")
 _LIBSTDCXX: Final = "libstdc++.so.6"
 _SHOWN: Final = 3
-_WAYS_OUT: Final = {"library": " A library can come with another layer, in its folder lib."}
+_HINTS: Final = {"library": " Another layer can bring a missing library in its folder lib."}
 
 REMEDY: Final = (
-    "Lock versions of these packages that have wheels for this runtime and architecture, choose the ones "
-    "that their wheels are for, or leave a package out with exclude=."
+    "Lock versions of these packages that have wheels for this runtime and architecture, choose a runtime "
+    "and architecture that their wheels support, or leave a package out with exclude=."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What is wrong for sure, as parts of one sentence, and what may be."""
+    """The errors and warnings about the compiled files of some packages.
+
+    :param errors: parts of one sentence.
+    """
 
     errors: tuple[str, ...] = ()
     warnings: tuple[BuildWarning, ...] = ()
 
     def raise_errors(self, target: Target) -> None:
-        """Raise :class:`LbdartError` with all errors, when there are any."""
+        """Raise all errors as one exception.
+
+        :raises LbdartError: when there are errors.
+        """
         if self.errors:
             raise LbdartError(f"This does not load on {target}: {'; '.join(self.errors)}.", REMEDY)
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What one file is refused for: a kind and a sentence with the place of ``name`` in it as ``{}``.
+    """One reason why the target may refuse a file.
 
-    Only what is beyond doubt is ``certain``.
+    :param kind: groups warnings and is part of their id.
+    :param sentence: has ``{}`` where ``name`` goes.
+    :param name: the library, symbol version or machine that causes the problem.
+    :param certain: whether the loader surely refuses the file.
     """
 
     kind: str
@@ -66,69 +74,74 @@ class _Problem:
 
 
 def check(packages: Iterable[NativeScan], target: Target, root: str = LAYER_ROOT) -> CheckResult:
-    """Judge the compiled files of packages that are unpacked together below ``root`` on the target."""
+    """Check the compiled files of packages against the target.
+
+    :param root: the directory on the target that holds all the packages.
+    """
     kept = [package for package in packages if package.files]
     layout = _Layout(kept, target, root)
     errors: list[str] = []
     warnings: list[BuildWarning] = []
     for package in kept:
-        refused, doubted = _Group(), _Group()
+        certain, possible = _Group(), _Group()
         for file in package.files:
             for problem in layout.problems(file, package):
-                certain = problem.certain and layout.is_loaded(file, package)
-                (refused if certain else doubted).add(problem, file)
-        errors += [f"{_named(package)} {said}" for _, said in refused.sentences()]
-        warnings += _warnings(package, doubted, target)
+                is_error = problem.certain and layout.is_loaded(file, package)
+                (certain if is_error else possible).add(problem, file)
+        errors += [f"{_package_text(package)} {sentence}" for _, sentence in certain.sentences()]
+        warnings += _warnings(package, possible, target)
     return CheckResult(tuple(errors), tuple(warnings))
 
 
 class _Group:
-    """Problems of a package that are told in one sentence."""
+    """The problems of one package; those with the same sentence become one."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+        self._problems: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
 
     def add(self, problem: _Problem, file: NativeFile) -> None:
-        names, paths = self._found.setdefault((problem.kind, problem.sentence), ({}, {}))
+        names, paths = self._problems.setdefault((problem.kind, problem.sentence), ({}, {}))
         names[problem.name] = paths[file.path] = None
 
     def sentences(self) -> Iterator[tuple[str, str]]:
-        """Yield the kind and the sentence, with the files."""
-        for (kind, sentence), (names, paths) in self._found.items():
-            yield kind, f"{sentence.format(_listed(list(names)))} ({_listed(list(paths))})"
+        """Yield the kind and the sentence of each problem, with its files."""
+        for (kind, sentence), (names, paths) in self._problems.items():
+            yield kind, f"{sentence.format(_shortened(list(names)))} ({_shortened(list(paths))})"
 
 
-def _warnings(package: NativeScan, doubted: _Group, target: Target) -> Iterator[BuildWarning]:
-    """Yield one warning for each kind of doubt about a package."""
+def _warnings(package: NativeScan, possible: _Group, target: Target) -> Iterator[BuildWarning]:
+    """Yield one warning for each kind of possible problem of a package."""
     by_kind: dict[str, list[str]] = {}
-    for kind, said in doubted.sentences():
-        by_kind.setdefault(kind, []).append(f"it {said}")
-    for kind, doubts in by_kind.items():
-        yield BuildWarning(
-            f"lbdart_cdk:{kind}:{package.package}",
-            f"{_named(package)} may not work on {target}: {'; '.join(doubts)}.{_WAYS_OUT.get(kind, '')}",
-        )
+    for kind, sentence in possible.sentences():
+        by_kind.setdefault(kind, []).append(f"it {sentence}")
+    for kind, sentences in by_kind.items():
+        problem = f"{_package_text(package)} may not work on {target}: {'; '.join(sentences)}."
+        yield BuildWarning(f"lbdart_cdk:{kind}:{package.package}", problem + _HINTS.get(kind, ""))
 
 
-def _named(package: NativeScan) -> str:
-    tags = f" (tagged {_listed(package.tags)})" if package.tags else ""
+def _package_text(package: NativeScan) -> str:
+    tags = f" (tagged {_shortened(package.tags)})" if package.tags else ""
     return f"{package.package} {package.version}".rstrip() + tags
 
 
-def _listed(names: Sequence[str]) -> str:
+def _shortened(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
 
 class _Layout:
-    """Where the files of all packages lie on the target, and what the loader makes of them."""
+    """The paths of all packages' files on the target, and how its loader resolves them."""
 
     def __init__(self, packages: Sequence[NativeScan], target: Target, root: str) -> None:
         self._packages = packages
         self._target = target
         self._root = root
         self._image: Image = image_of(target)
-        self._own = (f"cpython-{target.python[0]}{target.python[1]}-{target.machine}-linux-gnu", "abi3", "")
+        self._own_tags = (
+            f"cpython-{target.python[0]}{target.python[1]}-{target.machine}-linux-gnu",
+            "abi3",
+            "",
+        )
         self._by_path: dict[str, tuple[NativeFile, Elf]] = {}
         self._by_name: dict[str, list[str]] = {}
         for package in packages:
@@ -140,112 +153,122 @@ class _Layout:
                         self._by_name.setdefault(name, []).append(path)
 
     def is_loaded(self, file: NativeFile, package: NativeScan) -> bool:
-        """Tell whether the file is surely loaded when its package is used."""
+        """Tell whether using the package surely loads the file."""
         path = posixpath.join(self._root, file.path)
-        return self._is_module(file) or path in self._linked or package.package in self._foreign
+        return (
+            self._is_module(file) or path in self._loaded_paths or package.package in self._foreign_packages
+        )
 
     def problems(self, file: NativeFile, package: NativeScan) -> Iterator[_Problem]:
-        """Yield what the target's loader would refuse the file for."""
+        """Yield the reasons why the target's loader would refuse the file."""
         elf = file.elf
         if elf is not None and elf.machine != self._target.machine:
-            yield _Problem("machine", f"is built for {{}} and not for {self._target.machine}", elf.machine)
-        elif posixpath.join(self._root, posixpath.dirname(file.path), file.module) in self._not_importable:
+            yield _Problem("machine", f"is built for {{}}, not for {self._target.machine}", elf.machine)
+        elif (
+            posixpath.join(self._root, posixpath.dirname(file.path), file.module)
+            in self._unimportable_modules
+        ):
             python = self._target.python_version
             yield _Problem("module", f"has modules that CPython {python} cannot import")
         elif elf is None:
-            if file.tag in self._own:
-                sentence = "has files that cannot be read as ELF files, since {}"
+            if file.tag in self._own_tags:
+                sentence = "has files that cannot be read as ELF files: {}"
                 yield _Problem("unreadable", sentence, file.problem, certain=False)
         else:
             path = posixpath.join(self._root, file.path)
             yield from self._too_new(path, elf)
             for name in elf.needed:
-                if name not in self._image.libraries and not self._brought(path, elf, name):
+                if name not in self._image.libraries and not self._library_path(path, elf, name):
                     yield self._missing(name)
 
     def _too_new(self, path: str, elf: Elf) -> Iterator[_Problem]:
-        """Yield the newest version of each family that is newer than what the runtime has."""
+        """Yield a problem for each family of symbol versions of which the file needs a newer one."""
         newest: dict[str, tuple[tuple[int, ...], str]] = {}
         for library, version in elf.versions:
-            family, number = _parsed(version)
-            own = library == _LIBSTDCXX and self._brought(path, elf, library)
+            family, number = _family_and_number(version)
+            own = library == _LIBSTDCXX and self._library_path(path, elf, library)
             if family and not own and number > self._image.newest[family]:
                 newest[family] = max(newest.get(family, ((), "")), (number, f"{version} of {library}"))
-        for family, (_, wanted) in newest.items():
-            had = ".".join(map(str, self._image.newest[family]))
-            yield _Problem("symbols", f"needs {{}}, and {self._target.runtime} has {family}_{had}", wanted)
+        for family, (_, needed) in newest.items():
+            newest_there = ".".join(map(str, self._image.newest[family]))
+            sentence = f"needs {{}}, but {self._target.runtime} has {family}_{newest_there}"
+            yield _Problem("symbols", sentence, needed)
 
     def _missing(self, name: str) -> _Problem:
         if _MUSL.fullmatch(name):
             return _Problem(
-                "library", f"is linked with musl ({{}}), and {self._target.runtime} has glibc", name
+                "library", f"is linked with musl ({{}}), but {self._target.runtime} has glibc", name
             )
         if _LIBPYTHON.fullmatch(name):
-            return _Problem("library", f"needs {{}}, and {self._target.runtime} has its own", name)
+            return _Problem("library", f"needs {{}}, but {self._target.runtime} has its own", name)
         if name in self._by_name:
-            return _Problem("path", "needs {}, which the loader does not look for where it is", name, False)
+            return _Problem(
+                "path", "needs {}, which the artifact has outside the loader's search path", name, False
+            )
         return _Problem(
             "library",
-            f"needs {{}}, which neither the artifact nor {self._target.runtime} is known to bring",
+            f"needs {{}}, which the artifact lacks and {self._target.runtime} probably lacks",
             name,
             certain=False,
         )
 
     def _is_module(self, file: NativeFile) -> bool:
-        """Tell whether the file is the one that an import loads, or should be."""
+        """Tell whether an import loads this file, or would if it were for this Python."""
         module = posixpath.join(self._root, posixpath.dirname(file.path), file.module)
-        return bool(file.module) and (file.tag in self._own or module in self._not_importable)
+        return bool(file.module) and (file.tag in self._own_tags or module in self._unimportable_modules)
 
-    def _brought(self, path: str, elf: Elf, name: str) -> str | None:
-        """Return where the loader finds a library among the packages' files.
+    def _library_path(self, path: str, elf: Elf, name: str) -> str | None:
+        """Return the path at which the loader finds a library among the packages' files.
 
-        Beyond a file's own search path, a library is found where any other file looks: search paths are
-        inherited (DT_RPATH), and what is loaded already is found by its name.
+        The search paths of all other files count too: a file inherits DT_RPATH, and the loader finds an
+        already loaded library by its name.
         """
         if "/" in name:
             return name if name in self._by_path else None
         for folder in (*_folders(path, elf), *LIBRARY_PATH):
-            found = posixpath.join(folder, name)
-            if found in self._by_path:
-                return found
+            library = posixpath.join(folder, name)
+            if library in self._by_path:
+                return library
         candidates = self._by_name.get(name, ())
-        return next((found for found in candidates if posixpath.dirname(found) in self._searched), None)
+        return next(
+            (library for library in candidates if posixpath.dirname(library) in self._search_paths), None
+        )
 
     @cached_property
-    def _searched(self) -> set[str]:
-        """The directories that some file has in its search path."""
+    def _search_paths(self) -> set[str]:
+        """The directories in the search path of any file."""
         return {folder for path, (_, elf) in self._by_path.items() for folder in _folders(path, elf)}
 
     @cached_property
-    def _not_importable(self) -> set[str]:
-        """The modules that are there for other interpreters only, and not in Python either."""
+    def _unimportable_modules(self) -> set[str]:
+        """The modules that exist only for other interpreters, without a fallback in Python."""
         importable: dict[str, bool] = {}
         for package in self._packages:
             for file in package.files:
                 if file.module:
                     module = posixpath.join(self._root, posixpath.dirname(file.path), file.module)
-                    here = file.tag in self._own or file.fallback
-                    importable[module] = importable.get(module, False) or here
-        return {module for module, here in importable.items() if not here}
+                    can_import = file.tag in self._own_tags or file.fallback
+                    importable[module] = importable.get(module, False) or can_import
+        return {module for module, can_import in importable.items() if not can_import}
 
     @cached_property
-    def _linked(self) -> set[str]:
-        """What is loaded with an extension module: the libraries it links with, and those they do."""
+    def _loaded_paths(self) -> set[str]:
+        """The extension modules and all libraries that loading them loads too."""
         waiting = deque(path for path, (file, _) in self._by_path.items() if self._is_module(file))
         loaded = set(waiting)
         while waiting:
             path = waiting.popleft()
             elf = self._by_path[path][1]
             for name in elf.needed:
-                found = self._brought(path, elf, name)
-                if found is not None and found not in loaded:
-                    loaded.add(found)
-                    waiting.append(found)
+                library = self._library_path(path, elf, name)
+                if library is not None and library not in loaded:
+                    loaded.add(library)
+                    waiting.append(library)
         return loaded
 
     @cached_property
-    def _foreign(self) -> set[str]:
-        """The packages that are for one platform by their own tags, and have nothing for the target's."""
+    def _foreign_packages(self) -> set[str]:
+        """The packages whose tags name a platform, and that have no file for the target's machine."""
         return {
             package.package
             for package in self._packages
@@ -263,8 +286,8 @@ def _folders(path: str, elf: Elf) -> list[str]:
     ]
 
 
-def _parsed(version: str) -> tuple[str, tuple[int, ...]]:
-    """Return family and number of a symbol version; an empty family for one that says nothing."""
+def _family_and_number(version: str) -> tuple[str, tuple[int, ...]]:
+    """Return the family and number of a symbol version; an empty family when it has no number."""
     match = _VERSION.fullmatch(version)
     if match is not None:
         return match[1], tuple(int(part) for part in match[2].split("."))

@@ -1,7 +1,7 @@
-"""What one ELF file asks of the machine it is loaded on.
+"""Read what an ELF file needs from the machine that loads it.
 
-Read as the dynamic loader does, by program headers and the dynamic segment: sections may be stripped, and
-nothing of them is believed. Sources: *System V ABI* (program headers, dynamic section), *LSB Core* (symbol
+Reads as the dynamic loader does: the program headers and the dynamic segment. It ignores sections, which may
+be stripped or wrong. Sources: *System V ABI* (program headers, dynamic section), *LSB Core* (symbol
 versions), ``ld.so(8)`` for DT_RPATH and DT_RUNPATH.
 """
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"\x7fELF"
 
-#: What is loaded: libraries, extension modules and programs. Objects to be linked (.o) are not.
+#: Types that a loader loads: libraries, extension modules and programs, but not object files (.o).
 _LOADED_TYPES: Final = ("ET_DYN", "ET_EXEC")
 _MACHINES: Final = {
     ("EM_X86_64", 64, True): "x86_64",
     ("EM_AARCH64", 64, True): "aarch64",
 }
-# Files come from strangers: beyond these a file is not read on. Real ones stay far below.
+# Limits for hostile files. Real files stay far below them.
 _MOST_HEADERS: Final = 256
 _MOST_TAGS: Final = 4096
 _MOST_VERSIONS: Final = 4096
@@ -32,16 +32,19 @@ _WEAK: Final = 0x2
 
 
 class UnreadableElfError(Exception):
-    """The file begins as an ELF file and does not go on as one."""
+    """A file that starts as an ELF file but is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Elf:
-    """A file that the loader can be asked to load.
+    """What a library, extension module or program needs from the machine.
 
-    ``machine`` is as in wheel tags when it is one of Lambda's; ``search`` are the directories of DT_RUNPATH,
-    else of DT_RPATH; ``versions`` are pairs of a library and a symbol version needed of it; ``module`` tells
-    whether it has the function that makes it a Python extension module of its file's name.
+    :param machine: the machine it is built for; one of Lambda's is spelled as in wheel tags.
+    :param soname: its own name as a library (DT_SONAME).
+    :param needed: the libraries that it links with (DT_NEEDED).
+    :param search: the directories of DT_RUNPATH, else of DT_RPATH.
+    :param versions: pairs of a library and a symbol version that the file needs from it.
+    :param module: whether it has the init function of a Python extension module with its file's name.
     """
 
     machine: str
@@ -53,10 +56,11 @@ class Elf:
 
 
 def read_elf(stream: IO[bytes], module: str = "") -> Elf | None:
-    """Return what the file asks for, or None for one that is never loaded, such as an object file.
+    """Return what the file needs, or None for a file that no loader loads, such as an object file.
 
-    ``stream`` must be seekable; ``module`` is the name by which Python would import it. Raises
-    :class:`UnreadableElfError` for whatever is wrong with the file.
+    :param stream: the file; must be seekable.
+    :param module: the name by which Python would import it.
+    :raises UnreadableElfError: when the file is damaged.
     """
     from elftools.elf.elffile import ELFFile
 
@@ -66,9 +70,9 @@ def read_elf(stream: IO[bytes], module: str = "") -> Elf | None:
     except UnreadableElfError:
         raise
     except Exception as error:
-        # The parser has no one exception for a damaged file: wild values end in errors of any kind.
-        said = str(error).partition("\n")[0] or type(error).__name__
-        raise UnreadableElfError(said) from error
+        # The parser raises exceptions of any kind for damaged files.
+        problem = str(error).partition("\n")[0] or type(error).__name__
+        raise UnreadableElfError(problem) from error
 
 
 def _read(elf: ELFFile, stream: IO[bytes], module: str) -> Elf:
@@ -83,18 +87,18 @@ def _read(elf: ELFFile, stream: IO[bytes], module: str) -> Elf:
     if dynamic is None:
         return Elf(machine)
     tags = list(_tags(elf, *dynamic))
-    found = dict(tags)
-    if "DT_STRTAB" not in found:
+    values = dict(tags)
+    if "DT_STRTAB" not in values:
         return Elf(machine)
-    strings = _Strings(stream, _offset(loads, found["DT_STRTAB"]))
-    search = found.get("DT_RUNPATH", found.get("DT_RPATH"))
+    strings = _Strings(stream, _offset(loads, values["DT_STRTAB"]))
+    search = values.get("DT_RUNPATH", values.get("DT_RPATH"))
     return Elf(
         machine,
-        soname=strings.at(found["DT_SONAME"]) if "DT_SONAME" in found else "",
+        soname=strings.at(values["DT_SONAME"]) if "DT_SONAME" in values else "",
         needed=tuple(strings.at(value) for tag, value in tags if tag == "DT_NEEDED"),
         search=tuple(part for part in strings.at(search).split(":") if part) if search is not None else (),
-        versions=tuple(_versions(elf, loads, found, strings)),
-        module=bool(module) and strings.has(f"PyInit_{module}", found.get("DT_STRSZ", 0)),
+        versions=tuple(_versions(elf, loads, values, strings)),
+        module=bool(module) and strings.has(f"PyInit_{module}", values.get("DT_STRSZ", 0)),
     )
 
 
@@ -125,37 +129,37 @@ def _tags(elf: ELFFile, offset: int, size: int) -> Iterator[tuple[str, int]]:
 
 
 def _versions(
-    elf: ELFFile, loads: list[tuple[int, int, int]], found: dict[str, int], strings: _Strings
+    elf: ELFFile, loads: list[tuple[int, int, int]], values: dict[str, int], strings: _Strings
 ) -> Iterator[tuple[str, str]]:
-    if "DT_VERNEED" not in found:
+    if "DT_VERNEED" not in values:
         return
     left = _MOST_VERSIONS
-    at = _offset(loads, found["DT_VERNEED"])
-    for _ in range(min(found.get("DT_VERNEEDNUM", 0), _MOST_VERSIONS)):
+    at = _offset(loads, values["DT_VERNEED"])
+    for _ in range(min(values.get("DT_VERNEEDNUM", 0), _MOST_VERSIONS)):
         need = _struct(elf.structs.Elf_Verneed, elf.stream, at)
         library = strings.at(need["vn_file"])
-        one_at = at + need["vn_aux"]
+        version_at = at + need["vn_aux"]
         for _ in range(need["vn_cnt"]):
             left -= 1
             if left < 0:
-                raise UnreadableElfError("it needs more symbol versions than a file can")
-            one = _struct(elf.structs.Elf_Vernaux, elf.stream, one_at)
-            if not one["vna_flags"] & _WEAK:
-                yield library, strings.at(one["vna_name"])
-            if not one["vna_next"]:
+                raise UnreadableElfError(f"it needs more than {_MOST_VERSIONS} symbol versions")
+            version = _struct(elf.structs.Elf_Vernaux, elf.stream, version_at)
+            if not version["vna_flags"] & _WEAK:
+                yield library, strings.at(version["vna_name"])
+            if not version["vna_next"]:
                 break
-            one_at += one["vna_next"]
+            version_at += version["vna_next"]
         if not need["vn_next"]:
             return
         at += need["vn_next"]
 
 
 def _offset(loads: list[tuple[int, int, int]], address: int) -> int:
-    """Return where in the file an address of memory is kept."""
+    """Return the offset in the file that the loader maps to an address."""
     for start, size, offset in loads:
         if start <= address < start + size:
             return address - start + offset
-    raise UnreadableElfError(f"the address {address:#x} is in no part of the file")
+    raise UnreadableElfError(f"the address {address:#x} is in no segment of the file")
 
 
 def _struct(layout: Any, stream: IO[bytes], offset: int) -> Any:
@@ -165,7 +169,7 @@ def _struct(layout: Any, stream: IO[bytes], offset: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Strings:
-    """The table of names that the dynamic section refers to."""
+    """The string table of the dynamic segment."""
 
     stream: IO[bytes]
     offset: int
@@ -174,7 +178,7 @@ class _Strings:
         self.stream.seek(self.offset + position)
         name, end, _ = self.stream.read(_LONGEST_NAME).partition(b"\0")
         if not end:
-            raise UnreadableElfError("one of its names does not end")
+            raise UnreadableElfError("one of its names has no end")
         text = name.decode(errors="replace")
         return text if text.isprintable() else ascii(text)
 

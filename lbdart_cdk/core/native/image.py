@@ -1,14 +1,14 @@
-"""What the image of a Lambda runtime brings: shared libraries, and how new its C and C++ libraries are.
+"""The shared libraries in the image of each Lambda runtime, and the versions of its C and C++ libraries.
 
 Sources. Amazon Linux 2023 (python3.12 and later): the column *Minimal Container* of *Comparing packages
 installed on Amazon Linux 2023 Minimal AMI and Container Images* (Amazon Linux 2023 User Guide), which the
-Lambda Developer Guide names as what these runtimes are built on, and *AL2023 release notes*, 2023.7.20250331,
-for libxcrypt and GCC 14's libstdc++. Amazon Linux 2 (up to python3.11): the packages of the image
-``amazonlinux:2`` with GCC 7.3; a runtime's own image may have fewer of them. The names of libraries are those
-in the packages. Beside them, ``/var/lang/lib`` has the runtime's own libpython.
+Lambda Developer Guide names as the base of these runtimes, and *AL2023 release notes*, 2023.7.20250331, for
+libxcrypt and GCC 14's libstdc++. Amazon Linux 2 (up to python3.11): the packages of the image
+``amazonlinux:2`` with GCC 7.3; a runtime's own image may have fewer of them. The names of the libraries come
+from these packages. ``/var/lang/lib`` also has the runtime's own libpython.
 
-A library that is not listed here is probably not there, and that is as much as a list can say: it is a reason
-to warn. How new glibc and libstdc++ are is certain.
+A runtime probably lacks a library that is not listed here, which is only a reason to warn. The versions of
+glibc and libstdc++ are certain.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 
 from ..project.target import Target
 
-#: Of the C library itself, whichever version it has.
+#: The libraries of glibc, in every version.
 _GLIBC: Final = """
     ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 libBrokenLocale.so.1 libanl.so.1 libc.so.6 libdl.so.2 libm.so.6
     libnss_compat.so.2 libnss_dns.so.2 libnss_files.so.2 libpthread.so.0 libresolv.so.2 librt.so.1
@@ -47,8 +47,8 @@ _AL2023: Final = """
     libsmartcols.so.1 libsolv.so.1 libssl.so.3 libunistring.so.2 libyaml-0.so.2 libzstd.so.1
 """
 
-#: Where the loader looks beside a file's own search path: LD_LIBRARY_PATH as Lambda sets it (*Defined runtime
-#: environment variables*, Lambda Developer Guide).
+#: LD_LIBRARY_PATH as Lambda sets it (*Defined runtime environment variables*, Lambda Developer Guide). The
+#: loader searches it beside a file's own search path.
 LIBRARY_PATH: Final = (
     "/var/lang/lib",
     "/lib64",
@@ -63,10 +63,11 @@ LIBRARY_PATH: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a runtime's image has.
+    """The libraries and symbol versions of a runtime's image.
 
-    ``newest`` gives the newest version of each family of symbol versions: ``GLIBC``, ``GLIBCXX``, ``CXXABI``,
-    ``GCC``.
+    :param libraries: the names of its shared libraries.
+    :param newest: the newest version of each family of symbol versions: ``GLIBC``, ``GLIBCXX``, ``CXXABI``,
+        ``GCC``.
     """
 
     libraries: frozenset[str]
@@ -74,7 +75,7 @@ class Image:
 
 
 def image_of(target: Target) -> Image:
-    """Return what the image of a target's runtime has."""
+    """Return the libraries and symbol versions of the target's runtime."""
     modern = target.python >= (3, 12)
     newest: dict[str, tuple[int, ...]] = {
         "GLIBC": target.glibc,

@@ -1,4 +1,4 @@
-"""The compiled files of a wheel, read once in its life and kept as a note beside it in the store."""
+"""Read the compiled files of a wheel, once per wheel: the store keeps the result as a note beside it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,26 @@ from ..wheels.contents import wheel_entries
 from ..wheels.metadata import dist_info
 from .elf import MAGIC, Elf, UnreadableElfError, read_elf
 
-#: Changes when a note would hold something else; older notes are then not seen.
+#: The kind of the notes. Change it with their format: notes of another kind are ignored.
 _KIND: Final = "native1"
-#: Up to here a file is unpacked in memory, beyond on disk (bytes).
+#: Largest file that is unpacked in memory, in bytes; larger files go to disk.
 _IN_MEMORY: Final = 4 << 20
-#: Most files are no ELF files, which their first bytes show.
+#: Bytes to read first: most files are not ELF files, and their first bytes show it.
 _FIRST: Final = 4096
-#: ``_speedups.cpython-313-x86_64-linux-gnu.so``: a module, and the tag of the interpreter it is for.
+#: ``_speedups.cpython-313-x86_64-linux-gnu.so``: a module, and the tag of the interpreter that it is for.
 _TAGGED: Final = re.compile(r"([^.]+)\.((?:cpython-|pypy|graalpy|abi3)[^.]*)\.so")
 
 
 @dataclass(frozen=True, slots=True)
 class NativeFile:
-    """One compiled file: what it asks for, or why that cannot be told.
+    """One compiled file of a package.
 
-    ``module`` is the name by which it would be imported, ``tag`` the tag between that name and ``.so``;
-    ``fallback`` tells that there is the same module in Python beside it.
+    :param path: its path below the directory of packages.
+    :param elf: what it needs; None when it cannot be read.
+    :param problem: why it cannot be read; empty when it can.
+    :param module: the name by which Python would import it; empty when it is not a module.
+    :param tag: the interpreter's tag between the module's name and ``.so``.
+    :param fallback: whether the package also has this module in Python.
     """
 
     path: str
@@ -47,7 +51,12 @@ class NativeFile:
 
 @dataclass(frozen=True, slots=True)
 class NativeScan:
-    """What is known of one package's compiled files; ``tags`` are those that its wheel gives itself."""
+    """The compiled files of one package.
+
+    :param package: the package's name.
+    :param version: the package's version.
+    :param tags: the tags in the wheel's WHEEL file.
+    """
 
     package: str
     version: str = ""
@@ -56,25 +65,28 @@ class NativeScan:
 
 
 def scan_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[NativeScan]:
-    """Scan wheels that the store has, by package name; what is read is kept there."""
-    from concurrent.futures import ThreadPoolExecutor  # not needed to read a note
+    """Scan wheels in the store.
+
+    :param wheels: pairs of a package's name and its wheel's path.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # unused when only notes are read
 
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda wheel: scan_wheel(wheel[0], wheel[1], store), wheels))
 
 
 def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
-    """Scan a wheel in the store: from its note, else by reading it.
+    """Return the scan of a wheel in the store: from its note, else by reading the wheel.
 
-    Raises :class:`LbdartError` when the file is no zip that can be packed.
+    :raises LbdartError: when the file is not a zip that can be packed.
     """
-    key = path.parent.name + path.stem  # the store names its files by what they hold
+    key = path.parent.name + path.stem  # the store names files by their hash
     noted = store.recall(_KIND, key)
     if noted is not None:
         try:
             return scan_from_json(noted)
         except (KeyError, TypeError, ValueError):
-            pass  # a note that cannot be understood was never made
+            pass  # ignore a note that cannot be read
     with store.scratch() as folder, store.guarded(path):
         scan = scan_entries(package, wheel_entries(path), folder)
     store.note(_KIND, key, asdict(scan))
@@ -82,7 +94,10 @@ def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
 
 
 def scan_from_json(noted: dict[str, Any]) -> NativeScan:
-    """Read what :func:`dataclasses.asdict` made of a scan."""
+    """Return the scan from its JSON form.
+
+    :param noted: the result of :func:`dataclasses.asdict`.
+    """
     return NativeScan(
         str(noted["package"]),
         str(noted["version"]),
@@ -100,11 +115,14 @@ def _file_from_json(elf: dict[str, Any] | None, **file: Any) -> NativeFile:
 
 
 def scan_entries(package: str, entries: Iterable[Entry], scratch: Path) -> NativeScan:
-    """Read the compiled files among the entries of one package; ``scratch`` takes what is large."""
+    """Scan the compiled files among the entries of one package.
+
+    :param scratch: a directory for temporary files; large entries are unpacked there.
+    """
     kept = list(entries)
     names = {entry.name for entry in kept}
-    found = (_native_file(entry, names, scratch) for entry in kept)
-    files = sorted((file for file in found if file is not None), key=lambda file: file.path)
+    scanned = (_native_file(entry, names, scratch) for entry in kept)
+    files = sorted((file for file in scanned if file is not None), key=lambda file: file.path)
     with usable(package):
         info = dist_info(kept)
         return NativeScan(package, info.version, info.tags, tuple(files))
@@ -125,8 +143,12 @@ def _native_file(entry: Entry, names: set[str], scratch: Path) -> NativeFile | N
     except UnreadableElfError as error:
         return NativeFile(entry.name, None, str(error), module, tag, fallback)
     if elf is None:
-        # Something of another system, or no program at all; only a tagged name says what it wants to be.
-        return NativeFile(entry.name, None, "it is no ELF file", module, tag, fallback) if tag else None
+        # A file of another system, or not a program. Only a tagged name shows that it should be a module.
+        return (
+            NativeFile(entry.name, None, "it is not a loadable ELF file", module, tag, fallback)
+            if tag
+            else None
+        )
     if not tag and not elf.module:
         module = ""
     return NativeFile(entry.name, elf, "", module, tag, fallback)
@@ -140,13 +162,13 @@ def _elf(entry: Entry, module: str, scratch: Path) -> Elf | None:
 
 
 def _unpack(entry: Entry, file: IO[bytes]) -> bool:
-    """Unpack an ELF file; return False, and stop early, when it is none."""
+    """Unpack an ELF file; stop early and return False when the entry is not an ELF file."""
     try:
         for piece in entry.pieces(first=_FIRST):
             if not file.tell() and not piece.startswith(MAGIC):
                 return False
             if entry.size > MAX_UNZIPPED:
-                raise UnreadableElfError("it is larger than Lambda takes")
+                raise UnreadableElfError("it is larger than Lambda allows")
             file.write(piece)
     except zipfile.BadZipFile as error:
         raise UnreadableElfError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Wheels and directory trees come in; the entries of one zip go out.
+"""Merges wheels and directory trees to the entries of one zip.
 
 Decides what happens when two packages bring the same path.
 """

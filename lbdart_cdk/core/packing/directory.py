@@ -1,4 +1,4 @@
-"""A directory tree as a bundle of files, compressed here."""
+"""Compress a directory tree to a bundle of files."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from ..archive.names import own_name
 from ..project.tree import is_bytecode, wanted_files
 from .merge import Bundle
 
-#: What installers write beside a package's metadata (*Recording installed projects*, PyPA; uv).
-_RECORDS: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
-#: What uv leaves in a directory that it installed into.
+#: Files that installers add to a package's metadata (*Recording installed projects*, PyPA; uv).
+_INSTALLER_FILES: Final = (
+    "INSTALLER",
+    "RECORD",
+    "REQUESTED",
+    "direct_url.json",
+    "uv_build.json",
+    "uv_cache.json",
+)
+#: The file that uv leaves in a directory that it installed into.
 _LOCK: Final = ".lock"
 
 
 def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     """Return the files below a directory of packages, compressed into ``spool``.
 
-    Left out is what tells one machine from another: bytecode, an installer's records, and the scripts that it
-    made for an interpreter of its own. Raises as :func:`wanted_files` does.
+    Leaves out what differs between machines: bytecode, the installer's own files, and the scripts that it
+    made for its interpreter.
+
+    :param root: the directory; its name is the bundle's name.
+    :param spool: the open file at ``spool_path`` that takes the compressed files.
+    :raises LbdartError: as :func:`wanted_files` does.
     """
-    files = {path.relative_to(root).as_posix(): path for path in wanted_files(root, _is_lasting)}
+    files = {path.relative_to(root).as_posix(): path for path in wanted_files(root, _is_kept)}
     return Bundle(
         root.name,
         tuple(
@@ -33,16 +44,16 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     )
 
 
-def _is_lasting(name: str) -> bool:
+def _is_kept(name: str) -> bool:
     folder, _, file = name.rpartition("/")
-    noted = name == _LOCK or (folder.endswith(".dist-info") and file in _RECORDS)
-    return not is_bytecode(name) and not noted
+    from_installer = name == _LOCK or (folder.endswith(".dist-info") and file in _INSTALLER_FILES)
+    return not is_bytecode(name) and not from_installer
 
 
 def _is_made_script(name: str, path: Path) -> bool:
-    """Tell whether an installer made a script: it starts the Python by the path that it has on this machine.
+    """Tell whether an installer made the file: a script that names this machine's Python.
 
-    A path that is too long for the first line is in the second, of a shell script.
+    A path that is too long for the first line is in the second line, of a shell script.
     """
     if not name.startswith("bin/"):
         return False

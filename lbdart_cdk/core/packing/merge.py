@@ -1,4 +1,4 @@
-"""Many bundles of files become the entries of one Lambda zip."""
+"""Merge many bundles of files to the entries of one Lambda zip."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from .clash import Clash, settle
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Files that come from one place; ``name`` is the package or directory, for messages."""
+    """Files of one package or directory.
+
+    :param name: the package or directory, for messages.
+    """
 
     name: str
     entries: tuple[Entry, ...]
 
     @property
     def size(self) -> int:
-        """Bytes when unzipped."""
+        """The unzipped size in bytes."""
         return sum(entry.size for entry in self.entries)
 
 
@@ -31,12 +34,15 @@ def merge(
     prefix: str = "",
     settled: Callable[[Collection[Clash]], None] = settle,
 ) -> list[Entry]:
-    """Return the entries of all bundles, each path once, below ``prefix``.
+    """Return the entries of all bundles, each path once.
 
-    Where two bundles bring one path with different contents, the later bundle wins, if ``settled`` does not
-    raise. Raises :class:`LbdartError` when the whole is larger than Lambda takes, before anything is
-    inflated, and when a path is a file and a folder at once. Names that differ in case only, or in the
-    way in which Unicode composes them, are different names on Lambda's file system.
+    When two bundles bring a path with different contents, the later bundle wins, unless ``settled`` raises.
+    Paths that differ only in case or in Unicode composition are different files on Lambda's file system.
+
+    :param prefix: put before every path.
+    :param settled: called with all clashes; raises for those that must not be.
+    :raises LbdartError: when the entries together are larger than Lambda allows (checked before anything is
+        inflated), when a path is both a file and a folder, and when ``settled`` raises.
     """
     kept = list(bundles)
     owners: dict[str, tuple[Entry, Bundle]] = {}
@@ -44,12 +50,12 @@ def merge(
     for bundle in kept:
         for entry in bundle.entries:
             path = prefix + entry.name
-            if (before := owners.get(path)) is not None:
-                repeated.append((entry.name, *before, entry, bundle))
+            if (earlier_owner := owners.get(path)) is not None:
+                repeated.append((entry.name, *earlier_owner, entry, bundle))
             owners[path] = (entry, bundle)
     entries = [entry if entry.name == path else entry.renamed(path) for path, (entry, _) in owners.items()]
     refuse_too_large(sum(entry.size for entry in entries), {bundle.name: bundle.size for bundle in kept})
-    _refuse_files_with_files_below(owners)
+    _refuse_files_that_are_folders(owners)
     with usable("One of the zips"):
         settled(
             [
@@ -61,33 +67,42 @@ def merge(
     return entries
 
 
-def _refuse_files_with_files_below(owners: Mapping[str, tuple[Entry, Bundle]]) -> None:
-    for folder in {path.rpartition("/")[0] for path in owners}:
-        above = folder
-        while above:
-            if above in owners:
-                below = next(path for path in owners if path.startswith(f"{above}/"))
-                entry, bundle = owners[above]
+def _refuse_files_that_are_folders(owners: Mapping[str, tuple[Entry, Bundle]]) -> None:
+    for parent in {path.rpartition("/")[0] for path in owners}:
+        folder = parent
+        while folder:
+            if folder in owners:
+                below = next(path for path in owners if path.startswith(f"{folder}/"))
+                entry, bundle = owners[folder]
                 raise LbdartError(
                     f"{bundle.name} brings the file {entry.name}, and {owners[below][1].name} brings "
                     f"{owners[below][0].name}: one path cannot be a file and a folder.",
                     "Leave one of the packages out with exclude=.",
                 )
-            above = above.rpartition("/")[0]
+            folder = folder.rpartition("/")[0]
 
 
 def is_too_large(size: int) -> bool:
-    """Tell whether a function with all its layers has more bytes, unzipped, than Lambda takes."""
+    """Tell whether Lambda refuses a function with all its layers for its size.
+
+    :param size: the unzipped size in bytes.
+    """
     return size > MAX_UNZIPPED
 
 
 def refuse_too_large(size: int, sizes: Mapping[str, int], what: str = "this") -> None:
-    """Raise :class:`LbdartError` with the largest packages when there are more bytes than Lambda takes."""
+    """Refuse more bytes than Lambda allows for a function with all its layers.
+
+    :param size: the unzipped size in bytes.
+    :param sizes: the unzipped size of each package.
+    :param what: names the content in the message.
+    :raises LbdartError: when ``size`` is too large; names the largest packages.
+    """
     if not is_too_large(size):
         return
     largest = ", ".join(f"{name} {count / 1e6:.1f} MB" for name, count in Counter(sizes).most_common(5))
     raise LbdartError(
-        f"Unzipped, {what} is {size:,} bytes, and Lambda takes {MAX_UNZIPPED:,} for a function with all its "
-        f"layers; the largest packages are {largest}.",
-        "Leave packages out with exclude=, depend on a smaller build of one, or use a container image.",
+        f"Unzipped, {what} has {size:,} bytes, but Lambda allows {MAX_UNZIPPED:,} for a function with all "
+        f"its layers; the largest packages are {largest}.",
+        "Leave packages out with exclude=, depend on a smaller build of a package, or use a container image.",
     )

@@ -220,7 +220,7 @@ def test_a_bomb_is_refused_by_what_it_claims(tmp_path: Path, monkeypatch: pytest
     zeros = bytes(40_000_000)
     compressed = deflated(zeros)
     files = [File(b"%d" % number, zeros, stream=compressed) for number in range(7)]
-    with pytest.raises(LbdartError, match=f"280,000,000 bytes, and Lambda takes {MAX_UNZIPPED:,}"):
+    with pytest.raises(LbdartError, match=f"280,000,000 bytes, but Lambda allows {MAX_UNZIPPED:,}"):
         layer_of(raw_zip(*files), tmp_path)
 
 

@@ -50,8 +50,8 @@ def test_a_layer_that_cannot_load_is_not_made(tmp_path: Path, root: Path, store:
         artifact.build()
     assert caught.value.problem == (
         "This does not load on python3.13 on x86_64 (glibc 2.34): "
-        f"one 1.0 (tagged {TAG}) is built for aarch64 and not for x86_64 (one/_c.abi3.so); "
-        f"two 1.0 (tagged {TAG}) needs GLIBC_2.38 of libc.so.6, and python3.13 has GLIBC_2.34 "
+        f"one 1.0 (tagged {TAG}) is built for aarch64, not for x86_64 (one/_c.abi3.so); "
+        f"two 1.0 (tagged {TAG}) needs GLIBC_2.38 of libc.so.6, but python3.13 has GLIBC_2.34 "
         "(two/_c.abi3.so)."
     )
     assert not store.kept_archive(artifact.build_key)

@@ -59,7 +59,7 @@ def test_a_package_without_compiled_files_is_not_mentioned(bench: Bench) -> None
 def test_a_module_for_another_machine_is_an_error_that_says_all(bench: Bench) -> None:
     found = bench.judge({"demo/_demo.abi3.so": make_elf(machine=AARCH64, module="_demo")})
     assert found.errors == (
-        f"demo 1.0 (tagged {TAG}) is built for aarch64 and not for x86_64 (demo/_demo.abi3.so)",
+        f"demo 1.0 (tagged {TAG}) is built for aarch64, not for x86_64 (demo/_demo.abi3.so)",
     )
     with pytest.raises(LbdartError) as caught:
         found.raise_errors(PYTHON_3_13)
@@ -78,7 +78,7 @@ def test_a_module_for_another_machine_is_an_error_that_says_all(bench: Bench) ->
 )
 def test_so_is_one_of_another_width_or_byte_order(bench: Bench, content: bytes, machine: str) -> None:
     found = bench.judge({"demo/_demo.abi3.so": content})
-    assert [f"is built for {machine} and not" in error for error in found.errors] == [True]
+    assert [f"is built for {machine}, not" in error for error in found.errors] == [True]
 
 
 def test_libraries_of_a_wheel_for_another_machine_are_an_error_though_no_import_loads_them(
@@ -101,7 +101,7 @@ def test_a_newer_glibc_is_an_error(bench: Bench) -> None:
     versions = {"libc.so.6": ["GLIBC_2.17", "GLIBC_2.38"], "libm.so.6": ["GLIBC_2.35"]}
     found = bench.judge({"demo/_demo.abi3.so": make_elf(versions=versions, module="_demo")})
     assert found.errors == (
-        f"demo 1.0 (tagged {TAG}) needs GLIBC_2.38 of libc.so.6, and python3.13 has GLIBC_2.34 "
+        f"demo 1.0 (tagged {TAG}) needs GLIBC_2.38 of libc.so.6, but python3.13 has GLIBC_2.34 "
         "(demo/_demo.abi3.so)",
     )
 
@@ -156,7 +156,7 @@ NEW_CXX = make_elf(
 
 def test_a_newer_libstdcxx_is_an_error_where_the_runtime_has_an_older_one(bench: Bench) -> None:
     found = bench.judge({"demo/_demo.abi3.so": NEW_CXX}, PYTHON_3_11)
-    assert "needs GLIBCXX_3.4.32 of libstdc++.so.6, and python3.11 has GLIBCXX_3.4.24" in found.errors[0]
+    assert "needs GLIBCXX_3.4.32 of libstdc++.so.6, but python3.11 has GLIBCXX_3.4.24" in found.errors[0]
     assert bench.judge({"demo/_demo.abi3.so": NEW_CXX}) == CheckResult()
 
 
@@ -172,8 +172,8 @@ def test_a_library_that_nobody_brings_is_a_warning_that_names_it(bench: Bench) -
     assert warned.id == "lbdart_cdk:library:demo"
     assert warned.text == (
         f"demo 1.0 (tagged {TAG}) may not work on python3.13 on x86_64 (glibc 2.34): it needs libGL.so.1, "
-        "libX.so, which neither the artifact nor python3.13 is known to bring (demo/_demo.abi3.so). "
-        "A library can come with another layer, in its folder lib."
+        "libX.so, which the artifact lacks and python3.13 probably lacks (demo/_demo.abi3.so). "
+        "Another layer can bring a missing library in its folder lib."
     )
 
 
@@ -189,7 +189,7 @@ def test_a_library_for_another_machine_is_not_brought(bench: Bench) -> None:
         "demo/_demo.abi3.so": make_elf(module="_demo", needed=["libone.so"], runpath="$ORIGIN"),
         "demo/libone.so": make_elf(machine=AARCH64),
     }
-    assert "libone.so, which neither" in said(bench.judge(files))
+    assert "libone.so, which the artifact lacks" in said(bench.judge(files))
 
 
 def test_what_one_module_loads_another_finds_by_its_name(bench: Bench) -> None:
@@ -221,7 +221,7 @@ def test_lambda_looks_into_lib_of_a_functions_own_code(bench: Bench) -> None:
 def test_musl_is_an_error(bench: Bench) -> None:
     elf = make_elf(module="_demo", needed=["libc.musl-x86_64.so.1"])
     found = bench.judge({"demo/_demo.abi3.so": elf}, tag="cp313-abi3-musllinux_1_2_x86_64")
-    assert "is linked with musl (libc.musl-x86_64.so.1), and python3.13 has glibc" in found.errors[0]
+    assert "is linked with musl (libc.musl-x86_64.so.1), but python3.13 has glibc" in found.errors[0]
 
 
 @pytest.mark.parametrize(("library", "loads"), [("3.13", True), ("3.12", False)])
@@ -266,7 +266,7 @@ def test_a_damaged_module_is_a_warning(bench: Bench) -> None:
 
 def test_a_module_of_another_system_under_a_name_of_this_one_is_a_warning(bench: Bench) -> None:
     found = bench.judge({"demo/_demo.abi3.so": b"\xcf\xfa\xed\xfe of macOS"})
-    assert "since it is no ELF file (demo/_demo.abi3.so)" in said(found)
+    assert "ELF files: it is not a loadable ELF file (demo/_demo.abi3.so)" in said(found)
 
 
 def test_many_files_are_counted_and_not_listed(bench: Bench) -> None:

@@ -85,7 +85,7 @@ def test_a_file_that_no_function_can_hold_is_not_unpacked(
     monkeypatch.setattr(scan_module, "MAX_UNZIPPED", 500)
     bomb = make_wheel(tmp_path / "wheels", "bomb", files={"bomb.so": make_elf(padding=1 << 20)})
     (file,) = scan_entries("bomb", wheel_entries(bomb), tmp_path).files
-    assert file.problem == "it is larger than Lambda takes"
+    assert file.problem == "it is larger than Lambda allows"
 
 
 def test_a_damaged_stream_is_unreadable_and_no_crash(tmp_path: Path) -> None:

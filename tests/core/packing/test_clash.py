@@ -51,14 +51,16 @@ def test_the_error_shows_a_few_of_the_modules() -> None:
 )
 def test_of_what_nobody_imports_the_later_one_is_used(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     settle([clash(path)])
-    assert capsys.readouterr().err == f"Warning: alpha and beta both bring {path}; the one of beta is used.\n"
+    assert (
+        capsys.readouterr().err == f"Warning: alpha and beta both bring {path}; the zip takes it from beta.\n"
+    )
 
 
 def test_it_is_said_once_for_two_packages(capsys: pytest.CaptureFixture[str]) -> None:
     settle([clash(f"tests/{number}.py") for number in range(5)])
     assert capsys.readouterr().err == (
         "Warning: alpha and beta both bring tests/0.py, tests/1.py, tests/2.py and 2 more; "
-        "those of beta are used.\n"
+        "the zip takes them from beta.\n"
     )
 
 

@@ -38,7 +38,9 @@ def test_where_the_later_bundle_may_win_it_does_and_it_is_said(capsys: pytest.Ca
     merged = merge([bundle("orders", app=b"1"), bundle("include=", app=b"2")], settled=announce)
     assert [(entry.name, entry.read()) for entry in merged] == [("app.py", b"2")]
     captured = capsys.readouterr()
-    assert captured.err == ("Warning: orders and include= both bring app.py; the one of include= is used.\n")
+    assert captured.err == (
+        "Warning: orders and include= both bring app.py; the zip takes it from include=.\n"
+    )
     assert not captured.out
 
 
