@@ -438,8 +438,8 @@ MISTAKES = [
     ),
     Mistake(
         "a source that compiles", LAYER, require_what_compiles,
-        r"compiled-1\.0\.tar\.gz builds to .*, a wheel compiled for this machine and not for Lambda\.",
-        r"For a layer, build_in_container=True has it built in the Lambda build image",
+        r"compiled-1\.0\.tar\.gz builds to .*, a wheel compiled for this machine, not for Lambda\.",
+        r"For a layer, set build_in_container=True to build it in the Lambda build image",
     ),
     Mistake(
         "a build in a container without Docker", LAYER,
@@ -447,7 +447,7 @@ MISTAKES = [
             props(build_in_container=True), require_what_compiles,
             lambda scene: scene.patch.setenv("PATH", str(scene.root)),
         ),
-        r"The build of compiled-1\S+ takes Docker, which is not installed or not on PATH\.",
+        r"The build of compiled-1\S+ needs Docker, which is not installed or not on PATH\.",
         r"Install Docker, or depend on a release that has a wheel",
     ),
     Mistake(
@@ -456,7 +456,7 @@ MISTAKES = [
             props(build_in_container=True), require_what_compiles,
             docker_says("docker: Cannot connect to the Docker daemon at unix:///run/docker.sock.", 125),
         ),
-        r"The build of compiled-1\S+ takes Docker, whose engine is not running\.", r"Start Docker, or set",
+        r"The build of compiled-1\S+ needs Docker, but its engine is not running\.", r"Start Docker, or set",
     ),
     Mistake(
         "a build image that does not exist", LAYER,
@@ -483,7 +483,7 @@ MISTAKES = [
             docker_says("a.c:1:10: fatal error: zlib.h: No such file", 1),
         ),
         r"The build of compiled-1\S+ in .* failed with exit code 1: a\.c:1:10: fatal error: zlib\.h: ",
-        r"Correct what it says above; a tool or library that it lacks",
+        r"Correct the error above; if the image lacks a tool or library",
     ),
     Mistake(
         "a wheel with other bytes", LAYER, lambda scene: scene.fault(wrong_bytes),
@@ -549,7 +549,7 @@ MISTAKES = [
     Mistake(
         "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),
         r".*/orders could not be built: its build backend 'backend' cannot be imported: ",
-        r"See above .* a copy of the directory,",
+        r"See the output of its build backend above; .* a copy of the directory,",
     ),
     Mistake(
         "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(merge, "MAX_UNZIPPED", 100),

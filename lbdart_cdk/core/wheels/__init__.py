@@ -1,4 +1,4 @@
-"""A selection comes in; whole, checked wheels in the store go out.
+"""Brings the wheels of a selection into the store, and checks them.
 
-Downloads them, or builds them from source.
+Downloads wheels, or builds them from source.
 """

@@ -1,4 +1,4 @@
-"""Sources built to a wheel: the user's own, whose tree is only read; source distributions; repositories."""
+"""Build wheels from local projects (only read, never written to), source distributions and git commits."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from .git import tree_of
 from .reproducible import reproducible
 from .sdist import unpack_sdist, unpack_tree, unusable
 
-#: What to do about somebody else's source that does not build on this machine.
+#: The remedy when a third-party source does not build on this machine.
 _REMEDY: Final = (
-    "For a layer, build_in_container=True has it built in the Lambda build image; else lock a version of it "
-    "that has a wheel."
+    "For a layer, set build_in_container=True to build it in the Lambda build image; otherwise lock a "
+    "version that has a wheel."
 )
 
 if TYPE_CHECKING:
@@ -42,10 +42,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What can be built: its identity, its name in messages, and how a copy of it gets into a folder.
+    """A source that can be built to a wheel.
 
-    ``copy`` returns the copy's directory, which a build may write to. ``remedy`` is for a failed build. Of
-    what ``compiles`` is known that it does, so it is not tried on this machine when there is a container.
+    :param key: the key of its content.
+    :param what: names it in messages.
+    :param copy: copies it into a folder and returns the copy's directory, which a build may write to.
+    :param remedy: what to do when the build fails.
+    :param compiles: whether it is known to compile; then it is built in the container only, if there is one.
     """
 
     key: str
@@ -58,15 +61,15 @@ class Source:
 def build_local_wheel(
     directory: Path, frontend: Frontend, store: Store, container: WheelContainer | None = None
 ) -> Path:
-    """Return a wheel of the project at ``directory``, built when its files changed."""
+    """Return a wheel of a local project; build it when the project's files changed."""
     key = key_of({"artifact": "wheel", "tool": frontend.name, "tree": tree_hash(directory)})
-    # One name for every copy: the directory's own is no input, and with ".." it would lead elsewhere.
+    # Every copy has this name: the directory's name is not an input, and ".." would leave the folder.
     source = Source(
         key,
         str(directory.resolve()),
         lambda folder: copy_of(directory, folder / "project"),
-        "See above what its build backend says; it works in a copy of the directory, so what lies outside of "
-        "that is not found.",
+        "See the output of its build backend above; it works in a copy of the directory, so it finds nothing "
+        "outside the directory.",
     )
     return build_source(source, frontend, store, container)
 
@@ -80,7 +83,10 @@ def build_sdist_wheel(
     container: WheelContainer | None = None,
     compiles: bool = False,
 ) -> Path:
-    """Return a wheel of a source distribution, built once for its hash."""
+    """Return a wheel of a source distribution; build it once per hash.
+
+    :param compiles: whether it is known to compile.
+    """
     key = key_of(
         {
             "artifact": "wheel",
@@ -100,7 +106,7 @@ def build_sdist_wheel(
 def build_commit_wheel(
     locked: LockedCommit, frontend: Frontend, store: Store, container: WheelContainer | None = None
 ) -> Path:
-    """Return a wheel of a directory of a git repository, built once for the commit."""
+    """Return a wheel of a directory in a git repository; build it once per commit."""
     commit = locked.commit
     key = key_of(
         {
@@ -116,16 +122,18 @@ def build_commit_wheel(
         unpacked = unpack_tree(tree_of(commit, store), commit.display, folder / "repository")
         return _project_in(unpacked, locked.subdirectory, commit.display)
 
-    with _told_version(locked.version):
+    with _pretended_version(locked.version):
         source = Source(key, f"{locked.package} from {commit.display}", copy, _REMEDY)
         return build_source(source, frontend, store, container)
 
 
 def build_source(source: Source, frontend: Frontend, store: Store, container: WheelContainer | None) -> Path:
-    """Return a wheel of a source, built once for its key: here, or what compiles in the ``container``.
+    """Return a wheel of a source; build it once per key.
 
-    Raises :class:`LbdartError` when it cannot be built, and when it compiles and there is no container: what
-    this machine's compiler makes need not load in Lambda.
+    Pure Python is built on this machine, unless the container builds every source. A source that compiles is
+    built in the container, because code from this machine's compiler may not load in Lambda.
+
+    :raises LbdartError: when the build fails, and when the source compiles but there is no container.
     """
     sites = []
     if container is None or not (source.compiles or container.container.every_source):
@@ -141,23 +149,26 @@ def build_source(source: Source, frontend: Frontend, store: Store, container: Wh
 
 @dataclass(frozen=True, slots=True)
 class _BuildSite:
-    """Where a source can be built, and the key of the wheel that is made there."""
+    """This machine or a container, where a source can be built.
+
+    :param key: the key of the wheel that is built there.
+    """
 
     key: str
     build_wheel: Callable[[Path, Path], None]
     container: WheelContainer | None = None
 
-    def takes(self, tags: AbstractSet[Tag]) -> bool:
+    def accepts(self, tags: AbstractSet[Tag]) -> bool:
         """Tell whether a wheel that was built here loads on the target.
 
-        The tag of a wheel from the image names no glibc: that it was built there stands for that.
+        The tag of a wheel from the image names no glibc version; the image itself has the right one.
         """
         loads = frozenset(self.container.target.tags()) if self.container is not None else frozenset()
         return any(tag.platform == "any" for tag in tags) or bool(tags & loads)
 
 
 def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> Path:
-    """Build at the first of the sites that makes a wheel which loads, and keep that."""
+    """Build at one site after the other until a wheel loads on the target; store and return that wheel."""
     for site in sites:
         where = f" in {site.container.image}" if site.container is not None else ""
         with store.scratch() as folder:
@@ -167,27 +178,27 @@ def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> Path:
                     site.build_wheel(source.copy(folder), output)
             except LbdartError as error:
                 if site is not sites[-1]:
-                    continue  # this machine may lack a compiler or a library that the image has
+                    continue  # the image may have the compiler or library that this machine lacks
                 if isinstance(error, BuildError):
                     raise _failure(source, error) from error
                 raise
-            built = _only_wheel(output, source.what)
-            if site.takes(parse_wheel_filename(built.name)[-1]):
-                made = folder / "made.whl"
-                with store.guarded(made), usable(built.name), made.open("wb") as file:
-                    write_zip(file, reproducible(wheel_entries(built)))
-                return store.keep_archive(site.key, made)
-    raise _refusal(source.what, built.name, sites[-1].container)
+            wheel = _only_wheel(output, source.what)
+            if site.accepts(parse_wheel_filename(wheel.name)[-1]):
+                rewritten = folder / "made.whl"
+                with store.guarded(rewritten), usable(wheel.name), rewritten.open("wb") as file:
+                    write_zip(file, reproducible(wheel_entries(wheel)))
+                return store.keep_archive(site.key, rewritten)
+    raise _wrong_platform(source.what, wheel.name, sites[-1].container)
 
 
 def _only_wheel(output: Path, what: str) -> Path:
-    built = list(output.glob("*.whl"))
-    if len(built) != 1:
+    wheels = list(output.glob("*.whl"))
+    if len(wheels) != 1:
         raise LbdartError(
-            f"The build of {what} left {len(built)} wheels.",
-            "See what its build backend says: it has to make one.",
+            f"The build of {what} made {len(wheels)} wheels.",
+            "Correct its build backend, which must make exactly one wheel.",
         )
-    return built[0]
+    return wheels[0]
 
 
 def _failure(source: Source, error: BuildError) -> LbdartError:
@@ -196,16 +207,16 @@ def _failure(source: Source, error: BuildError) -> LbdartError:
     return LbdartError(f"{source.what} could not be built: {error.why}.", source.remedy)
 
 
-def _refusal(what: str, wheel: str, container: WheelContainer | None) -> LbdartError:
+def _wrong_platform(what: str, wheel: str, container: WheelContainer | None) -> LbdartError:
     if container is None:
         return LbdartError(
-            f"{what} builds to {wheel}, a wheel compiled for this machine and not for Lambda.",
-            "For a layer, build_in_container=True has it built in the Lambda build image; else publish "
-            "wheels of it that are built for Lambda, and depend on those.",
+            f"{what} builds to {wheel}, a wheel compiled for this machine, not for Lambda.",
+            "For a layer, set build_in_container=True to build it in the Lambda build image; otherwise "
+            "publish wheels that are built for Lambda, and depend on those.",
         )
     return LbdartError(
-        f"{what} builds to {wheel} in {container.image}, and this does not load on {container.target}.",
-        "Name an image that has the target's Python, or leave the image out for AWS's.",
+        f"{what} builds to {wheel} in {container.image}, which does not load on {container.target}.",
+        "Name an image that has the target's Python, or name none to use AWS's image.",
     )
 
 
@@ -217,14 +228,14 @@ def _project_in(root: Path, subdirectory: str, filename: str) -> Path:
 
 
 @contextmanager
-def _told_version(version: str | None) -> Iterator[None]:
-    """Tell build backends the version that they would take from tags; a tree has none, and tags move."""
+def _pretended_version(version: str | None) -> Iterator[None]:
+    """Pass a version to build backends that would read it from git tags, which a tree does not have."""
     names = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION") if version is not None else ()
-    before = {name: os.environ[name] for name in names if name in os.environ}
+    previous = {name: os.environ[name] for name in names if name in os.environ}
     os.environ.update(dict.fromkeys(names, version or ""))
     try:
         yield
     finally:
         for name in names:
             os.environ.pop(name, None)
-        os.environ.update(before)
+        os.environ.update(previous)

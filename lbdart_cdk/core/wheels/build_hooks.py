@@ -1,4 +1,4 @@
-"""A project's build hooks (PEP 517), called by pypa/build in an isolated environment, and why they fail."""
+"""Call a project's build hooks (PEP 517) in an isolated environment, with pypa/build."""
 
 from __future__ import annotations
 
@@ -18,34 +18,37 @@ if TYPE_CHECKING:
     from build import BuildBackendException, BuildException
     from pyproject_hooks import SubprocessRunner
 
-#: How many lines of an exception's text are quoted; all of them are printed.
+#: How many lines of an exception's text go into a message; all its lines are printed.
 _QUOTED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class IsolatedEnvironment:
-    """A virtual environment for the build of one project, as ``build.env.IsolatedEnv`` asks for it."""
+    """A virtual environment for the build of one project (implements ``build.env.IsolatedEnv``).
+
+    :param folder: its directory.
+    """
 
     folder: Path
 
     @property
     def scripts(self) -> Path:
-        """Where its programs are."""
+        """The directory of its programs."""
         return self.folder / "bin"
 
     @property
     def python_executable(self) -> str:
-        """Its Python."""
+        """The path of its Python."""
         return str(self.scripts / "python")
 
     def make_extra_environ(self) -> Mapping[str, str]:
-        """Return what a hook finds in its environment beside what this process has in its own."""
+        """Return the variables that a hook gets in addition to this process's environment."""
         path = [str(self.scripts), *filter(None, [os.environ.get("PATH")])]
         return {
             "PATH": os.pathsep.join(path),
             "VIRTUAL_ENV": str(self.folder),
-            "PYTHONPATH": "",  # as if it were not set: the packages of the environment, and no others
-            # What is quoted has no colours, whatever FORCE_COLOR says.
+            "PYTHONPATH": "",  # same as unset: only the packages of the environment are imported
+            # Messages quote the output, so it must have no colours, even with FORCE_COLOR.
             "NO_COLOR": "1",
             "PYTHON_COLORS": "0",
         }
@@ -53,31 +56,34 @@ class IsolatedEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The hooks of the project at ``source``.
+    """The build hooks of one project.
 
-    ``install`` brings build requirements into the environment. ``heard`` returns the lines of a text as
-    others may see them.
+    :param source: the project's directory.
+    :param install: installs build requirements into the environment.
+    :param clean_lines: returns the lines of a text without secrets and temporary paths.
+    :param settings: the project's settings for its build.
     """
 
     source: Path
     environment: IsolatedEnvironment
     install: Callable[[Collection[str]], None]
-    heard: Callable[[str], list[str]]
+    clean_lines: Callable[[str], list[str]]
     settings: Settings
 
     def build_wheel(self, output: Path) -> None:
-        """Have the build backend make a wheel in ``output``.
+        """Build a wheel into ``output`` with the project's build backend.
 
-        :raises BuildError: when the project does not say how it is built, or a hook fails.
+        :raises BuildError: when the project's build configuration is invalid or a hook fails.
         """
         from build import BuildBackendException, BuildException, ProjectBuilder
 
-        said: list[str] = []
+        output_lines: list[str] = []
         try:
-            # A backend's warnings are for who maintains the project, and no reason to fail.
+            # Warnings about the build are for the project's maintainer; they must not fail it.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                builder = ProjectBuilder.from_isolated_env(self.environment, self.source, self._runner(said))
+                runner = self._runner(output_lines)
+                builder = ProjectBuilder.from_isolated_env(self.environment, self.source, runner)
                 requires = builder.build_system_requires | self.settings.requires
                 if requires:
                     self.install(requires)
@@ -86,27 +92,27 @@ class Hooks:
                     self.install(requires | more)
                 builder.build("wheel", output, self.settings.config)
         except (BuildException, BuildBackendException, ValueError) as error:
-            said.extend(self._unsaid(error))
-            raise BuildError(" ".join(self.heard(self._why(error))), said) from None
+            output_lines.extend(self._import_traceback(error))
+            raise BuildError(" ".join(self.clean_lines(self._why(error))), output_lines) from None
 
-    def _runner(self, said: list[str]) -> SubprocessRunner:
+    def _runner(self, output_lines: list[str]) -> SubprocessRunner:
         def call(
             cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
         ) -> None:
             environment = {**os.environ, **(extra_environ or {})}
             result = run(cmd, cwd=Path(cwd or self.source), environment=environment)
-            said.extend(self.heard(result.stdout) + self.heard(result.stderr))
+            output_lines.extend(self.clean_lines(result.stdout) + self.clean_lines(result.stderr))
             if result.returncode:
                 raise subprocess.CalledProcessError(result.returncode, cmd, result.stdout, result.stderr)
 
         return call
 
-    def _unsaid(self, error: Exception) -> list[str]:
-        """Return the traceback of a backend that cannot be imported, which is in the answer alone."""
+    def _import_traceback(self, error: Exception) -> list[str]:
+        """Return the traceback of a backend that cannot be imported; the hook's output does not have it."""
         from pyproject_hooks import BackendUnavailable
 
         cause = getattr(error, "exception", None)
-        return self.heard(str(cause)) if isinstance(cause, BackendUnavailable) else []
+        return self.clean_lines(str(cause)) if isinstance(cause, BackendUnavailable) else []
 
     def _why(self, error: BuildException | BuildBackendException | ValueError) -> str:
         """Return why the project could not be built, as the end of a sentence."""
@@ -115,28 +121,31 @@ class Hooks:
         match cause := getattr(error, "exception", error):
             case subprocess.CalledProcessError():
                 lines = (cause.stderr or cause.stdout).splitlines()
-                return reason(lines, quoted=_QUOTED) or f"its build backend gave exit code {cause.returncode}"
+                return (
+                    reason(lines, quoted=_QUOTED)
+                    or f"its build backend ended with exit code {cause.returncode}"
+                )
             case BackendUnavailable():
                 why = reason(str(cause).splitlines())
                 return f"its build backend {cause.backend_name!r} cannot be imported: {why}"
             case LbdartError():
                 return cause.problem.rstrip(".")
-            case FileNotFoundError():  # of the file with the answer
-                return "its build backend ended without an answer"
+            case FileNotFoundError():  # the file for the hook's result
+                return "its build backend ended without a result"
             case _:
                 return in_one_line(cause)
 
 
 class BuildError(LbdartError):
-    """A project that could not be built; who asked for the build knows what it was of, and what to do.
+    """A project that could not be built; the caller adds the project's name and the remedy.
 
-    ``why`` is the end of a sentence. ``said`` are the lines of the build, without secrets and without paths
-    of the copy that it worked in.
+    :param why: the cause, as the end of a sentence.
+    :param said: the lines of the build's output, without secrets and without paths of the temporary copy.
     """
 
     def __init__(self, why: str, said: Sequence[str]) -> None:
         self.why = in_one_line(why)
         self.said = said
         super().__init__(
-            f"The project could not be built to a wheel: {self.why}.", "See what its build backend says."
+            f"The project could not be built to a wheel: {self.why}.", "See the output of its build backend."
         )

@@ -12,18 +12,21 @@ from typing import Final
 from ..errors import LbdartError
 from ..project.target import Target
 
-#: Lambda's architecture name -> the platform as Docker names it.
+#: Lambda's name of an architecture -> Docker's name of the platform.
 _PLATFORM: Final = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 
 
 @dataclass(frozen=True, slots=True)
 class BuildContainer:
-    """The permission to build in a container, and in which.
+    """Allows builds in a container, and says in which one.
 
-    ``image`` defaults to AWS's build image for the target, and may be pinned: ``name@sha256:...``.
-    ``network`` is Docker's, by default its own; ``"host"`` lets a build reach an index on this machine.
-    With ``every_source`` also what turns out to be pure Python is built there, so that nobody else's
-    build script runs on this machine. Raises :class:`LbdartError` for what is no name of an image.
+    :param image: the image to build in; may be pinned, as in ``name@sha256:...``. Default: AWS's build image
+        for the target.
+    :param network: the Docker network to use; ``"host"`` lets a build reach an index on this machine.
+        Default: Docker's own.
+    :param every_source: whether pure Python is built there too, so that no third-party build script runs on
+        this machine.
+    :raises LbdartError: when ``image`` is not the name of an image.
     """
 
     image: str | None = None
@@ -34,12 +37,15 @@ class BuildContainer:
         if self.image is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*", self.image):
             raise LbdartError(
                 f"{self.image!r} is not the name of a container image.",
-                f"Write it as in {_default_image(Target((3, 13)))}, or leave it out.",
+                f"Name an image like {_default_image(Target((3, 13)))}, or name none to use AWS's image.",
             )
 
     @classmethod
     def asked(cls, asked: bool | BuildContainer) -> BuildContainer | None:
-        """Return what a prop says that is True, False or the container itself."""
+        """Return the container that a prop asks for, or None.
+
+        :param asked: True for the default container, False for none.
+        """
         if isinstance(asked, BuildContainer):
             return asked
         return cls() if asked else None
@@ -49,7 +55,7 @@ class BuildContainer:
         return self.image or _default_image(target)
 
     def inputs(self, target: Target) -> dict[str, str | bool]:
-        """Return what of it is an input of a layer that something is built for; the default is none."""
+        """Return the settings that are inputs of a layer's build key; empty for the default container."""
         image = self.image_uri(target)
         named = {"build_image": image} if image != _default_image(target) else {}
         return {**named, **({"every_source": True} if self.every_source else {})}
@@ -64,5 +70,5 @@ def platform_of(target: Target) -> str:
     return _PLATFORM[target.architecture]
 
 
+#: The directory in the container at which the project is mounted.
 CONTAINER_ROOT = "/var/task"
-"""Where the Lambda build image has the project mounted."""

@@ -1,9 +1,9 @@
-"""One command in the Lambda build image, run by Docker: what compiles is compiled for where it will run.
+"""Run a command in the Lambda build image with Docker, so that code is compiled for Lambda.
 
-A container sees the folders that it is given and runs as the user, so that its files are the user's.
-What may be secret goes in by its standard input: it is in no argument and on no disk, and ``docker inspect``
-and ``docker logs`` do not show it. The input stays open for as long as the build is wanted: its end ends
-the container, also when this process was killed.
+A container sees only the mounted folders and runs as the user, who then owns the files that it writes.
+Secrets go in by standard input: they are in no argument and on no disk, and ``docker inspect`` and
+``docker logs`` do not show them. The input stays open during the build. When it closes, the container ends,
+even if this process was killed.
 
 Sources: *docker container run* (Docker), *AWS SAM build images* (Amazon ECR Public Gallery).
 """
@@ -40,22 +40,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _WHEELS: Final = "/var/wheels"
-_TIME_LIMIT: Final = 3600.0  # seconds; large extensions take long to compile, under emulation more so
-LAST_WORDS: Final = 60  # lines
-#: Settings of this machine that hold inside of a container, too; indexes are added to them.
+_TIME_LIMIT: Final = 3600.0  # seconds; large extensions compile slowly, even more so under emulation
+#: How many of the last lines of a failed build are printed.
+LAST_WORDS: Final = 60
+#: Variables of this machine that a container gets too, beside the indexes.
 _FORWARDED: Final = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "no_proxy"),
     "PIP_TRUSTED_HOST",
-    # Versions that build backends would take from tags, which a copy does not have.
+    # Versions that build backends would read from git tags, which a copy does not have.
     *("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION"),
 )
 _INDEX: Final = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-#: Dates that a compiler or an archiver would write down (reproducible-builds.org), as in our zips.
+#: SOURCE_DATE_EPOCH: the date that builds write into files (reproducible-builds.org), same as in our zips.
 _EPOCH: Final = "315532800"
 
-#: What runs first in a container: it takes the settings from the first line of the input (what the image
-#: sets itself stays), starts the command, and ends with it or with the input.
+#: The shell script that runs first in a container. It reads the settings from the first line of the input
+#: (variables of the image win), starts the command, and ends when the command ends or the input closes.
 _ENTRY: Final = """\
 IFS= read -r settings
 eval "$(printf %s "$settings" | base64 -d)"
@@ -71,7 +72,7 @@ wait $!
 
 @dataclass(frozen=True, slots=True)
 class WheelContainer:
-    """Builds source trees to wheels in the build image, as a ``Frontend`` does on this machine."""
+    """Builds wheels from source trees in the build image, as a ``Frontend`` does on this machine."""
 
     container: BuildContainer
     target: Target
@@ -79,11 +80,14 @@ class WheelContainer:
 
     @property
     def image(self) -> str:
-        """The image it builds in."""
+        """The image that it builds in."""
         return self.container.image_uri(self.target)
 
     def key(self, source_key: str) -> str:
-        """Return the key of the wheel that is made there of a source with a key."""
+        """Return the key of the wheel that is built in this image from a source.
+
+        :param source_key: the key of the source.
+        """
         return key_of(
             {
                 "artifact": "compiled wheel",
@@ -95,10 +99,11 @@ class WheelContainer:
         )
 
     def build_wheel(self, source: Path, output: Path, *, what: str) -> None:
-        """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``.
+        """Build a project to one wheel in ``output``; when that fails, print the last lines of the build.
 
-        ``what`` names it in messages. Raises :class:`LbdartError` when it cannot be built, after printing
-        what the build said last.
+        :param source: a copy of the project, which the build may write to.
+        :param what: names the project in messages.
+        :raises LbdartError: when it cannot be built.
         """
         output.mkdir(parents=True, exist_ok=True)
         Container(
@@ -124,10 +129,12 @@ def _this_user() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A command in an image; each value is a container of its own.
+    """A command in an image; each instance is a new container.
 
-    ``mounts`` are folders of this machine and where the command finds them; it starts in the first.
-    ``what`` names the build in messages. Without ``user``, it runs as the image says.
+    :param mounts: pairs of a folder on this machine and its path in the container. The command starts in the
+        first one.
+    :param what: names the build in messages.
+    :param user: the user and group ids to run as; None for the image's own user.
     """
 
     image: str
@@ -141,14 +148,14 @@ class Container:
 
     @property
     def run_args(self) -> list[str]:
-        """The whole ``docker run`` command; it shows no secret."""
+        """The complete ``docker run`` command, without secrets."""
         optional = {"--user": self.user, "--network": self.network}
         return [
             "docker", "run", "--rm", "--interactive", "--log-driver=none",
             f"--name={self.name}",
             f"--platform={self.platform}",
             *(f"{option}={value}" for option, value in optional.items() if value is not None),
-            *(_mount(*each) for each in self.mounts),
+            *(_mount(source, target) for source, target in self.mounts),
             f"--workdir={self.mounts[0][1]}",
             "--env=HOME=/tmp", f"--env=SOURCE_DATE_EPOCH={_EPOCH}",
             "--entrypoint=/bin/sh",
@@ -163,43 +170,45 @@ class Container:
         on_line: Callable[[str], None] | None = None,
         time_limit: float = _TIME_LIMIT,
     ) -> None:
-        """Run it to its end. ``on_line`` gets each line of output; without it, a failure prints the last.
+        """Run the command to its end, and remove the container.
 
-        Raises :class:`LbdartError` when it fails, is interrupted or takes longer than ``time_limit``
-        (seconds), and when Docker cannot run it. In the end there is no container any more.
+        :param on_line: called with each line of output. Without it, a failure prints the last lines.
+        :param time_limit: in seconds.
+        :raises LbdartError: when the command fails, is interrupted or exceeds the time limit, and when Docker
+            cannot run it.
         """
-        said: deque[str] = deque(maxlen=LAST_WORDS)
+        last_lines: deque[str] = deque(maxlen=LAST_WORDS)
 
-        def hear(line: str) -> None:
-            said.append(line)
+        def take(line: str) -> None:
+            last_lines.append(line)
             if on_line is not None:
                 on_line(line)
 
         container = replace(self, user=None) if self._is_rootless() else self
         settings = _Settings.of(credentials)
         try:
-            code = container._run(settings.line(), _masking(settings.secrets(), hear), time_limit)
+            code = container._run(settings.line(), _with_masked_lines(settings.secrets(), take), time_limit)
         except subprocess.TimeoutExpired:
             raise LbdartError(
                 f"{self.what} in {self.image} did not end within {time_limit:,.0f} seconds.",
-                "See what it waits for by running it by hand in that image.",
+                "Run it by hand in that image to see what it waits for.",
             ) from None
         except KeyboardInterrupt:
             raise LbdartError(
-                f"{self.what} in {self.image} was interrupted.", "Run it again; nothing of it was kept."
+                f"{self.what} in {self.image} was interrupted.", "Run it again; nothing was kept."
             ) from None
         if code:
-            reason = self._start_error(code, "\n".join(said))
-            if reason is None and on_line is None:
-                print(*said, sep="\n", file=sys.stderr)
-            raise reason or LbdartError(
-                f"{self.what} in {self.image} failed with exit code {code}: {_telling(said)}.",
-                "Correct what it says above; a tool or library that it lacks belongs into an image of "
-                "your own, made from that one.",
+            start_error = self._start_error(code, "\n".join(last_lines))
+            if start_error is None and on_line is None:
+                print(*last_lines, sep="\n", file=sys.stderr)
+            raise start_error or LbdartError(
+                f"{self.what} in {self.image} failed with exit code {code}: {_reason(last_lines)}.",
+                "Correct the error above; if the image lacks a tool or library, add it to an image of your "
+                "own that is based on this one.",
             )
 
-    def _run(self, first_line: bytes, hear: Callable[[str], None], time_limit: float) -> int:
-        # Not in our process group: Ctrl-C is for us, and we end the container.
+    def _run(self, first_line: bytes, on_line: Callable[[str], None], time_limit: float) -> int:
+        # A process group of its own: Ctrl-C reaches only this process, which ends the container.
         process = subprocess.Popen(
             self.run_args,
             stdin=subprocess.PIPE,
@@ -211,15 +220,15 @@ class Container:
         assert process.stdout is not None
         output = process.stdout
 
-        def listen() -> None:
+        def read() -> None:
             for line in output:
-                hear(line.decode(errors="replace").rstrip())
+                on_line(line.decode(errors="replace").rstrip())
 
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
         ended = False
         try:
-            with suppress(BrokenPipeError):  # Docker ended before it read; its exit code tells
+            with suppress(BrokenPipeError):  # Docker ended before it read; its exit code shows why
                 process.stdin.write(first_line)
                 process.stdin.flush()
             code = process.wait(time_limit)
@@ -229,13 +238,13 @@ class Container:
                 process.stdin.close()
             if not ended:
                 self._remove(process)
-            listener.join(10)
-            if not listener.is_alive():  # what it left running may still hold the other end
+            reader.join(10)
+            if not reader.is_alive():  # a process that the command left behind may keep the pipe open
                 output.close()
         return code
 
     def _remove(self, process: subprocess.Popen[bytes]) -> None:
-        """End Docker's client, and the container if it does not end with its input."""
+        """End Docker's client, and the container if it did not end when its input closed."""
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
@@ -247,70 +256,73 @@ class Container:
             process.wait()
 
     def _is_rootless(self) -> bool:
-        """Ask Docker whether root in a container is the user already; raise if it does not answer."""
+        """Tell whether Docker is rootless, so that root in a container is the user.
+
+        :raises LbdartError: when Docker is not installed or does not answer.
+        """
         if shutil.which("docker") is None:
             raise LbdartError(
-                f"{self.what} takes Docker, which is not installed or not on PATH.",
+                f"{self.what} needs Docker, which is not installed or not on PATH.",
                 "Install Docker, or depend on a release that has a wheel for the target.",
             )
         command = ["docker", "info", "--format={{.SecurityOptions}}"]
-        asked = run(command, cwd=Path.cwd(), environment=os.environ)
-        if asked.returncode:
-            raise self._engine_error(asked.stderr) or self._refused(asked.stderr)
-        return "name=rootless" in asked.stdout
+        result = run(command, cwd=Path.cwd(), environment=os.environ)
+        if result.returncode:
+            raise self._engine_error(result.stderr) or self._unknown_start_error(result.stderr)
+        return "name=rootless" in result.stdout
 
-    def _start_error(self, code: int, said: str) -> LbdartError | None:
-        """Return why the command did not even start; None when it did, and failed itself."""
-        if code == 125:  # what `docker run` ends with when Docker is at fault
-            return self._engine_error(said) or self._refused(said)
-        if _FOREIGN.search(said):
-            return self._engine_error(said)
-        if code in (126, 127) and (missing := _NOT_FOUND.search(said)):
+    def _start_error(self, code: int, output: str) -> LbdartError | None:
+        """Return the error that kept the command from starting; None when it started and then failed."""
+        if code == 125:  # the exit code of `docker run` for errors of Docker itself
+            return self._engine_error(output) or self._unknown_start_error(output)
+        if _WRONG_PLATFORM.search(output):
+            return self._engine_error(output)
+        if code in (126, 127) and (missing := _NOT_FOUND.search(output)):
             return LbdartError(
                 f"{self.what} needs {missing[1] or missing[2]}, which the image {self.image} does not have.",
-                "Name an image that has it and the target's Python, or leave the image out for AWS's.",
+                "Name an image that has it and the target's Python, or name none to use AWS's image.",
             )
         return None
 
-    def _engine_error(self, said: str) -> LbdartError | None:
+    def _engine_error(self, output: str) -> LbdartError | None:
         for pattern, problem, remedy in _ENGINE_ERRORS:
-            if re.search(pattern, said):
+            if re.search(pattern, output):
                 return LbdartError(f"{self.what} {problem.format(self)}.", f"{remedy.format(self)}.")
         return None
 
-    def _refused(self, said: str) -> LbdartError:
+    def _unknown_start_error(self, output: str) -> LbdartError:
         return LbdartError(
-            f"{self.what} could not be started: {_telling(said.splitlines())}.",
-            "See what `docker info` says.",
+            f"{self.what} could not be started: {_reason(output.splitlines())}.",
+            "Run `docker info` to check Docker.",
         )
 
 
-#: What is said when the processor, or its emulation, is not that of the image.
-_FOREIGN: Final = re.compile(
+#: The output when the image is for another processor than this machine's or its emulation's.
+_WRONG_PLATFORM: Final = re.compile(
     r"^exec /bin/sh: exec format error|user process caused: exec format", re.MULTILINE
 )
-#: What Docker's client says -> what is wrong with the build, and what to do.
+#: Output of Docker's client -> the problem, as the end of a sentence, and the remedy.
 _ENGINE_ERRORS: Final = (
     (
         r"permission denied while trying to connect",
-        "takes Docker, whose engine this user may not use",
-        "Add the user to the group docker, or use Docker without root",
+        "needs Docker, but this user may not use its engine",
+        "Add the user to the group docker, or use rootless Docker",
     ),
     (
         r"Cannot connect to the Docker daemon|Is the docker daemon running|error during connect"
         r"|failed to connect to the docker API",
-        "takes Docker, whose engine is not running",
+        "needs Docker, but its engine is not running",
         "Start Docker, or set DOCKER_HOST to the address of its engine",
     ),
     (
-        rf"(?m:{_FOREIGN.pattern})|does not match the specified platform|no matching manifest for",
-        "needs {0.platform}, which {0.image} or this machine's Docker does not run",
-        "Name an image for {0.platform}, and build on such a machine or install emulation: "
+        rf"(?m:{_WRONG_PLATFORM.pattern})|does not match the specified platform|no matching manifest for",
+        "needs {0.platform}, but {0.image} or this machine's Docker does not support it",
+        "Name an image for {0.platform}, and build on a machine of that platform or install emulation: "
         "`docker run --privileged --rm tonistiigi/binfmt --install all`",
     ),
     (
         r"Unable to find image|[Nn]o such image|pull access denied|manifest unknown",
-        "needs the image {0.image}, which is not here and cannot be pulled",
+        "needs the image {0.image}, which is not on this machine and cannot be pulled",
         "Check its name, the network and `docker login`, or pull it beforehand: "
         "`docker pull --platform {0.platform} {0.image}`",
     ),
@@ -319,49 +331,53 @@ _NOT_FOUND: Final = re.compile(r'exec: "([^"]+)": |(?:^|: )([\w./-]+): (?:comman
 
 
 def _mount(source: Path, target: str) -> str:
-    # CSV, as Docker reads it: a path may have a comma or a quotation mark.
+    # Docker reads the option as CSV: quote paths with a comma or a quotation mark.
     quoted = str(source.resolve()).replace('"', '""')
     return f'--mount=type=bind,"source={quoted}",target={target}'
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What a build is told: environment variables, and logins by host for ``netrc``."""
+    """The settings that a container gets.
+
+    :param variables: environment variables.
+    :param logins: user name and password by host, for ``netrc``.
+    """
 
     variables: Mapping[str, str]
     logins: Mapping[str, tuple[str, str]]
 
     @classmethod
     def of(cls, credentials: Collection[Credentials]) -> _Settings:
-        """Gather proxies and indexes of this machine, and the credentials."""
+        """Return the proxies and indexes of this machine, with the credentials."""
         variables = {name: os.environ[name] for name in _FORWARDED if os.environ.get(name)}
-        for each in credentials:
-            variables |= each.uv_environment() | each.poetry_environment()
-        named = next((os.environ[name] for name in _INDEX if os.environ.get(name)), "")
-        index = re.sub(r"^[\w.-]+=", "", named)  # uv takes an index with its name
+        for login in credentials:
+            variables |= login.uv_environment() | login.poetry_environment()
+        value = next((os.environ[name] for name in _INDEX if os.environ.get(name)), "")
+        index = re.sub(r"^[\w.-]+=", "", value)  # uv's variable may have the index's name before the URL
         extra = os.environ.get("PIP_EXTRA_INDEX_URL", "").split()
         known = {_address(url) for url in (index, *extra)}
-        extra += [each.index_url for each in credentials if _address(each.index_url) not in known]
-        # What is on this machine's disk is not in the container.
+        extra += [login.index_url for login in credentials if _address(login.index_url) not in known]
+        # Skip indexes on this machine's disk: the container cannot see them.
         indexes = {"PIP_INDEX_URL": [index], "PIP_EXTRA_INDEX_URL": extra}
         logins = {}
         for name, urls in indexes.items():
             served = [urlsplit(url) for url in urls if url.startswith("http")]
             if served:
-                # Not in the address: pip hands that to its own processes as an argument.
-                bare = [one._replace(netloc=one.netloc.rpartition("@")[2]).geturl() for one in served]
+                # Remove logins from URLs: pip passes the URLs as arguments to its own processes.
+                bare = [url._replace(netloc=url.netloc.rpartition("@")[2]).geturl() for url in served]
                 variables[name] = " ".join(bare)
-            for one in served:
-                if one.username is not None and one.hostname is not None:
-                    logins[one.hostname] = unquote(one.username), unquote(one.password or "")
-        logins |= {each.origin[1]: (each.username, each.password) for each in credentials}
+            for url in served:
+                if url.username is not None and url.hostname is not None:
+                    logins[url.hostname] = unquote(url.username), unquote(url.password or "")
+        logins |= {login.origin[1]: (login.username, login.password) for login in credentials}
         return cls(variables, logins)
 
     def line(self) -> bytes:
-        """Return the line that the container reads first: a shell script in base64.
+        """Return the first line of the container's input: a shell script in base64.
 
-        ``netrc`` is in the container's memory (``/dev/shm``), and readable by the user alone. Its readers
-        take it for UTF-8: a login that is none stays in the variables alone.
+        The script writes ``netrc`` to the container's memory (``/dev/shm``), readable by the user only.
+        ``netrc`` is read as UTF-8, so a login that is not valid UTF-8 is only in the variables.
         """
         script = [
             f'[ -n "${{{name}-}}" ] || export {name}={shlex.quote(value)}'
@@ -381,7 +397,7 @@ class _Settings:
         return base64.b64encode(utf8("\n".join(script))) + b"\n"
 
     def secrets(self) -> set[str]:
-        """Return what must not be heard, as it is and as in an address."""
+        """Return the secrets to mask, also in the form that they have in a URL."""
         return secrets_in(self.variables) | forms_of(password for _, password in self.logins.values())
 
 
@@ -391,14 +407,14 @@ def _address(url: str) -> str:
 
 
 def _netrc_word(word: str) -> str:
-    # Quotation marks are read by Python 3.11 and later; older ones take them for a part of the word.
+    # Not in quotation marks: before Python 3.11, netrc takes them for a part of the word.
     return re.sub(r'([\s"\\])', r"\\\1", word) or '""'
 
 
-def _masking(secrets: Collection[str], hear: Callable[[str], None]) -> Callable[[str], None]:
-    """Let nothing be heard of a secret that a build prints."""
-    return lambda line: hear(masked(line, secrets))
+def _with_masked_lines(secrets: Collection[str], on_line: Callable[[str], None]) -> Callable[[str], None]:
+    """Return ``on_line`` with the secrets masked in each line."""
+    return lambda line: on_line(masked(line, secrets))
 
 
-def _telling(said: Collection[str]) -> str:
-    return reason(line for line in said if "docker run --help" not in line) or "it said nothing"
+def _reason(lines: Collection[str]) -> str:
+    return reason(line for line in lines if "docker run --help" not in line) or "it printed nothing"

@@ -116,7 +116,8 @@ def test_of_a_build_that_fails_what_was_built_and_why_is_told(
     lib: Path, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(
-        LbdartError, match=r"/lib could not be built: RuntimeError: There is none\.\nSee above .* a copy"
+        LbdartError,
+        match=r"/lib could not be built: RuntimeError: There is none\.\nSee the output .* a copy",
     ):
         build_local_wheel(lib, Failing(), store)
     assert capsys.readouterr().err == "looking for a library\nRuntimeError: There is none\n"
@@ -124,7 +125,7 @@ def test_of_a_build_that_fails_what_was_built_and_why_is_told(
     locked = LockedFile(canonicalize_name("alpha"), sdist.name, sdist, sha256(sdist))
     with pytest.raises(
         LbdartError,
-        match=r"^alpha-1\.0\.tar\.gz could not be built: .*\nFor a layer, build_in_container=True",
+        match=r"^alpha-1\.0\.tar\.gz could not be built: .*\nFor a layer, set build_in_container=True",
     ):
         build_sdist_wheel(sdist, locked, Failing(), store)
     assert kept_in(store) == set()
@@ -321,5 +322,5 @@ class TestContainer:
 
     def test_a_build_that_makes_no_wheel(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         docker.answers(run="true")
-        with pytest.raises(LbdartError, match=r"The build of .*/lib left 0 wheels\."):
+        with pytest.raises(LbdartError, match=r"The build of .*/lib made 0 wheels\."):
             build_local_wheel(lib, FakeTool(tag=self.COMPILED), store, self.container())

@@ -249,35 +249,36 @@ def says(text: str, code: int) -> str:
     [
         (
             {"info": says(CANNOT_CONNECT, 1)},
-            "The build of x takes Docker, whose engine is not running.", "Start Docker",
+            "The build of x needs Docker, but its engine is not running.", "Start Docker",
         ),
         (
             {"info": says(NO_PERMISSION, 1)},
-            "The build of x takes Docker, whose engine this user may not use.", "Add the user to the group",
+            "The build of x needs Docker, but this user may not use its engine.", "Add the user to the group",
         ),
         (
             {"info": says("something else is wrong", 1)},
-            "The build of x could not be started: something else is wrong.", "See what `docker info` says.",
+            "The build of x could not be started: something else is wrong.",
+            "Run `docker info` to check Docker.",
         ),
         (
             {"run": says(NOT_HERE, 125)},
-            "The build of x needs the image image:1, which is not here and cannot be pulled.",
+            "The build of x needs the image image:1, which is not on this machine and cannot be pulled.",
             "Check its name",
         ),
         (
             {"run": says(OTHER_PLATFORM, 125)},
-            "The build of x needs linux/amd64, which image:1 or this machine's Docker does not run.",
+            "The build of x needs linux/amd64, but image:1 or this machine's Docker does not support it.",
             "Name an image for linux/amd64, .*binfmt",
         ),
         (
             {"run": says("exec /bin/sh: exec format error", 1)},
-            "The build of x needs linux/amd64, which image:1 or this machine's Docker does not run.",
+            "The build of x needs linux/amd64, but image:1 or this machine's Docker does not support it.",
             "Name an image for linux/amd64, .*binfmt",
         ),
         (
             {"run": says("docker: Error response from daemon: no space left.", 125)},
             "The build of x could not be started: docker: Error response from daemon: no space left.",
-            "See what `docker info` says.",
+            "Run `docker info` to check Docker.",
         ),
         (
             {"run": says("sh: 9: python3.13: not found", 127)},
@@ -290,16 +291,17 @@ def says(text: str, code: int) -> str:
         (
             {"run": says("a.c:1:10: fatal error: nope.h: No such file\\nerror: exit status 1", 1)},
             "The build of x in image:1 failed with exit code 1: a.c:1:10: fatal error: nope.h: No such file.",
-            "Correct what it says",
+            "Correct the error above",
         ),
         (
             {"run": says(OF_PIP, 1)},
             "The build of x in image:1 failed with exit code 1: RuntimeError: There is no library.",
-            "Correct what it says",
+            "Correct the error above",
         ),
         (
             {"run": "exit 3"},
-            "The build of x in image:1 failed with exit code 3: it said nothing.", "Correct what it says",
+            "The build of x in image:1 failed with exit code 3: it printed nothing.",
+            "Correct the error above",
         ),
     ],
 )  # fmt: skip
@@ -315,7 +317,7 @@ def test_each_failure_has_its_message(
 
 def test_a_machine_without_docker(docker: FakeDocker, container: Container) -> None:
     docker.is_missing()
-    with pytest.raises(LbdartError, match="takes Docker, which is not installed or not on PATH"):
+    with pytest.raises(LbdartError, match="needs Docker, which is not installed or not on PATH"):
         container.run()
 
 
@@ -377,5 +379,5 @@ def test_ctrl_c_ends_the_build_with_a_message(docker: FakeDocker, tmp_path: Path
         program.send_signal(signal.SIGINT)
         _, said = program.communicate()
         watchdog.cancel()
-    assert said == "The build in image:1 was interrupted.\nRun it again; nothing of it was kept.\n"
+    assert said == "The build in image:1 was interrupted.\nRun it again; nothing was kept.\n"
     assert program.returncode == 1

@@ -182,9 +182,12 @@ def test_nobody_hears_of_a_secret_or_of_the_place_of_a_copy(
         ("raise OSError('no')", "OSError: no"),
         ("x = 1", "AttributeError: module 'backend' has no attribute 'build_wheel'"),
         ("def build_wheel(*_): raise SystemExit('error: no gcc')", "error: no gcc"),
-        ("def build_wheel(*_): raise SystemExit(3)", "its build backend gave exit code 3"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "its build backend gave exit code -9"),
-        ("import os\nos._exit(0)", "its build backend ended without an answer"),
+        ("def build_wheel(*_): raise SystemExit(3)", "its build backend ended with exit code 3"),
+        (
+            "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+            "its build backend ended with exit code -9",
+        ),
+        ("import os\nos._exit(0)", "its build backend ended without a result"),
         ("import os\nos.write(2, b'b\\xffd')\nos._exit(1)", "b\N{REPLACEMENT CHARACTER}d"),
     ],
 )
