@@ -325,7 +325,7 @@ MISTAKES = [
         "a repository that is not there", LAYER,
         require_commit(f'type = "git", url = "file:///nowhere/alpha", commit-id = "{"a" * 40}"'),
         r"alpha cannot be fetched from file:///nowhere/alpha@a+: .*nowhere/alpha",
-        r"Check the address, the network, and that git may read it without asking",
+        r"Check the address and the network, and let git log in without a prompt",
     ),
     Mistake(
         "a stale lock of pdm", LAYER,
@@ -487,7 +487,7 @@ MISTAKES = [
     ),
     Mistake(
         "a wheel with other bytes", LAYER, lambda scene: scene.fault(wrong_bytes),
-        r"alpha-1\.0-py3-none-any\.whl from 127\.0\.0\.1 has the sha256 \w+, and the lock says \w+\.",
+        r"alpha-1\.0-py3-none-any\.whl from 127\.0\.0\.1 has the sha256 \w+, but the lock says \w+\.",
         r"Find out why the file changed",
     ),
     Mistake(

@@ -40,7 +40,7 @@ def merge(
     Paths that differ only in case or in Unicode composition are different files on Lambda's file system.
 
     :param prefix: put before every path.
-    :param settled: called with all clashes; raises for those that must not be.
+    :param settled: called with all clashes; raises to refuse some.
     :raises LbdartError: when the entries together are larger than Lambda allows (checked before anything is
         inflated), when a path is both a file and a folder, and when ``settled`` raises.
     """

@@ -1,4 +1,4 @@
-"""Which files of a wheel belong in a Lambda zip, and where.
+"""Select the files of a wheel that belong in a Lambda zip, and name their paths there.
 
 Source of the rules: PEP 427 and *Binary distribution format* (PyPA), the section on ``.data``.
 """
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-#: Schemes of ``<name>.data/`` whose files go where the packages are; pip puts them there for --target.
+#: Schemes of ``<name>.data/`` whose files belong beside the packages, as with pip's --target.
 _AT_ROOT: Final = {"purelib", "platlib", "data"}
 
 
 def wheel_entries(path: Path, what: str | None = None) -> Iterator[Entry]:
-    """Yield the files of a wheel under the names they have when it is installed.
+    """Yield the files of a wheel, with their paths below the directory of packages.
 
-    ``what`` names the wheel in messages. Left out is what does not run in Lambda or would tell one machine
-    from another: bytecode, scripts (they would name an interpreter of a host) and C headers.
+    Leaves out what does not run in Lambda or differs between machines: bytecode, scripts (they would name a
+    host's interpreter) and C headers.
+
+    :param what: names the wheel in messages.
     """
     for entry in read_entries(path, what):
         name = installed_name(entry.name)
@@ -33,7 +35,7 @@ def wheel_entries(path: Path, what: str | None = None) -> Iterator[Entry]:
 
 
 def installed_name(name: str) -> str | None:
-    """Return the name of a wheel's file below the directory of packages, or None when it has no place.
+    """Return the path of a wheel's file below the directory of packages, or None to leave it out.
 
     >>> installed_name("demo-1.data/purelib/demo/x.py"), installed_name("demo-1.data/scripts/demo")
     ('demo/x.py', None)

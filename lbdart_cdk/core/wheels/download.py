@@ -1,4 +1,4 @@
-"""Files from where the lock says they are into the store, over shared connections, each checked."""
+"""Download the files of a lock into the store, over shared connections, and check each one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ..store.store import Store
 from .http import PARALLEL, TIMEOUT, auths_for, new_session
 
 _CHUNK: Final = 1 << 18
-_TRIES: Final = 3  # of a whole download: a connection can be cut after the headers
+_TRIES: Final = 3  # per file; a connection can also be cut after the headers
 
 
 class _CutOffError(Exception):
-    """The body ended before or after what was promised."""
+    """A download that ended early."""
 
 
 def download(
@@ -38,7 +38,7 @@ def download(
     credentials: Collection[Credentials],
     arrived: Callable[[LockedFile], object],
 ) -> None:
-    """Bring the wheels into the store, as :func:`~lbdart_cdk.core.wheels.fetch.fetch` says."""
+    """Download the wheels into the store; see :func:`~lbdart_cdk.core.wheels.fetch.fetch`."""
     total = sum(wheel.size or 0 for wheel in wheels)
     noun = "wheel" if len(wheels) == 1 else "wheels"
     with (
@@ -62,7 +62,7 @@ class _Batch:
         self._arrived = arrived
         self._credentials = credentials
         self._progress = progress
-        self._given_up = threading.Event()
+        self._stopped = threading.Event()
         self._session = new_session()
         retry = Retry(
             total=4, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",)
@@ -77,7 +77,7 @@ class _Batch:
         self._session.close()
 
     def run(self, wheels: Collection[LockedFile]) -> None:
-        # The largest first, so that the last one to finish is a small one.
+        # Start with the largest, so that a small wheel finishes last.
         ordered = sorted(wheels, key=lambda wheel: -(wheel.size or 0))
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch") as pool:
             futures = [pool.submit(self._fetch, wheel) for wheel in ordered]
@@ -85,22 +85,22 @@ class _Batch:
                 for future in as_completed(futures):
                     future.result()
             except BaseException:
-                self._given_up.set()
+                self._stopped.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
     def _fetch(self, wheel: LockedFile) -> None:
-        path = _as_path(wheel.source)
+        path = _local_path(wheel.source)
         for attempt in range(1, _TRIES + 1):
             try:
                 self._keep(wheel, self._download(wheel) if path is None else _read_file(path, wheel))
                 self._arrived(wheel)
                 break
             except (_CutOffError, requests.exceptions.RequestException) as error:
-                if attempt == _TRIES or path is not None or self._given_up.is_set():
+                if attempt == _TRIES or path is not None or self._stopped.is_set():
                     raise LbdartError(
                         f"The download of {wheel.filename} from {_host(wheel)} was cut off: {_cause(error)}.",
-                        "Try again; if it stays, check the network and the proxy settings.",
+                        "Try again; if the error stays, check the network and the proxy settings.",
                     ) from None
 
     def _keep(self, wheel: LockedFile, chunks: Iterator[bytes]) -> None:
@@ -108,18 +108,18 @@ class _Batch:
         size = 0
         with self._store.writing(self._store.wheel(wheel.sha256)) as file:
             for chunk in chunks:
-                if self._given_up.is_set():
-                    raise _CutOffError("given up, since another download failed")
+                if self._stopped.is_set():
+                    raise _CutOffError("stopped, because another download failed")
                 digest.update(chunk)
                 file.write(chunk)
                 size += len(chunk)
                 self._progress.advance(len(chunk))
             if wheel.size is not None and size < wheel.size:
-                raise _CutOffError(f"{size} of {wheel.size} bytes came")
+                raise _CutOffError(f"only {size} of {wheel.size} bytes arrived")
             if digest.hexdigest() != wheel.sha256:
                 raise LbdartError(
                     f"{wheel.filename} from {_host(wheel)} has the sha256 {digest.hexdigest()}, "
-                    f"and the lock says {wheel.sha256}.",
+                    f"but the lock says {wheel.sha256}.",
                     "Find out why the file changed before you use it; if the change is wanted, lock again.",
                 )
 
@@ -142,9 +142,9 @@ class _Batch:
         )
 
     def _ask(self, wheel: LockedFile, auth: HTTPBasicAuth | None) -> requests.Response:
-        # From None, every time: the client's errors repeat the whole URL, with what is secret in it.
+        # Always raise from None: the client's errors repeat the whole URL, with its secrets.
         try:
-            # Identity: a wheel is compressed already, and its length is then the one in the lock.
+            # Identity: a wheel is already compressed, and the length then equals the one in the lock.
             return self._session.get(
                 without_login(str(wheel.source)),
                 stream=True,
@@ -159,8 +159,8 @@ class _Batch:
             ) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             raise LbdartError(
-                f"The lock names an address on {_host(wheel)} for {wheel.filename} that cannot be fetched.",
-                "Lock again with an index that gives http or https addresses.",
+                f"{wheel.filename} cannot be fetched from {_host(wheel)}: its URL in the lock is not valid.",
+                "Lock again with an index that gives http or https URLs.",
             ) from None
         except requests.exceptions.RequestException as error:
             raise LbdartError(
@@ -169,8 +169,8 @@ class _Batch:
             ) from None
 
 
-def _as_path(source: str | Path) -> Path | None:
-    """Return the file that a path or a file: URL names, or None for what must be downloaded."""
+def _local_path(source: str | Path) -> Path | None:
+    """Return the path that a path or a file: URL names, or None for a URL to download."""
     if isinstance(source, Path):
         return source
     parts = urlsplit(source)
@@ -190,14 +190,14 @@ def _read_file(path: Path, wheel: LockedFile) -> Iterator[bytes]:
 
 
 def _host(wheel: LockedFile) -> str:
-    """Return the place a wheel comes from as a message may show it: no user, no password, no query."""
+    """Return the host or directory of a wheel for messages, without user, password and query."""
     if isinstance(wheel.source, Path):
         return str(wheel.source.parent)
-    return urlsplit(wheel.source).hostname or "the lock's address"
+    return urlsplit(wheel.source).hostname or "the lock's URL"
 
 
 def _cause(error: BaseException) -> str:
-    """Return the innermost reason, without the layers of the HTTP client (they repeat the whole URL)."""
+    """Return the innermost error's text; the HTTP client's outer errors repeat the whole URL."""
     while isinstance(error.args[0] if error.args else None, BaseException):
         error = error.args[0]
     reason = getattr(error, "reason", None)

@@ -1,4 +1,4 @@
-"""Wheels from where the lock says they are into the store, in parallel, each checked against its hash."""
+"""Fetch the wheels of a lock into the store, in parallel, and check each one against its hash."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ def fetch(
     credentials: Callable[[], Collection[Credentials]] = tuple,
     arrived: Callable[[LockedFile], object] = lambda _file: None,
 ) -> None:
-    """Bring every wheel that is not in the store yet.
+    """Download the wheels that are not in the store yet.
 
-    :param credentials: returns the credentials for the indexes; called when a wheel is missing.
-    :param arrived: called with each file that was downloaded, while others are still on their way.
-    :raises LbdartError: when a download is refused or cut off, and when what came is not what the lock names.
-        The other downloads are then given up.
+    :param credentials: returns the credentials for the indexes; called only when a wheel is missing.
+    :param arrived: called with each downloaded file, while other downloads still run.
+    :raises LbdartError: when a download is refused or cut off, or a file does not have the hash in the lock.
+        All other downloads stop then.
     """
     with ThreadPoolExecutor() as pool:
-        whole = list(pool.map(lambda wheel: _is_whole(wheel, store), wheels))
-    missing = [wheel for wheel, here in zip(wheels, whole, strict=True) if not here]
+        in_store = list(pool.map(lambda wheel: _is_in_store(wheel, store), wheels))
+    missing = [wheel for wheel, is_stored in zip(wheels, in_store, strict=True) if not is_stored]
     if not missing:
         return
-    # Only code that downloads pays for the HTTP client.
+    # Imported here, because the HTTP client takes long to import.
     from .download import download
 
     download(missing, store, credentials(), arrived)
 
 
-def _is_whole(wheel: LockedFile, store: Store) -> bool:
-    """Tell whether the wheel is in the store as the lock names it; a damaged one is fetched again."""
+def _is_in_store(wheel: LockedFile, store: Store) -> bool:
+    """Tell whether the store has the wheel with the hash in the lock; a damaged wheel is fetched again."""
     path = store.wheel(wheel.sha256)
     return path.is_file() and sha256_of(path) == wheel.sha256

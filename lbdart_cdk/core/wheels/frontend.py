@@ -1,7 +1,7 @@
-"""The build frontend: a project's own build backend makes a wheel, with what uv or pip installed for it.
+"""The build frontend: build a project to a wheel with the project's own build backend.
 
-The hooks are called by pypa/build (PEP 517). What they need is brought by an installer into an environment
-that holds nothing else.
+pypa/build calls the backend's hooks (PEP 517). uv or pip installs the build requirements into an isolated
+environment.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from ..project.project import Project
 from .build_hooks import BuildError, Hooks, IsolatedEnvironment
 from .uv_settings import Settings, as_dependencies, settings_of, version_of_uv_build
 
-#: Variables of uv that would contradict what it is asked here: which project, which part of it, and where to.
-_OVERRULED: Final = (
+#: Variables of uv that would override its arguments here: the project, the parts of it, and the output.
+_OVERRIDING_VARIABLES: Final = (
     "UV_DEV",
     "UV_FROZEN",
     "UV_LOCKED",
@@ -42,34 +42,35 @@ _OVERRULED: Final = (
     "UV_WORKING_DIR",
     "UV_WORKING_DIRECTORY",
 )
-#: Where uv looks how to draw for a terminal, and a width at which it breaks no line.
-_OF_TERMINALS: Final = ("CLICOLOR_FORCE", "FORCE_COLOR")
+#: Variables that make uv print colours.
+_COLOUR_VARIABLES: Final = ("CLICOLOR_FORCE", "FORCE_COLOR")
+#: A terminal width at which uv wraps no line.
 _COLUMNS: Final = "10000"
-#: Variables of the installers that are for environments of the user's.
-_OF_ENVIRONMENTS: Final = (
+#: Variables of the installers that are meant for the user's own environments.
+_UV_ENVIRONMENT_VARIABLES: Final = (
     "UV_BREAK_SYSTEM_PACKAGES",
     "UV_COMPILE_BYTECODE",
     "UV_OVERRIDE",
     "UV_SYSTEM_PYTHON",
     "UV_VENV_SEED",
 )
-_OF_PIPS_ENVIRONMENTS: Final = ("PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_USER")
+_PIP_ENVIRONMENT_VARIABLES: Final = ("PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_USER")
 
-#: How the variables begin that may hold passwords of indexes.
-_OF_TOOLS: Final = ("PIP_", "POETRY_", "UV_")
+#: Prefixes of the variables that may hold passwords of indexes.
+_TOOL_PREFIXES: Final = ("PIP_", "POETRY_", "UV_")
 
 _EXTRA_INDEXES: Final = "PIP_EXTRA_INDEX_URL"
 
 
 class Installer(Protocol):
-    """What makes the environment of a build, and brings build requirements into it.
+    """Makes the environment of a build and installs build requirements into it.
 
-    What a method returns is how the program ended that it ran; None when it ran none.
+    The methods that run a program return its result; they return None when they run none.
     """
 
     @property
     def name(self) -> str:
-        """What the user calls it."""
+        """The installer's name, for messages."""
         ...
 
     def is_there(self) -> bool:
@@ -83,36 +84,36 @@ class Installer(Protocol):
     def install(
         self, requirements: Collection[str], source: Path, environment: IsolatedEnvironment
     ) -> subprocess.CompletedProcess[str]:
-        """Install build requirements of the project.
+        """Install build requirements of the project at ``source``.
 
-        :raises LbdartError: when the installer itself is not there.
+        :raises LbdartError: when the installer itself is not installed.
         """
         ...
 
     def settings(self, source: Path) -> Settings:
-        """Return what the project says to the installer about its build."""
+        """Return the project's settings for its build, as the installer reads them."""
         ...
 
     def build(self, source: Path, output: Path) -> subprocess.CompletedProcess[str] | None:
-        """Build a project whose build backend the installer is itself."""
+        """Build the project without hooks, if the installer has the project's build backend built in."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class UvInstaller:
-    """uv, which knows credentials by the variables of their index, and reads the project's ``tool.uv``."""
+    """uv: takes credentials from the variables of their index, and reads the project's ``tool.uv``."""
 
     @property
     def name(self) -> str:
-        """uv."""
+        """The name ``uv``."""
         return "uv"
 
     def is_there(self) -> bool:
-        """Tell whether it is beside this library or on PATH."""
+        """Tell whether uv is installed beside this library or on PATH."""
         return uv_executable() is not None
 
     def make(self, source: Path, folder: Path) -> subprocess.CompletedProcess[str] | None:
-        """Take this Python where the project admits it, else one that uv finds."""
+        """Make an environment with this Python if the project allows it, else with one that uv finds."""
         if this_python(_project(source)):
             _make_of_this_python(folder)
             return None
@@ -121,52 +122,52 @@ class UvInstaller:
     def install(
         self, requirements: Collection[str], source: Path, environment: IsolatedEnvironment
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``uv pip install`` in the project, whose settings say where packages come from."""
+        """Run ``uv pip install`` in the project, so that the project's settings name the indexes."""
         with as_dependencies(source, requirements) as file:
             python = f"--python={environment.python_executable}"
             return _run_uv_for_build("pip", "install", python, "--requirements", file, cwd=source)
 
     def settings(self, source: Path) -> Settings:
-        """Return what ``tool.uv`` says."""
+        """Return the settings in the project's ``tool.uv``."""
         return settings_of(source)
 
     def build(self, source: Path, output: Path) -> subprocess.CompletedProcess[str] | None:
-        """Run ``uv build`` where the build backend is uv's own and of this version: it installs nothing."""
+        """Run ``uv build`` if the backend is uv's own in this version, since it installs nothing then."""
         admitted = version_of_uv_build(source)
         if admitted is None or not self.is_there():
             return None
         version = run_uv("--version", cwd=source).stdout.split()[1:2]
         if not version or not admitted.contains(version[0], prereleases=True):
             return None
-        python = this_python(_project(source))  # else uv looks for one, which takes longer than the build
+        python = this_python(_project(source))  # without it, uv's search takes longer than the build
         return run_uv("build", "--wheel", "--out-dir", str(output), *python, str(source), cwd=source)
 
 
 @dataclass(frozen=True, slots=True)
 class PipInstaller:
-    """The pip of the Python that is running. Of credentials it gets the addresses, in its environment."""
+    """The pip of the running Python: gets credentials as index URLs in its environment."""
 
     @property
     def name(self) -> str:
-        """pip."""
+        """The name ``pip``."""
         return "pip"
 
     def is_there(self) -> bool:
-        """Tell whether this Python has it; one that uv made an environment of has none."""
+        """Tell whether this Python has pip; an environment that uv made has none."""
         return find_spec("pip") is not None
 
     def make(self, source: Path, folder: Path) -> subprocess.CompletedProcess[str] | None:
-        """Take the Python that is running."""
+        """Make an environment with the running Python."""
         _make_of_this_python(folder)
         return None
 
     def install(
         self, requirements: Collection[str], source: Path, environment: IsolatedEnvironment
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``pip install``. Requirements are in a file, since arguments are seen in the process list."""
+        """Run ``pip install``, with a requirements file, since the process list shows arguments."""
         if not self.is_there():
             raise LbdartError(
-                f"pip is not installed for {sys.executable}, and the project is to be built with it.",
+                f"pip is not installed for {sys.executable}, but the project is built with it.",
                 "Install it with `python -m ensurepip`, or build with uv.",
             )
         file = environment.folder / "requirements.txt"
@@ -178,15 +179,15 @@ class PipInstaller:
                 "--target=", f"--requirement={file}",
             ],
             cwd=source,
-            environment=_for_pip(os.environ),
+            environment=_pip_environment(os.environ),
         )  # fmt: skip
 
     def settings(self, source: Path) -> Settings:
-        """Return none: pip has no settings in a project."""
+        """Return no settings: pip reads none from a project."""
         return Settings()
 
     def build(self, source: Path, output: Path) -> subprocess.CompletedProcess[str] | None:
-        """Build nothing: pip is no build backend."""
+        """Return None: pip has no build backend."""
         return None
 
 
@@ -196,19 +197,24 @@ PIP: Final = PipInstaller()
 
 @dataclass(frozen=True, slots=True)
 class IsolatedBuild:
-    """The frontend for sources that the tool ``name`` locks, by the first of the installers there is."""
+    """A build frontend that uses the first available installer.
+
+    :param name: the tool that locks the sources.
+    :param installers: in order of preference.
+    """
 
     name: str
     installers: tuple[Installer, ...] = (UV, PIP)
 
     def build_wheel(self, source: Path, output: Path) -> None:
-        """Build the project at ``source`` (a copy, it may be written to) to one wheel in ``output``.
+        """Build a project to one wheel in ``output``.
 
+        :param source: a copy of the project, which the build may write to.
         :raises BuildError: when the project cannot be built.
-        :raises LbdartError: when what is to be installed takes an installer that is not there.
+        :raises LbdartError: when there are build requirements to install, but no installer.
         """
-        found = (installer for installer in self.installers if installer.is_there())
-        installer = next(found, self.installers[-1])
+        available = (installer for installer in self.installers if installer.is_there())
+        installer = next(available, self.installers[-1])
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".environment-", dir=output.parent) as folder:
             _Build(installer, source, IsolatedEnvironment(Path(folder))).run(output)
@@ -216,21 +222,21 @@ class IsolatedBuild:
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """One build, in an environment of its own."""
+    """One build in its own environment."""
 
     installer: Installer
     source: Path
     environment: IsolatedEnvironment
 
     def run(self, output: Path) -> None:
-        built = self.installer.build(self.source, output)
-        if built is not None:
-            self._refuse_failed(built, said(built))
+        result = self.installer.build(self.source, output)
+        if result is not None:
+            self._refuse_failed(result, said(result))
             return
-        made = self.installer.make(self.source, self.environment.folder)
-        self._refuse_failed(made, f"{self.installer.name} finds no Python for its build")
+        result = self.installer.make(self.source, self.environment.folder)
+        self._refuse_failed(result, f"{self.installer.name} finds no Python for its build")
         settings = self.installer.settings(self.source)
-        hooks = Hooks(self.source, self.environment, self._install, self._heard, settings)
+        hooks = Hooks(self.source, self.environment, self._install, self._clean_lines, settings)
         hooks.build_wheel(output)
 
     def _install(self, requirements: Collection[str]) -> None:
@@ -240,20 +246,21 @@ class _Build:
             except InvalidRequirement:
                 raise BuildError(f"its build requirement {requirement!r} is not valid", []) from None
         result = self.installer.install(requirements, self.source, self.environment)
-        # One may be an address with a password in it.
-        names = masked(", ".join(sorted(requirements)), secrets_in({each: each for each in requirements}))
-        why = f"{self.installer.name} could not install what its build requires: {names}"
+        # A requirement may be a URL with a password.
+        secrets = secrets_in({requirement: requirement for requirement in requirements})
+        names = masked(", ".join(sorted(requirements)), secrets)
+        why = f"{self.installer.name} could not install its build requirements: {names}"
         self._refuse_failed(result, why)
 
     def _refuse_failed(self, result: subprocess.CompletedProcess[str] | None, why: str) -> None:
         if result is not None and result.returncode:
-            lines = self._heard(f"{result.stdout}\n{result.stderr}")
-            raise BuildError(" ".join(self._heard(why)), lines)
+            lines = self._clean_lines(f"{result.stdout}\n{result.stderr}")
+            raise BuildError(" ".join(self._clean_lines(why)), lines)
 
-    def _heard(self, text: str) -> list[str]:
-        """Return what was said: build backends may print secrets, and a copy's paths are of no use."""
-        variables = {name: value for name, value in os.environ.items() if name.startswith(_OF_TOOLS)}
-        text = masked(text, secrets_in(variables) | forms_of(each.password for each in known()))
+    def _clean_lines(self, text: str) -> list[str]:
+        """Return the lines of a build's output without secrets and without the paths of temporary folders."""
+        variables = {name: value for name, value in os.environ.items() if name.startswith(_TOOL_PREFIXES)}
+        text = masked(text, secrets_in(variables) | forms_of(login.password for login in known()))
         for folder in (self.environment.folder, self.source):
             for path in {str(folder), str(folder.resolve())}:
                 text = text.replace(f"{path}{os.sep}", "").replace(path, ".")
@@ -265,31 +272,31 @@ def _project(source: Path) -> Project:
 
 
 def _make_of_this_python(folder: Path) -> None:
-    import venv  # not needed where nothing is built
+    import venv  # unused when nothing is built
 
     venv.EnvBuilder(symlinks=True).create(folder)
 
 
 def _run_uv_for_build(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run uv for the environment of a build, which is none of the user's."""
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_ENVIRONMENTS}
-    # What is installed here is what ``uv build`` would have constrained so.
+    """Run uv for the environment of a build, without settings for the user's own environments."""
+    environment = {name: value for name, value in os.environ.items() if name not in _UV_ENVIRONMENT_VARIABLES}
+    # ``uv build`` would apply these constraints to the build requirements.
     environment["UV_CONSTRAINT"] = os.environ.get("UV_BUILD_CONSTRAINT", "")
     return run_uv(*arguments, cwd=cwd, environment=environment)
 
 
-def _for_pip(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment for pip, in which the known credentials are addresses of further indexes."""
-    made = {name: value for name, value in environment.items() if name not in _OF_PIPS_ENVIRONMENTS}
-    if addresses := [each.pip_extra_index_url for each in known()]:
-        made[_EXTRA_INDEXES] = " ".join([*made.get(_EXTRA_INDEXES, "").split(), *addresses])
-    if "PIP_BUILD_CONSTRAINT" in made:
-        made["PIP_CONSTRAINT"] = made["PIP_BUILD_CONSTRAINT"]
-    return made
+def _pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for pip, with the known credentials as URLs of extra indexes."""
+    variables = {name: value for name, value in environment.items() if name not in _PIP_ENVIRONMENT_VARIABLES}
+    if urls := [login.pip_extra_index_url for login in known()]:
+        variables[_EXTRA_INDEXES] = " ".join([*variables.get(_EXTRA_INDEXES, "").split(), *urls])
+    if "PIP_BUILD_CONSTRAINT" in variables:
+        variables["PIP_CONSTRAINT"] = variables["PIP_BUILD_CONSTRAINT"]
+    return variables
 
 
 def uv_executable() -> str | None:
-    """Return the uv to run: the one installed beside this library, else the one on PATH, else None."""
+    """Return the path of the uv installed beside this library, else of the one on PATH, else None."""
     try:
         from uv import find_uv_bin
 
@@ -301,7 +308,10 @@ def uv_executable() -> str | None:
 def run_uv(
     *arguments: str, cwd: Path, environment: Mapping[str, str] = os.environ
 ) -> subprocess.CompletedProcess[str]:
-    """Run uv to its end; raises :class:`LbdartError` when it is not installed."""
+    """Run uv to its end.
+
+    :raises LbdartError: when uv is not installed.
+    """
     executable = uv_executable()
     if executable is None:
         raise LbdartError(
@@ -312,22 +322,28 @@ def run_uv(
 
 
 def for_uv(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment for uv, in which only what is asked of it says what it does.
+    """Return an environment for uv without variables that would override its arguments.
 
-    What it says is quoted, and so it is not drawn for a terminal.
+    Messages quote uv's output, so it has no colours and no wrapped lines.
     """
-    kept = {name: value for name, value in environment.items() if name not in (*_OVERRULED, *_OF_TERMINALS)}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in (*_OVERRIDING_VARIABLES, *_COLOUR_VARIABLES)
+    }
     return {**kept, "COLUMNS": _COLUMNS, "NO_COLOR": "1"}
 
 
 def this_python(project: Project) -> list[str]:
-    """Return uv's option for the Python that is running, where the project admits it; else none.
+    """Return uv's option for the running Python if the project allows it, else an empty list.
 
-    Neither a lock nor a pure-Python wheel depends on it, and else uv looks for the Python that is pinned
-    for Lambda, or downloads it.
+    Locks and pure-Python wheels do not depend on it. Without the option, uv searches for the Python that is
+    pinned for Lambda, or downloads it.
     """
     workspace = Project(project.manifest.parent, project.manifest)
-    required = [one.requires_python for one in (project, workspace)]
-    here = platform.python_version()
-    admitted = all(one is None or one.contains(here, prereleases=True) for one in required)
-    return [f"--python={sys.executable}"] if admitted else []
+    specifiers = [owner.requires_python for owner in (project, workspace)]
+    version = platform.python_version()
+    allowed = all(
+        specifier is None or specifier.contains(version, prereleases=True) for specifier in specifiers
+    )
+    return [f"--python={sys.executable}"] if allowed else []

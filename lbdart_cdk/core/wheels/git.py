@@ -1,4 +1,4 @@
-"""A commit of a git repository as a tree of files, fetched once by the user's own ``git``.
+"""Fetch the files of a git commit, once per commit, with the user's own ``git``.
 
 Sources: *git*, *git-config* and *gitattributes* for the settings, PEP 610 for what a commit pins.
 """
@@ -19,8 +19,8 @@ from ..process import run, said
 from ..store.store import Store
 
 _USER: Final = re.compile(r"//[^/@\s]+@")
-#: Variables that say where another repository is: a synth may run inside one's hook.
-_ELSEWHERE: Final = {
+#: Variables that point git to another repository; they are set when synth runs inside a git hook.
+_REPOSITORY_VARIABLES: Final = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
@@ -33,56 +33,58 @@ _ELSEWHERE: Final = {
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
 }
-#: Nobody is asked anything: not for a password, not whether a host is known.
-_QUIETLY: Final = {
+#: Variables that stop every prompt, for a password or for an unknown host.
+_NO_PROMPTS: Final = {
     "GIT_ALLOW_PROTOCOL": ":".join((*PROTOCOLS, "http")),
     "GIT_TERMINAL_PROMPT": "0",
     "GCM_INTERACTIVE": "never",
     "SSH_ASKPASS": "false",
     "SSH_ASKPASS_REQUIRE": "force",
 }
-#: The user's settings may open a repository, but they change no byte of what is in it.
+#: Settings of ours: the user's settings may give access to a repository, but must not change its files.
 _SETTINGS: Final = ("core.hooksPath=/dev/null", "gc.auto=0", "protocol.version=2", "tar.umask=0022")
 _ATTRIBUTES: Final = "* -text -filter -ident -working-tree-encoding -export-ignore -export-subst\n"
 
 
 def tree_of(commit: Commit, store: Store) -> Path:
-    """Return a tar of the commit's files, from the store or fetched into it.
+    """Return the path of a tar of the commit's files in the store; fetch the commit if it is not there.
 
-    Raises :class:`LbdartError` when git is not installed, when the repository cannot be read or lacks the
-    commit, and when it has submodules.
+    :raises LbdartError: when git is not installed, when the repository cannot be read or lacks the commit,
+        and when it has submodules.
     """
     path = store.tree(commit.commit)
-    noted = store.recall("trees", commit.commit)
-    if noted is not None and path.is_file() and sha256_of(path) == noted["sha256"]:
+    note = store.recall("trees", commit.commit)
+    if note is not None and path.is_file() and sha256_of(path) == note["sha256"]:
         return path
     with store.scratch() as folder:
-        made = _fetched(commit, folder)
-        store.note("trees", commit.commit, {"sha256": sha256_of(made)})
+        tar = _fetch_tar(commit, folder)
+        store.note("trees", commit.commit, {"sha256": sha256_of(tar)})
         with store.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            made.replace(path)
+            tar.replace(path)
     return path
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment, in which git asks nobody and knows of no repository around it."""
-    return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _QUIETLY
+    """Return this process's environment, changed so that git never prompts and uses no other repository."""
+    return {
+        name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES
+    } | _NO_PROMPTS
 
 
-def _fetched(commit: Commit, folder: Path) -> Path:
+def _fetch_tar(commit: Commit, folder: Path) -> Path:
     repository = folder / "repository"
     kind = "sha1" if len(commit.commit) == 40 else "sha256"
-    _must(
+    _git_output(
         commit, folder, "init", "--quiet", "--bare", "--template=", f"--object-format={kind}", str(repository)
     )
     (repository / "info").mkdir(exist_ok=True)
     (repository / "info" / "attributes").write_text(_ATTRIBUTES)
-    inside = f"--git-dir={repository}"
-    options = (inside, "fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
+    git_dir = f"--git-dir={repository}"
+    options = (git_dir, "fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
     if _git(commit, folder, *options, "--depth=1", "--", commit.address, commit.commit).returncode:
-        # A server may give only what a branch or a tag leads to.
-        _must(
+        # Some servers only serve commits that a branch or a tag leads to.
+        _git_output(
             commit,
             folder,
             *options,
@@ -91,36 +93,36 @@ def _fetched(commit: Commit, folder: Path) -> Path:
             "+refs/heads/*:refs/heads/*",
             "+refs/tags/*:refs/tags/*",
         )
-    if _git(commit, folder, inside, "cat-file", "-e", f"{commit.commit}^{{commit}}").returncode:
+    if _git(commit, folder, git_dir, "cat-file", "-e", f"{commit.commit}^{{commit}}").returncode:
         raise LbdartError(
-            f"{commit.package} is locked to the commit {commit.commit}, which {commit.address} lacks.",
+            f"{commit.package} is locked to the commit {commit.commit}, but {commit.address} lacks it.",
             "Push the commit there, or lock again.",
         )
-    _refuse_submodules(commit, _must(commit, folder, inside, "ls-tree", "-r", commit.commit))
-    made = folder / "tree.tar"
-    _must(commit, folder, inside, "archive", "--format=tar", f"--output={made}", commit.commit)
-    return made
+    _refuse_submodules(commit, _git_output(commit, folder, git_dir, "ls-tree", "-r", commit.commit))
+    tar = folder / "tree.tar"
+    _git_output(commit, folder, git_dir, "archive", "--format=tar", f"--output={tar}", commit.commit)
+    return tar
 
 
 def _refuse_submodules(commit: Commit, listing: str) -> None:
-    # They are neither in the tree nor pinned by a lock; without them the package may be half of itself.
+    # Submodules are neither in the tree nor in the lock; without them the package may be incomplete.
     modules = [line.partition("\t")[2] for line in listing.splitlines() if line.startswith("160000 ")]
     if modules:
         raise LbdartError(
-            f"{commit.package} comes from {commit.display}, which has submodules ({', '.join(modules[:3])}), "
-            "and these are not fetched.",
+            f"{commit.package} comes from {commit.display}, which has submodules ({', '.join(modules[:3])}); "
+            "submodules are not supported.",
             "Depend on a released version of it, or leave it out with exclude=.",
         )
 
 
-def _must(commit: Commit, folder: Path, *arguments: str) -> str:
+def _git_output(commit: Commit, folder: Path, *arguments: str) -> str:
     result = _git(commit, folder, *arguments)
     if result.returncode:
-        # Git may name the address with the user, who may be a token.
+        # Git may print the URL with the user name, which may be a token.
         message = _USER.sub("//", said(result)).removeprefix("fatal: ")
         raise LbdartError(
             f"{commit.package} cannot be fetched from {commit.display}: {message}.",
-            "Check the address, the network, and that git may read it without asking: by ssh-agent, netrc "
+            "Check the address and the network, and let git log in without a prompt: by ssh-agent, netrc "
             "or a credential helper.",
         )
     return result.stdout

@@ -1,8 +1,8 @@
-"""Whether a wheel's streams hold what its directory says, found out once for each wheel.
+"""Check once per wheel that its files have the size and CRC in the zip's directory.
 
-A wheel's compressed streams are copied into a layer without being inflated, and its SHA-256 tells only that
-it is the file that was published. So every wheel is inflated once, when it is new in the store, and a note
-there remembers that it is sound.
+A layer gets a wheel's compressed streams without inflating them, and the SHA-256 only proves that the wheel
+is the published file. So every wheel that is new in the store is inflated once, and a note in the store
+records that it is sound.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ _KIND: Final = "sound-wheels"
 
 
 def refuse_damaged(wheels: Collection[LockedFile], store: Store) -> None:
-    """Inflate the wheels in the store that nobody has inflated yet.
+    """Inflate the wheels in the store that have not been checked yet.
 
-    Raises :class:`LbdartError` naming a wheel whose files do not have the size and CRC that they claim. A
-    wheel that claims more than Lambda takes is left to the packing, which refuses it by its claim.
+    Skips a wheel that claims to be larger than Lambda allows: the packing refuses it without inflating it.
+
+    :raises LbdartError: when a file of a wheel does not have the size and CRC that it claims.
     """
     new = [wheel for wheel in wheels if store.recall(_KIND, wheel.sha256) is None]
     if not new:
         return
-    # zlib runs beside other threads.
+    # Threads help: zlib releases the GIL.
     with announced(f"Checking {len(new)} new wheel{'s' * (len(new) > 1)}"), ThreadPoolExecutor() as pool:
         list(pool.map(lambda wheel: _check(wheel, store), new))
 
@@ -47,7 +48,11 @@ def _check(wheel: LockedFile, store: Store) -> None:
 
 
 def inflate(entries: Iterable[Entry], what: str) -> None:
-    """Inflate the files of the zip called ``what`` to nowhere; raises :class:`LbdartError` as above."""
+    """Inflate the files of a zip, only to check them.
+
+    :param what: names the zip in messages.
+    :raises LbdartError: when a file does not have the size and CRC that it claims.
+    """
     with usable(what):
         for entry in entries:
             for _ in entry.pieces():

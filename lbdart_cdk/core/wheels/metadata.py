@@ -1,4 +1,4 @@
-"""The one reader of a wheel's ``.dist-info``, with one limit on what it takes into memory.
+"""Read a wheel's ``.dist-info``; nothing else does, so one limit on memory holds everywhere.
 
 Sources: *Core metadata specifications* and *Binary distribution format* (PyPA).
 """
@@ -21,17 +21,17 @@ from ..archive.entry import Entry
 from ..archive.reader import read_entries, usable
 from ..locking.lock import Requirements, requirements
 
-#: Bytes of one file. The largest METADATA files there are have less than one MiB, and a parser takes
-#: many times as much memory as the file.
+#: Largest size of one file, in bytes. The largest METADATA files in use have less than one MiB, and a parser
+#: needs many times the file's size in memory.
 _MAX_SIZE: Final = 4 << 20
 
 
 @dataclass(frozen=True)
 class DistInfo:
-    """What is known of a package: the files of its ``.dist-info``, read when they are asked for.
+    """The ``.dist-info`` of a package; its files are read when they are needed.
 
     :param folder: the directory's name, ``alpha-1.0.dist-info``; empty when there is none.
-    :param files: its files by name.
+    :param files: the directory's files, by name.
     """
 
     folder: str
@@ -47,9 +47,9 @@ class DistInfo:
 
     @property
     def version(self) -> str:
-        """The version, as METADATA has it, else as the directory's name does; empty when neither says it."""
-        filed = self.folder.removesuffix(".dist-info").partition("-")[2]
-        return str(self.fields.get("Version", "")).strip() or filed
+        """The version in METADATA, else in the directory's name; empty when neither has it."""
+        in_folder_name = self.folder.removesuffix(".dist-info").partition("-")[2]
+        return str(self.fields.get("Version", "")).strip() or in_folder_name
 
     @property
     def licence(self) -> str:
@@ -58,12 +58,12 @@ class DistInfo:
 
     @property
     def requires(self) -> Requirements:
-        """What the package requires without its extras, as names and markers."""
-        return requirements(_edges(map(str, self.fields.get_all("Requires-Dist", ()))))
+        """The package's requirements, as names and markers."""
+        return requirements(_names_and_markers(map(str, self.fields.get_all("Requires-Dist", ()))))
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that the wheel gives itself."""
+        """The tags in the WHEEL file."""
         return tuple(map(str, _fields(self.files.get("WHEEL")).get_all("Tag", ())))
 
 
@@ -79,18 +79,19 @@ def dist_info(entries: Iterable[Entry]) -> DistInfo:
 
 
 def dist_info_of(path: Path, what: str | None = None) -> DistInfo:
-    """Return the metadata of a wheel; it raises as :func:`~lbdart_cdk.core.archive.reader.read_entries` does.
+    """Return the metadata of a wheel.
 
     :param what: names the wheel in messages.
+    :raises LbdartError: when the wheel cannot be read or its METADATA is too large.
     """
-    found = dist_info(read_entries(path, what))
+    info = dist_info(read_entries(path, what))
     with usable(what or path.name):
-        _ = found.fields
-    return found
+        _ = info.fields
+    return info
 
 
 def name_in_dist_info(entry: Entry) -> str | None:
-    """Return the name of a file in the wheel's ``.dist-info``; None for all others."""
+    """Return the file's name in the wheel's ``.dist-info``, or None for a file elsewhere."""
     folder, _, name = entry.name.rpartition("/")
     return name if folder.endswith(".dist-info") and "/" not in folder else None
 
@@ -100,11 +101,11 @@ def _fields(entry: Entry | None) -> Message:
         return Message()
     if entry.size > _MAX_SIZE:
         raise zipfile.BadZipFile(f"{entry.name} has {entry.size} bytes")
-    # Not parsed as bytes: a header that is not ASCII would not be text then.
+    # Parse text, not bytes: from bytes, headers that are not ASCII would not become str.
     return HeaderParser().parsestr(entry.read().decode(errors="replace"))
 
 
-def _edges(fields: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+def _names_and_markers(fields: Iterable[str]) -> Iterator[tuple[str, str | None]]:
     for field in fields:
         with contextlib.suppress(InvalidRequirement):  # in metadata from before PEP 508
             requirement = Requirement(field)

@@ -1,4 +1,4 @@
-"""A freshly built wheel's files, so that the same source gives the same bytes whoever builds it."""
+"""Rewrite a built wheel's files so that the same source gives the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from packaging.utils import canonicalize_name
 from ..archive.entry import Entry, stored
 from .metadata import dist_info, name_in_dist_info
 
-#: What of METADATA is kept, with the oldest version that has these fields. Licence and description are not:
-#: versions of one build backend write them into different fields.
+#: The oldest metadata version that has these fields, and the fields that METADATA keeps. Licence and
+#: description go: versions of one build backend write them into different fields.
 _KEPT: Final = (
     "2.1",
     ("Name", "Version", "Summary", "Requires-Python", "Provides-Extra", "Requires-Dist"),
 )
+#: The same for :func:`code_of`.
 _OF_CODE: Final = ("1.0", ("Name", "Version"))
 
 
 def reproducible(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield a built wheel's files without what depends on the version of its build backend.
+    """Yield a built wheel's files without anything that depends on the build backend's version.
 
-    The streams are stored, since another zlib compresses to other bytes. WHEEL goes, since it names the build
-    backend's version. METADATA keeps what ``importlib.metadata`` is asked for at run time, in one spelling.
-    RECORD is written anew (*Recording installed projects*, PyPA).
+    Files are stored uncompressed, because versions of zlib compress to different bytes. WHEEL goes, because
+    it names the build backend's version. METADATA keeps the fields that code reads at run time with
+    ``importlib.metadata``, in one spelling. RECORD is rewritten (*Recording installed projects*, PyPA).
 
-    :raises zipfile.BadZipFile: for metadata that is too large.
+    :raises zipfile.BadZipFile: when METADATA is too large.
     """
     files = list(entries)
     info = dist_info(files)
@@ -54,10 +55,12 @@ def reproducible(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def code_of(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield the files of a project's own wheel (:func:`reproducible`) whose bytes only its code decides.
+    """Yield the files of a project's own wheel (:func:`reproducible`) that depend only on its code.
 
-    METADATA keeps name and version: a new summary or another version of a dependency is no new code. RECORD
-    goes, since files that are left out of the code are in it.
+    METADATA keeps name and version only: a new summary or another version of a dependency does not change the
+    code. RECORD goes, because it lists files that are left out of the code.
+
+    :raises zipfile.BadZipFile: when METADATA is too large.
     """
     files = list(entries)
     info = dist_info(files)
@@ -70,18 +73,18 @@ def code_of(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def _metadata(fields: Message, version: str, names: Iterable[str]) -> bytes:
-    """Return a METADATA file with these fields, each in one spelling and in one order."""
+    """Return a METADATA file with these fields, in a fixed spelling and order."""
     lines = [
         f"{name}: {value}\n"
         for name in names
-        for value in sorted({_spelled(name, str(value)) for value in fields.get_all(name, ())} - {""})
+        for value in sorted({_normal_value(name, str(value)) for value in fields.get_all(name, ())} - {""})
     ]
-    # Not the version that came, which depends on the backend's.
+    # Not the wheel's own metadata version, which depends on the backend's version.
     return "".join([f"Metadata-Version: {version}\n", *lines]).encode()
 
 
-def _spelled(name: str, value: str) -> str:
-    """Return a field's value as no backend's version would change it; empty when it is invalid."""
+def _normal_value(name: str, value: str) -> str:
+    """Return a field's value in one spelling for all versions of a backend; empty when it is invalid."""
     try:
         if name == "Requires-Dist":
             requirement = Requirement(value)

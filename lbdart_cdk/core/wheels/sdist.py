@@ -1,4 +1,4 @@
-"""Source distributions, unpacked: other people's archives, which may not write where they like."""
+"""Unpack source distributions safely: an archive must not write outside its folder."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import IO, Any, Final
 from ..archive.reader import read_entries
 from ..errors import LbdartError, in_one_line
 
-#: Bytes, unpacked: four times what Lambda takes.
+#: Largest unpacked size, in bytes: four times what Lambda allows.
 _MAX_UNPACKED: Final = 1 << 30
-#: How an archive's compression is read; what is none of these is not compressed.
+#: Suffix of an archive -> the function that opens it; other archives are not compressed.
 _OPENERS: Final[dict[str, Callable[..., IO[Any]]]] = {
     ".gz": gzip.open,
     ".tgz": gzip.open,
@@ -30,28 +30,31 @@ _OPENERS: Final[dict[str, Callable[..., IO[Any]]]] = {
 
 
 def unpack_sdist(sdist: Path, filename: str, folder: Path) -> Path:
-    """Unpack a source distribution into ``folder``; return the directory of the project in it.
+    """Unpack a source distribution into ``folder``; return the project's directory in it.
 
-    Raises :class:`LbdartError` for names and links that leave the folder, for what is no file, and for more
-    than a gibibyte.
+    :raises LbdartError: when a name or link leaves the folder, when an entry is not a file, directory or
+        link, and when the archive unpacks to more than a gibibyte.
     """
-    found = list(unpack_tree(sdist, filename, folder).iterdir())
-    if len(found) != 1 or found[0].is_symlink() or not found[0].is_dir():
-        raise unusable(filename, "it does not hold one directory")
-    return found[0]
+    children = list(unpack_tree(sdist, filename, folder).iterdir())
+    if len(children) != 1 or children[0].is_symlink() or not children[0].is_dir():
+        raise unusable(filename, "it does not contain exactly one directory")
+    return children[0]
 
 
 def unpack_tree(archive: Path, filename: str, folder: Path) -> Path:
-    """Unpack an archive that is a project itself into ``folder``, and return it; raises as above."""
+    """Unpack an archive whose root is the project into ``folder``; return the folder.
+
+    :raises LbdartError: as :func:`unpack_sdist` does.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if filename.endswith(".zip"):
             _unpack_zip(archive, folder)
         else:
-            opened = _OPENERS.get(PurePath(filename).suffix, open)
-            with opened(archive, "rb") as stream, tarfile.open(fileobj=_Limited(stream), mode="r|") as tar:
+            opener = _OPENERS.get(PurePath(filename).suffix, open)
+            with opener(archive, "rb") as stream, tarfile.open(fileobj=_Limited(stream), mode="r|") as tar:
                 _unpack_tar(tar, folder)
-    # Not only TarError: what tarfile lets through at hostile bytes.
+    # tarfile raises more than TarError for hostile archives.
     except (
         tarfile.TarError,
         EOFError,
@@ -67,7 +70,10 @@ def unpack_tree(archive: Path, filename: str, folder: Path) -> Path:
 
 
 def unusable(filename: str, why: str) -> LbdartError:
-    """Return the error for an archive that no project can be built from."""
+    """Return the error for an archive that cannot be built.
+
+    :param why: the cause, as the end of a sentence.
+    """
     return LbdartError(
         f"{filename} is not a usable source distribution: {why}.",
         "Lock a version of the package that has a wheel, or leave it out with exclude=.",
@@ -89,16 +95,16 @@ def _unpack_zip(sdist: Path, folder: Path) -> None:
 
 
 def _unpack_tar(tar: tarfile.TarFile, folder: Path) -> None:
-    """Unpack the files as Python's ``data`` filter judges them, and links as copies of what they name.
+    """Unpack the files that Python's ``data`` filter accepts, and copies of the files that links point to.
 
-    No link is ever made, so nothing can be written through one.
+    Makes no links, so nothing can be written through one.
     """
     for member in tar:
         safe = tarfile.data_filter(member, str(folder))
         path = folder / safe.name
         if safe.islnk() or safe.issym():
-            named = safe.linkname if safe.islnk() else Path(safe.name).parent / safe.linkname
-            target = (folder / named).resolve()
+            link = safe.linkname if safe.islnk() else Path(safe.name).parent / safe.linkname
+            target = (folder / link).resolve()
             if target.is_relative_to(folder.resolve()) and target.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(target, path)
@@ -112,7 +118,7 @@ def _unpack_tar(tar: tarfile.TarFile, folder: Path) -> None:
 
 
 class _Limited(io.RawIOBase):
-    """What comes out of a compressed file, up to a limit: a small one can hold any amount of zeros."""
+    """The content of a compressed file, up to a limit: a small file can unpack to any size."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -122,7 +128,10 @@ class _Limited(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; raises ValueError beyond the limit."""
+        """Return the next bytes.
+
+        :raises ValueError: beyond the limit.
+        """
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:

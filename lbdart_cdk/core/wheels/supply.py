@@ -1,4 +1,4 @@
-"""From a selection to wheels in the store: what has a wheel is fetched, and all else is built to one."""
+"""Bring the wheels of a selection into the store: fetch the wheels, and build the sources."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Wheel:
     """A package's wheel in the store.
 
-    :param filename: the file that the lock names; empty for a directory of the user's and for a commit.
-    :param sha256: that file's hash, else the hash of the wheel that was built.
+    :param filename: the file in the lock; empty for a local project or a commit.
+    :param sha256: that file's hash; for a local project or a commit, the hash of the built wheel.
     """
 
     package: NormalizedName
@@ -37,7 +37,7 @@ class Wheel:
 
     @property
     def requires(self) -> Requirements:
-        """What the package requires, without its extras."""
+        """The package's requirements, as names and markers."""
         from .metadata import dist_info_of
 
         return dist_info_of(self.path, self.package).requires
@@ -47,10 +47,10 @@ class Wheel:
 class Supplier:
     """Brings wheels into a store.
 
-    :param frontend: has a source's build backend make a wheel.
-    :param container: builds what compiles; without one that is an error.
-    :param credentials: returns what opens the indexes; called when something is missing.
-    :param arrived: called with each file that was downloaded, while others are still on their way.
+    :param frontend: builds sources on this machine.
+    :param container: builds sources that compile; without one, such sources are an error.
+    :param credentials: returns the credentials for the indexes; called only when a wheel is missing.
+    :param arrived: called with each downloaded file, while other downloads still run.
     """
 
     store: Store
@@ -60,15 +60,15 @@ class Supplier:
     arrived: Callable[[LockedFile], object]
 
     def supply(self, selection: Selection) -> list[Wheel]:
-        """Fetch or build the wheel of each package; return them by name.
+        """Fetch or build the wheel of each package; return the wheels sorted by name.
 
-        :raises LbdartError: for a package that cannot be fetched, is damaged or cannot be built.
+        :raises LbdartError: when a package cannot be fetched, is damaged or cannot be built.
         """
         files = {file.package: file for file in (*selection.wheels, *selection.sdists)}
         fetch(files.values(), self.store, self.credentials, self.arrived)
         refuse_damaged(selection.wheels, self.store)
         paths = {file.package: self.store.wheel(file.sha256) for file in selection.wheels}
-        paths |= self._built(selection)
+        paths |= self._build(selection)
         return [
             Wheel(name, paths[name], files[name].filename, files[name].sha256)
             if name in files
@@ -76,17 +76,17 @@ class Supplier:
             for name in selection.packages
         ]
 
-    def _built(self, selection: Selection) -> dict[NormalizedName, Path]:
+    def _build(self, selection: Selection) -> dict[NormalizedName, Path]:
         if not selection.has_sources:
             return {}
         from .build import build_commit_wheel, build_local_wheel, build_sdist_wheel
 
-        built = {
+        paths = {
             local.package: build_local_wheel(local.directory, self.frontend, self.store, self.container)
             for local in selection.local
         }
         for sdist in selection.sdists:
-            built[sdist.package] = build_sdist_wheel(
+            paths[sdist.package] = build_sdist_wheel(
                 self.store.wheel(sdist.sha256),
                 sdist,
                 self.frontend,
@@ -95,5 +95,5 @@ class Supplier:
                 compiles=sdist.package in selection.compiling,
             )
         for commit in selection.commits:
-            built[commit.package] = build_commit_wheel(commit, self.frontend, self.store, self.container)
-        return built
+            paths[commit.package] = build_commit_wheel(commit, self.frontend, self.store, self.container)
+        return paths

@@ -1,4 +1,4 @@
-"""What ``tool.uv`` says of a project's build, for a build that is not made by ``uv build``.
+"""Read the settings in ``tool.uv`` that concern a project's build, for builds without ``uv build``.
 
 Sources: *Settings* and *Build backend* in uv's documentation.
 """
@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 
 from ..project.toml import read_toml
 
-#: Settings of the project's own dependencies and environments, and of commands that are not asked here.
-_OF_THE_PROJECT: Final = frozenset(
+#: Settings to drop: of the project's own dependencies and environments, and of other commands.
+_DROPPED_SETTINGS: Final = frozenset(
     {
         "build-backend",
         "build-constraint-dependencies",
@@ -44,63 +44,69 @@ _OF_THE_PROJECT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is said of a project's build: ``config`` for its build backend, and what it ``requires`` more."""
+    """A project's settings for its build.
+
+    :param config: the config settings for its build backend.
+    :param requires: extra build requirements.
+    """
 
     config: Mapping[str, Any] = field(default_factory=dict)
     requires: frozenset[str] = frozenset()
 
 
 def settings_of(source: Path) -> Settings:
-    """Return what the project at ``source`` says to uv: in ``uv.toml``, which then is all, or ``tool.uv``."""
+    """Return a project's settings for its build, from its ``uv.toml`` if there is one, else ``tool.uv``."""
     own = source / "uv.toml"
-    said = read_toml(own) if own.is_file() else _table(_pyproject(source), "tool", "uv")
-    of_package = _table(_of_package(source, _table(said, "config-settings-package")))
-    added = _of_package(source, _table(said, "extra-build-dependencies"))
-    requires = [each for each in added if isinstance(each, str)] if isinstance(added, list) else []
-    return Settings({**_table(said, "config-settings"), **of_package}, frozenset(requires))
+    settings = read_toml(own) if own.is_file() else _table(_pyproject(source), "tool", "uv")
+    of_package = _table(_of_package(source, _table(settings, "config-settings-package")))
+    added = _of_package(source, _table(settings, "extra-build-dependencies"))
+    requires = [entry for entry in added if isinstance(entry, str)] if isinstance(added, list) else []
+    return Settings({**_table(settings, "config-settings"), **of_package}, frozenset(requires))
 
 
 def version_of_uv_build(source: Path) -> SpecifierSet | None:
-    """Return which versions of ``uv_build`` the project takes, if that is its build backend alone."""
+    """Return the versions of ``uv_build`` that the project allows, if it builds with ``uv_build`` alone."""
     table = _table(_pyproject(source), "build-system")
     requires = table.get("requires")
     if table.get("build-backend") != "uv_build" or "backend-path" in table or not isinstance(requires, list):
         return None
     try:
-        (required,) = map(Requirement, requires)
+        (requirement,) = map(Requirement, requires)
     except (InvalidRequirement, TypeError, ValueError):
         return None
-    named = canonicalize_name(required.name) == "uv-build" and required.url is None
-    return required.specifier if named else None
+    is_uv_build = canonicalize_name(requirement.name) == "uv-build" and requirement.url is None
+    return requirement.specifier if is_uv_build else None
 
 
 @contextmanager
 def as_dependencies(source: Path, requirements: Collection[str]) -> Iterator[str]:
-    """Have the ``pyproject.toml`` of a copy say that its project depends on build requirements.
+    """Replace a copy's ``pyproject.toml`` for the block: the build requirements become its dependencies.
 
-    So uv finds them where it finds build requirements: by ``tool.uv.sources``, on the project's indexes, and
-    within its build constraints. Yields the file's name; afterwards it is what it was.
+    uv then resolves them like build requirements: with ``tool.uv.sources``, the project's indexes and its
+    build constraints. Yields the file's name, and restores the file afterwards.
+
+    :param source: a copy of the project, which may be written to.
     """
     path = source / "pyproject.toml"
     settings = _table(_pyproject(source), "tool", "uv")
-    kept = {name: value for name, value in settings.items() if name not in _OF_THE_PROJECT}
+    kept = {name: value for name, value in settings.items() if name not in _DROPPED_SETTINGS}
     constraints = settings.get("build-constraint-dependencies")
     if constraints is not None:
         kept["constraint-dependencies"] = constraints
     project = {"name": "build-requirements", "version": "0", "dependencies": sorted(requirements)}
-    before = path.read_bytes() if path.is_file() else None
+    original = path.read_bytes() if path.is_file() else None
     path.write_text(f"project = {_toml(project)}\ntool = {_toml({'uv': kept})}\n", encoding="utf-8")
     try:
         yield path.name
     finally:
-        if before is None:
+        if original is None:
             path.unlink()
         else:
-            path.write_bytes(before)
+            path.write_bytes(original)
 
 
 def _of_package(source: Path, by_package: Mapping[str, Any]) -> Any:
-    """Return what is said of the project's own package."""
+    """Return the entry for the project's own package in a table by package name."""
     name = canonicalize_name(str(_table(_pyproject(source), "project").get("name", "")))
     return next((value for key, value in by_package.items() if canonicalize_name(key) == name), None)
 
@@ -111,7 +117,7 @@ def _pyproject(source: Path) -> dict[str, Any]:
 
 
 def _table(content: Any, *names: str) -> dict[str, Any]:
-    """Return a table inside of tables; it is empty where there is none."""
+    """Return a nested table; an empty one when it does not exist."""
     for name in names:
         content = content.get(name) if isinstance(content, dict) else None
     return content if isinstance(content, dict) else {}
@@ -121,7 +127,7 @@ def _toml(value: Any) -> str:
     """Return a value as TOML, in one line."""
     match value:
         case dict():
-            return f"{{{', '.join(f'{_toml(key)} = {_toml(each)}' for key, each in value.items())}}}"
+            return f"{{{', '.join(f'{_toml(key)} = {_toml(item)}' for key, item in value.items())}}}"
         case list():
             return f"[{', '.join(map(_toml, value))}]"
         case str():

@@ -115,7 +115,7 @@ def test_other_bytes_than_the_lock_names(index: Index, store: Store) -> None:
     index.faults[wheel.filename] = [wrong_bytes]
     error = refused(wheel, store)
     assert error.problem.startswith("alpha-1.0-py3-none-any.whl from 127.0.0.1 has the sha256 ")
-    assert error.problem.endswith(f"and the lock says {wheel.sha256}.")
+    assert error.problem.endswith(f"but the lock says {wheel.sha256}.")
 
 
 def test_one_failure_ends_the_other_downloads_at_once(index: Index, store: Store) -> None:

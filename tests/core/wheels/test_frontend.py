@@ -227,7 +227,7 @@ def test_requirements_that_cannot_be_installed_are_named(
     root: Path, hosted: Index, build: IsolatedBuild
 ) -> None:
     error = refused(build, needing(root, "hosted", "nowhere>=2"))
-    assert error.why == f"{build.name} could not install what its build requires: hosted, nowhere>=2"
+    assert error.why == f"{build.name} could not install its build requirements: hosted, nowhere>=2"
     assert [line for line in error.said if "nowhere" in line]
     before = (root / "pyproject.toml").read_text()
     assert "build-requirements" not in before
@@ -360,7 +360,7 @@ class TestUv:
 
     def test_unless_it_is_of_another_version(self, root: Path, hosted: Index) -> None:
         say(root, requires="['uv_build>=100']", build_backend="'uv_build'")
-        assert refused(WITH_UV, root).why == "uv could not install what its build requires: uv_build>=100"
+        assert refused(WITH_UV, root).why == "uv could not install its build requirements: uv_build>=100"
 
     def test_a_project_for_another_python(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         python = other_interpreter()

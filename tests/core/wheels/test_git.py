@@ -133,7 +133,7 @@ class TestLogin:
         assert error.problem.startswith("lib cannot be fetched from http://127.0.0.1:")
         assert "wrong" not in error.problem
         assert "t0k" not in error.problem
-        assert error.remedy.startswith("Check the address, the network, and that git may read it without")
+        assert error.remedy.startswith("Check the address and the network, and let git log in without")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ class TestRefused:
 
     def test_a_commit_that_is_not_there(self, repository: Path, store: Store) -> None:
         error = refused(at(repository, "a" * 40), store)
-        assert error.problem.startswith(f"lib is locked to the commit {'a' * 40}, which file://")
+        assert error.problem.startswith(f"lib is locked to the commit {'a' * 40}, but file://")
         assert kept_in(store) == set()
 
     def test_a_tree_in_place_of_a_commit(self, repository: Path, store: Store) -> None:
@@ -236,7 +236,8 @@ class TestRefused:
         git(repository, "update-index", "--add", "--cacheinfo", f"160000,{commit},vendor/other")
         git(repository, "commit", "--quiet", "--message", "module")
         assert (
-            "which has submodules (vendor/other), and these are not" in refused(at(repository), store).problem
+            "which has submodules (vendor/other); submodules are not"
+            in refused(at(repository), store).problem
         )
 
     def test_git_that_is_not_installed(
