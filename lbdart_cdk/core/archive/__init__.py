@@ -1,4 +1,4 @@
-"""Reads entries from any zip, and writes zips whose bytes depend only on their entries.
+"""Any zip comes in; its entries go out, and so do zips whose bytes depend only on their entries.
 
-This package knows the zip format. It knows nothing about wheels or layers.
+Knows the zip format, and nothing about wheels or layers.
 """

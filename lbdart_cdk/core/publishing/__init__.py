@@ -1,4 +1,4 @@
-"""Publishes a zip and its manifest as a layer version, and uploads source zips.
+"""A zip and its manifest come in; a published layer version, or a source zip at its S3 key, goes out.
 
-This package runs in Lambda too, so it imports only the standard library and boto3.
+Runs in Lambda too, so it imports only the standard library and boto3.
 """

@@ -1,4 +1,4 @@
-"""Files and notes on this machine's disk, found by a key or a hash.
+"""A key or a hash comes in; a file or a note on this machine's disk goes out.
 
 A file appears complete or not at all.
 """
