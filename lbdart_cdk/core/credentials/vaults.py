@@ -7,11 +7,10 @@ functions at synth. Each function imports the packages that it needs when it is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
-from ..errors import LbdartError
+from ..errors import LbdartError, explained
 
 
 def from_keyring(index_url: str, username: str | None) -> tuple[str, str]:
@@ -46,7 +45,7 @@ def from_secrets_manager(secret_id: str, username: str | None, region: str | Non
     """Return the user and password in a secret: JSON with both, or the password of ``username`` alone."""
     if region is None and secret_id.startswith("arn:"):
         region = ":".join(secret_id.split(":")[3:4]) or None
-    with _explained(f"read the secret {secret_id}"):
+    with _asking_aws(f"read the secret {secret_id}"):
         import boto3
 
         answer = boto3.client("secretsmanager", region_name=region).get_secret_value(SecretId=secret_id)
@@ -72,7 +71,7 @@ def from_codeartifact(
 ) -> tuple[str, str, str]:
     """Return a repository's URL, user and token (AWS: *Configure and use pip with CodeArtifact*)."""
     owner = {} if domain_owner is None else {"domainOwner": domain_owner}
-    with _explained(f"get a token for the CodeArtifact domain {domain}"):
+    with _asking_aws(f"get a token for the CodeArtifact domain {domain}"):
         import boto3
 
         client = boto3.client("codeartifact", region_name=region)
@@ -83,15 +82,14 @@ def from_codeartifact(
     return f"{endpoint.rstrip('/')}/simple/", "aws", token
 
 
-@contextmanager
-def _explained(action: str) -> Iterator[None]:
-    """Turn an error of a request to AWS into an :class:`LbdartError`."""
+def _asking_aws(action: str) -> AbstractContextManager[None]:
+    """Explain why a request to AWS fails in a block."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise LbdartError(
+    return explained(
+        lambda error: LbdartError(
             f"The request to AWS to {action} failed: {str(error).rstrip('.')}.",
             "Check the name, the Region, and that this process's AWS credentials may read it.",
-        ) from error
+        ),
+        *(BotoCoreError, ClientError),
+    )

@@ -1,4 +1,4 @@
-"""Merges wheels and directory trees to the entries of one zip.
+"""Wheels and directory trees come in; the entries of one zip go out.
 
 Decides what happens when two packages bring the same path.
 """

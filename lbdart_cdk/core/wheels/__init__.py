@@ -1,4 +1,4 @@
-"""Brings the wheels of a selection into the store, and checks them.
+"""A selection comes in; its wheels, complete and checked, go out to the store.
 
 Downloads wheels, or builds them from source.
 """
