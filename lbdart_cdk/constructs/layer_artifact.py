@@ -30,10 +30,11 @@ from ..core.store.store import Store
 from ..core.wheels.build_image import BuildContainer
 from .error_hook import errors_at
 from .function_checks import KnownLayer, warn
-from .native_construct import Later, attribute, refuse_overrides, stand_for
 from .props import checked_prefix, target_of, validate_sharing
 from .publisher import ArtifactPublisher
 from .staging import NOT_BUILT
+from .stand_in import refuse_overrides, stand_for
+from .tokens import Later, attribute
 
 
 @jsii.implements(lambda_.ILayerVersion)

@@ -18,10 +18,10 @@ from ..core.publishing.s3 import S3Path
 from ..core.store.store import Store
 from .error_hook import errors_at
 from .function_checks import KnownSource, source_warnings, warn
-from .native_construct import attribute
 from .props import checked_prefix, target_of
 from .publisher import ArtifactPublisher
 from .staging import NOT_BUILT
+from .tokens import attribute
 
 
 class LambdaSourceArtifact(Resource):

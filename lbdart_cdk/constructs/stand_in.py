@@ -6,20 +6,18 @@ asks each of its layers six times. CDK asks a construct that Node made without l
 
 from __future__ import annotations
 
-import jsii
-from aws_cdk import CfnResource, IStableStringProducer, Lazy, Token
 from constructs import IConstruct
 
 from ..core.errors import LbdartError
 
 
-def stand_for(ours: IConstruct, native: IConstruct) -> None:
-    """Make the construct ``native`` in Node stand for ``ours``.
+def stand_for(ours: IConstruct, in_node: IConstruct) -> None:
+    """Make the construct ``in_node``, which CDK made, stand for ``ours``.
 
     Call it in the ``__init__`` of ``ours``, instead of the base class's ``__init__``. jsii's runtime for
     Python has an object in Node for each construct, and ``__jsii_ref__`` refers to that object.
     """
-    ours.__jsii_ref__ = native.__jsii_ref__  # type: ignore[attr-defined]
+    ours.__jsii_ref__ = in_node.__jsii_ref__  # type: ignore[attr-defined]
 
 
 def refuse_overrides(subclass: type, base: type, *interfaces: type) -> None:
@@ -38,30 +36,3 @@ def refuse_overrides(subclass: type, base: type, *interfaces: type) -> None:
             "an override in Python.",
             f"Wrap the {base.__name__} in a construct of your own instead.",
         )
-
-
-def attribute(resource: CfnResource, name: str) -> str:
-    """Return the token for an attribute of a resource."""
-    return Token.as_string(resource.get_att(name))
-
-
-@jsii.implements(IStableStringProducer)
-class Later:
-    """An attribute of a resource that is created later; CDK reads it when it writes the template."""
-
-    def __init__(self) -> None:
-        self._resource: CfnResource | None = None
-        self._name = ""
-
-    def token(self) -> str:
-        """Return the token that stands for the value until then."""
-        return Lazy.string(self)
-
-    def is_attribute(self, resource: CfnResource, name: str) -> None:
-        """Set the attribute that the token stands for."""
-        self._resource, self._name = resource, name
-
-    def produce(self) -> str:
-        """Return the attribute; CDK calls this once."""
-        assert self._resource is not None, "the construct was not finished"
-        return attribute(self._resource, self._name)
