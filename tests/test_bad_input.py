@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
+from tomli_w import dumps
 
 from lbdart_cdk import ArtifactPublisher, LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core.credentials.value import Credentials
@@ -31,7 +32,6 @@ from tests.support.locks import lock_of, locked, locked_file
 from tests.support.poetry import package, poetry_lock
 from tests.support.projects import Workbench, files_in, index_table, make_project, make_sdist, uv_lock
 from tests.support.raw_zip import File, raw_zip
-from tests.support.toml import dumps
 from tests.support.wheels import make_wheel
 
 Construct = type[LambdaLayerArtifact] | type[LambdaSourceArtifact]

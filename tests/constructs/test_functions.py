@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aws_cdk import Annotations, App, NestedStack, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
+from tomli_w import dumps
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core.errors import LbdartError
@@ -16,7 +17,6 @@ from tests.support.apps import PYTHON_3_13, function, make_app
 from tests.support.elf import AARCH64, make_elf
 from tests.support.locks import lock_of, locked_file
 from tests.support.projects import make_project
-from tests.support.toml import dumps
 from tests.support.wheels import make_wheel
 
 ARM = lambda_.Architecture.ARM_64

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tomli_w import dumps
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
@@ -26,7 +27,6 @@ from tests.support.index import Index
 from tests.support.locks import locked_file
 from tests.support.poetry import directory, package, poetry_lock
 from tests.support.projects import Workbench, make_project
-from tests.support.toml import dumps
 from tests.support.wheels import make_wheel
 
 HOSTILE: list[Any] = [

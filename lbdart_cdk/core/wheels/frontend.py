@@ -25,6 +25,7 @@ from ..credentials.masking import forms_of, masked, secrets_in
 from ..errors import LbdartError
 from ..process import run, said
 from ..project.project import Project
+from ..store.store import CACHE_VARIABLE
 from .build_hooks import BuildError, Hooks, IsolatedEnvironment
 from .uv_settings import Settings, as_dependencies, settings_of, version_of_uv_build
 
@@ -274,7 +275,13 @@ def _project(source: Path) -> Project:
 def _make_of_this_python(folder: Path) -> None:
     import venv  # unused when nothing is built
 
-    venv.EnvBuilder(symlinks=True).create(folder)
+    try:
+        venv.EnvBuilder(symlinks=True).create(folder)
+    except ValueError as error:  # PATH could not name it
+        raise LbdartError(
+            f"No environment for a build can be made in {folder.parent}: the path has a {os.pathsep!r}.",
+            f"Set {CACHE_VARIABLE} to a directory without it.",
+        ) from error
 
 
 def _run_uv_for_build(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

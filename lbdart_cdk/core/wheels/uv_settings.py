@@ -5,8 +5,6 @@ Sources: *Settings* and *Build backend* in uv's documentation.
 
 from __future__ import annotations
 
-import datetime
-import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,6 +85,8 @@ def as_dependencies(source: Path, requirements: Collection[str]) -> Iterator[str
 
     :param source: a copy of the project, which may be written to.
     """
+    import tomli_w  # unused when a build requires nothing
+
     path = source / "pyproject.toml"
     settings = _table(_pyproject(source), "tool", "uv")
     kept = {name: value for name, value in settings.items() if name not in _DROPPED_SETTINGS}
@@ -95,7 +95,7 @@ def as_dependencies(source: Path, requirements: Collection[str]) -> Iterator[str
         kept["constraint-dependencies"] = constraints
     project = {"name": "build-requirements", "version": "0", "dependencies": sorted(requirements)}
     original = path.read_bytes() if path.is_file() else None
-    path.write_text(f"project = {_toml(project)}\ntool = {_toml({'uv': kept})}\n", encoding="utf-8")
+    path.write_text(tomli_w.dumps({"project": project, "tool": {"uv": kept}}), encoding="utf-8")
     try:
         yield path.name
     finally:
@@ -121,20 +121,3 @@ def _table(content: Any, *names: str) -> dict[str, Any]:
     for name in names:
         content = content.get(name) if isinstance(content, dict) else None
     return content if isinstance(content, dict) else {}
-
-
-def _toml(value: Any) -> str:
-    """Return a value as TOML, in one line."""
-    match value:
-        case dict():
-            return f"{{{', '.join(f'{_toml(key)} = {_toml(item)}' for key, item in value.items())}}}"
-        case list():
-            return f"[{', '.join(map(_toml, value))}]"
-        case str():
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        case bool():
-            return str(value).lower()
-        case datetime.date() | datetime.time():
-            return value.isoformat()
-        case _:
-            return str(value)
