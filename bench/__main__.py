@@ -313,7 +313,7 @@ def _other_pythons(folder: Path) -> Iterator[Path]:
         if interpreter and runs and not interpreter.endswith(f"python3.{sys.version_info.minor}"):
             run(["uv", "venv", "--quiet", "--python", interpreter, folder / "venv"], cwd=folder)
             python = folder / "venv" / "bin" / "python"
-            needs = ["boto3", "packaging", "platformdirs", "pyelftools", "requests", "uv"]
+            needs = ["boto3", "filelock", "packaging", "platformdirs", "pyelftools", "requests", "uv"]
             run(["uv", "pip", "install", "--quiet", "--python", python, *needs], cwd=folder)
             yield python
             return
