@@ -380,7 +380,8 @@ MISTAKES = [
         all_of(
             lock_with_poetry(), lambda scene: scene.patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple/")
         ),
-        r"The request for alpha to the index at 127\.0\.0\.1 failed: ConnectionError\.", r"Check its URL",
+        r"The request for alpha to the index at 127\.0\.0\.1 failed: ConnectionError\.",
+        r"Check the index's URL",
     ),
     Mistake(
         "a download without a password", LAYER, lambda scene: scene.fault(status(401)),

@@ -51,7 +51,7 @@ def _page(session: requests.Session, index: str, package: str) -> dict[str, dict
         # The messages of these errors contain the whole URL, with its password.
         raise LbdartError(
             f"The request for {package} to the index at {host} failed: {type(error).__name__}.",
-            "Check its URL, the network and the proxy settings.",
+            "Check the index's URL, the network and the proxy settings.",
         ) from None
     if response.status_code == 404:
         return {}

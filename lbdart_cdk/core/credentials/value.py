@@ -55,7 +55,7 @@ class Credentials:
             )
         if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
             raise LbdartError(
-                f"The password for the index {self.index_name!r} would go over http, which anybody can read.",
+                f"The password for the index {self.index_name!r} would go over http, in plain text.",
                 "Use the index's https URL.",
             )
         if "@" in parts.netloc:
