@@ -16,8 +16,6 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from ..errors import LbdartError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from packaging.markers import Environment
     from packaging.specifiers import SpecifierSet
 

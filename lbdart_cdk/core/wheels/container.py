@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ..credentials.masking import as_heard, forms_of, masked, secrets_in
@@ -35,9 +35,6 @@ from ..keys import key_of
 from ..process import reason, run
 from ..project.target import Target
 from .build_image import CONTAINER_ROOT, BuildContainer, platform_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _WHEELS: Final = "/var/wheels"
 _TIME_LIMIT: Final = 3600.0  # seconds; large extensions compile slowly, even more so under emulation
