@@ -465,7 +465,7 @@ MISTAKES = [
             props(build_in_container=BuildContainer("team/nothing:1")), require_what_compiles,
             docker_says("Unable to find image locally", 125),
         ),
-        r"The build of compiled-1\S+ needs the image team/nothing:1, which is not on this machine and cannot",
+        r"The build of compiled-1\S+ needs the image team/nothing:1, which is not on this machine ",
         r"Check its name, the network and `docker login`",
     ),
     Mistake(
@@ -475,7 +475,7 @@ MISTAKES = [
             docker_says("exec /bin/sh: exec format error", 255),
         ),
         r"The build of compiled-1\S+ needs linux/arm64, but .*:latest-arm64 or this machine's Docker does ",
-        r"Name an image for linux/arm64, and build on a machine of that platform or install",
+        r"Name an image for linux/arm64, and build on a machine of that platform or install emulation",
     ),
     Mistake(
         "a source that does not compile", LAYER,

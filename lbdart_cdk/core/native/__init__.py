@@ -1,4 +1,4 @@
-"""The compiled files of wheels come in; errors and warnings about loading them on the target go out.
+"""The compiled files of wheels come in; a list of what cannot load on the target goes out.
 
 Knows which libraries the image of each Lambda runtime has.
 """

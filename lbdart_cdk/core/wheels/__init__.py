@@ -1,4 +1,4 @@
-"""A selection comes in; its wheels, complete and checked, go out to the store.
+"""A selection comes in; checked wheels in the store go out.
 
-Downloads wheels, or builds them from source.
+Downloads the wheels, or builds them from source.
 """
