@@ -33,7 +33,7 @@ check: setup
 	python -m pytest -q tests/test_imports.py
 
 test: setup ## ARGS=tests/core WORKERS=2
-	python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup $(ARGS)
+	python -m pytest --numprocesses $(or $(WORKERS),2) $(ARGS)
 
 oldest: setup ## test the constructs with the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python build/oldest

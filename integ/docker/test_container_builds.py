@@ -43,7 +43,7 @@ from tests.support.projects import files_in, index_table, kept_in, make_project,
 from tests.support.wheels import make_wheel, names_in, sha256
 
 #: One engine, and each test sees to it that it leaves no container: they take turns.
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
+pytestmark = pytest.mark.docker
 
 USER, PASSWORD = "ci@team", "m4rked/p:ss w%rd"
 #: As they are, in part, percent-encoded in part, and in base64.
@@ -79,7 +79,7 @@ def builder(root: Path, script: str, **more: object) -> BaseLambdaLayerContainer
         py_ver_minor=11,
         is_arm=False,
         path_script=root / "build.sh",
-        **more,  # type: ignore[arg-type]
+        **{"time_limit": 120.0, **more},  # type: ignore[arg-type]
     )
 
 
@@ -241,8 +241,8 @@ import sys
 from pathlib import Path
 from lbdart_cdk.core.wheels.container import BuildContainer, WheelContainer
 from lbdart_cdk.core.wheels.build import build_sdist_wheel
-from lbdart_cdk.core.selection import LockedFile
-from lbdart_cdk.core.store import Store
+from lbdart_cdk.core.locking.selection import LockedFile
+from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.tools.uv import TOOL
 sdist, sha256, store = sys.argv[1:]

@@ -23,7 +23,7 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.wheels.contents import wheel_entries
 
 #: The same process downloads all wheels, so each is downloaded once.
-pytestmark = [pytest.mark.registry, pytest.mark.xdist_group("registry")]
+pytestmark = pytest.mark.registry
 
 #: The settings that tests run without, as they were when Python started.
 _SETTINGS = {name: os.environ[name] for name in os.environ if name.startswith("PIP_") or name == "HOME"}
