@@ -45,7 +45,9 @@ def docker(*arguments: str | Path, timeout: float = 60) -> str:
 def engine() -> Iterator[str]:
     """Run an engine that has the image, also by a digest; give its address, as for ``DOCKER_HOST``.
 
-    Raises :class:`NotPossibleError` where that takes what is not there. Nothing that was started goes on.
+    Stops all that it started.
+
+    :raises NotPossibleError: when this machine has not what the engine takes.
     """
     _install()
     with tempfile.TemporaryDirectory(prefix="docker-", ignore_cleanup_errors=True) as name:

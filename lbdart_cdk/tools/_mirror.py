@@ -6,7 +6,6 @@ directory with static metadata (*Static metadata* in uv's documentation of resol
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdart_cdk.core.process import run
+from lbdart_cdk.core.project.project import named_path
 from lbdart_cdk.core.project.toml import read_toml
 from lbdart_cdk.core.project.tree import input_files
 from lbdart_cdk.core.store.store import Store
@@ -146,7 +146,8 @@ def _sources(directory: Path) -> Iterator[Path]:
     for sources in _table(uv_table(directory), "sources").values():
         for source in sources if isinstance(sources, list) else [sources]:
             if isinstance(source, dict) and isinstance(source.get("path"), str):
-                yield Path(os.path.normpath(directory / source["path"]))
+                if (path := named_path(directory, source["path"])) is not None:
+                    yield path
             elif isinstance(source, dict) and source.get("workspace"):
                 yield from _workspace(directory)
 

@@ -25,7 +25,7 @@ from lbdart_cdk.core.locking.lock import Lock, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.process import run, said
 from lbdart_cdk.core.progress import announced
-from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.project import Project, named_path
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import UTF_16, decoded
 from lbdart_cdk.core.store.store import Store
@@ -202,10 +202,10 @@ def _read(path: Path, project: Project, requirements: _Requirements) -> _Require
             name = option[1] or _SHORT[option[0]]
             requirements.options.setdefault(name, []).append(value)
             if name == "find-links" and not _is_url(value):
-                beside = path.parent / value
                 # As in pip, the path may also be relative to the project.
-                requirements.refuses |= not beside.exists()
-                line = f"--find-links {beside if beside.exists() else project.root / value}"
+                beside = named_path(path.parent, value)
+                requirements.refuses |= beside is None
+                line = f"--find-links {beside or project.root / value}"
         elif "://" in expanded_line:
             requirements.direct.append(expanded_line)
         hashes = {digest.lower() for digest in _HASH.findall(expanded_line)}
@@ -226,8 +226,8 @@ def _directory(line: str, project: Project) -> Path | None:
         match["editable"] or match["name"] or "/" in location or location.startswith(".")
     ):
         return None  # a package name, even if a directory has the same name
-    path = Path(os.path.normpath(project.root / location))
-    return path if path.is_dir() else None
+    path = named_path(project.root, location)
+    return path if path is not None and path.is_dir() else None
 
 
 def _content(path: Path, project: Project) -> bytes:

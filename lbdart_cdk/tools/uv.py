@@ -21,7 +21,7 @@ from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.process import said
 from lbdart_cdk.core.progress import announced
-from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.project import Project, named_path
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.project.tree import tree_hash
@@ -125,8 +125,8 @@ def _graph(project: Project) -> dict[str, Any]:
 
 def _existing(project: Project, locked: Iterable[str]) -> list[Path]:
     """Return those paths in ``uv.lock`` that exist, as absolute paths."""
-    paths = (Path(os.path.normpath(project.manifest.parent / name)) for name in locked)
-    return [path for path in paths if path.exists()]
+    paths = (named_path(project.manifest.parent, name) for name in locked)
+    return [path for path in paths if path is not None]
 
 
 def _metadata_hashes(directories: list[Path]) -> Iterator[str]:

@@ -162,6 +162,17 @@ def test_any_uv_lock(
     hostile(orders, "uv.lock", change, tmp_path / "cache")
 
 
+@pytest.mark.parametrize("kind", ["virtual", "directory", "path"])
+def test_a_uv_lock_with_a_path_that_no_file_can_have(
+    kind: str, orders: Path, tmp_path: Path, workbench: Workbench
+) -> None:
+    def renamed(lock: dict[str, Any]) -> dict[str, Any]:
+        lock["package"][0]["source"] = {kind: "x" * 300}
+        return lock
+
+    hostile(orders, "uv.lock", renamed, tmp_path / "cache")
+
+
 @settings(QUICK, max_examples=30)
 @given(
     lines=st.lists(

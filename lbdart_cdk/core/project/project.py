@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -173,6 +175,18 @@ def checked_pyproject(path: Path) -> Path:
     if not path.is_file():
         raise LbdartError(f"There is no {path}.", "Pass the path of the project's pyproject.toml.")
     return path.parent.resolve() / path.name
+
+
+def named_path(directory: Path, name: str) -> Path | None:
+    """Return the file or directory that a manifest names; None when there is none.
+
+    :param name: a path, relative to ``directory``. One that no file can have (too long, a null byte) names
+        nothing.
+    """
+    path = Path(os.path.normpath(directory / name))
+    with suppress(OSError, ValueError):
+        return path if path.exists() else None
+    return None
 
 
 def _pinned_python(pin: Path) -> tuple[int, int]:

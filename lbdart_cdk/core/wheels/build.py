@@ -21,6 +21,7 @@ from ..errors import LbdartError
 from ..keys import key_of
 from ..locking.tool import Frontend
 from ..progress import announced
+from ..project.project import named_path
 from ..project.tree import copy_of, tree_hash
 from ..store.store import Store
 from .build_hooks import BuildError
@@ -221,10 +222,10 @@ def _wrong_platform(what: str, wheel: str, container: WheelContainer | None) -> 
 
 
 def _project_in(root: Path, subdirectory: str, filename: str) -> Path:
-    project = (root / subdirectory).resolve()
-    if not project.is_dir() or not project.is_relative_to(root.resolve()):
+    named = named_path(root, subdirectory)
+    if named is None or not named.is_dir() or not named.resolve().is_relative_to(root.resolve()):
         raise unusable(filename, f"it has no directory {subdirectory}")
-    return project
+    return named.resolve()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.project import Project, named_path
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import read_toml
 from lbdart_cdk.core.project.tree import copy_of
@@ -35,6 +35,16 @@ def test_a_manifest_is_read_once_so_that_what_was_hashed_is_what_is_published(tm
 def test_a_manifest_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(LbdartError, match=r"The manifest .*uv\.lock cannot be read: No such file"):
         _ = project(tmp_path).manifest_content
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000, "a\0b", "gone", ""])
+def test_a_path_that_no_file_can_have_names_nothing(name: str, tmp_path: Path) -> None:
+    assert named_path(tmp_path, name) == (None if name else tmp_path)
+
+
+def test_a_path_is_named_relative_to_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    assert named_path(tmp_path / "app", "../lib") == tmp_path / "lib"
 
 
 def test_what_the_pyproject_says(tmp_path: Path) -> None:
