@@ -260,6 +260,22 @@ class TestWhatAFileCanSay:
         assert packed(root, store) == {*directories} | ({"beta"} if "fast" in line else set())
         assert files_in(root) == before
 
+    def test_a_local_project_that_uses_a_member_of_its_workspace(self, root: Path, store: Store) -> None:
+        (root / "mono").mkdir()
+        (root / "mono/pyproject.toml").write_text("[tool.uv.workspace]\nmembers = ['*']\n")
+        sources = "[tool.uv.sources]\nlib = { workspace = true }\n"
+        static = make_project(root / "mono/static", "static", dependencies=["lib"], tail=sources)
+        lib = make_project(root / "mono/lib", "lib")
+        pyproject = lib / "pyproject.toml"
+        pyproject.write_text(pyproject.read_text().replace("dependencies = []", 'dynamic = ["dependencies"]'))
+        backend = SAYS_EXTRA.sub(r"\1Requires-Dist: beta\\n", BACKEND)
+        (lib / "backend.py").write_text(f"{backend}\nbuild_editable = build_wheel\n")
+        write(root, "./mono/static")
+        before = files_in(root)
+        assert lock(root, store).local_directories() == {"static": static, "lib": lib}
+        assert packed(root, store) == {"static", "lib", "beta"}
+        assert files_in(root) == before
+
     def test_archives_at_an_address(self, root: Path, store: Store, index: Index) -> None:
         make_project(root.parent / "in/mono/libs/lib", "lib")
         made = Path(shutil.make_archive(str(index.folder / "mono-1"), "gztar", root.parent / "in", "mono"))
