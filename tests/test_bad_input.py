@@ -614,8 +614,8 @@ def scene(orders: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch, c
 
 @pytest.mark.parametrize(
     ("mistake", "construct"),
-    [(one, construct) for one in MISTAKES for construct in one.constructs],
-    ids=[f"{construct.__name__}: {one.name}" for one in MISTAKES for construct in one.constructs],
+    [(mistake, construct) for mistake in MISTAKES for construct in mistake.constructs],
+    ids=[f"{construct.__name__}: {mistake.name}" for mistake in MISTAKES for construct in mistake.constructs],
 )
 def test_a_mistake_is_told_at_synth(
     mistake: Mistake, construct: Construct, scene: Scene, tmp_path: Path, cache: Path
@@ -644,7 +644,7 @@ def half_written(cache: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", ["a wheel with other bytes", "a download that is refused"])
 def test_what_failed_once_is_built_when_the_cause_is_gone(name: str, scene: Scene, tmp_path: Path) -> None:
-    mistake = next(one for one in MISTAKES if one.name == name)
+    mistake = next(each for each in MISTAKES if each.name == name)
     mistake.made(scene)
     stack = Stack(make_app(tmp_path / "cdk.out"), "Shop")
     with pytest.raises(LbdartError):

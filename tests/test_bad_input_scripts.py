@@ -258,8 +258,8 @@ def script(orders: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.mark.parametrize(
     ("mistake", "run"),
-    [(one, run) for one in MISTAKES for run in one.scripts],
-    ids=[f"{run.__name__}: {one.name}" for one in MISTAKES for run in one.scripts],
+    [(mistake, run) for mistake in MISTAKES for run in mistake.scripts],
+    ids=[f"{run.__name__}: {mistake.name}" for mistake in MISTAKES for run in mistake.scripts],
 )
 def test_a_mistake_of_a_script_is_told(
     mistake: Mistake, run: Callable[[Script], object], script: Script, cache: Path

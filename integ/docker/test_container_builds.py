@@ -188,8 +188,8 @@ class TestScript:
             assert len(docker("ps", "--quiet", "--filter=name=lbdart-").split()) == 2
             for root in roots:
                 (root / "go").touch()
-            for one in running:
-                one.result(120)
+            for future in running:
+                future.result(120)
         for build in builds:
             assert list(build.path_layout.dir_wheels.glob("native-*.whl"))
 

@@ -1,4 +1,4 @@
-"""cdk-nag's AwsSolutions pack finds nothing in what artifacts bring; what it would find is argued for."""
+"""cdk-nag's AwsSolutions pack finds nothing in what artifacts bring; each exception has its reason."""
 
 from __future__ import annotations
 

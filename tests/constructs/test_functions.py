@@ -52,8 +52,8 @@ class Projects:
             )
             for machine, tag in TAGS.items()
         ]
-        head, _, one = tables[0].partition("wheels = [")
-        wheels = ", ".join([one.strip().removesuffix("]"), tables[1].partition("wheels = [")[2].strip()])
+        head, _, line = tables[0].partition("wheels = [")
+        wheels = ", ".join([line.strip().removesuffix("]"), tables[1].partition("wheels = [")[2].strip()])
         (root / "pylock.toml").write_text(dumps(lock_of(f"{head}wheels = [{wheels}\n").content))
         return str(root)
 
@@ -78,9 +78,9 @@ def messages(app: App, kind: str) -> dict[str, list[str]]:
     """Return what a synthesis says of each construct."""
     found: dict[str, list[str]] = {}
     for artifact in app.synth().stacks_recursively:
-        for one in artifact.messages:
-            if one.level.name == kind:
-                found.setdefault(one.id, []).append(str(one.entry.data))
+        for message in artifact.messages:
+            if message.level.name == kind:
+                found.setdefault(message.id, []).append(str(message.entry.data))
     return found
 
 
@@ -205,11 +205,11 @@ def test_what_may_be_missing_is_a_warning_of_the_layer_whenever_it_is_synthesise
     app: App, tmp_path: Path, projects: Projects
 ) -> None:
     project = projects(needed=["libGL.so.1"])
-    for one in (app, make_app(tmp_path / "again.out")):
-        stack = Stack(one, "Shop")
+    for each_app in (app, make_app(tmp_path / "again.out")):
+        stack = Stack(each_app, "Shop")
         layer(stack, project)
         Annotations.of(layer(stack, project, "Known")).acknowledge_warning("lbdart_cdk:library:ordersdep")
-        said = messages(one, "WARNING")
+        said = messages(each_app, "WARNING")
         assert list(said) == ["/Shop/Deps"]
         (warned,) = said["/Shop/Deps"]
         assert "it needs libGL.so.1, which the artifact lacks and python3.13 probably lacks" in warned

@@ -225,8 +225,15 @@ def test_versions_are_deleted_only_when_the_user_chose_so(
     LambdaLayerArtifact(stack, "Deps", project=str(orders), removal_policy=policy)
     assert properties(stack, LAYER)["RemovalPolicy"] == policy.name.lower()
     policies = resources(stack, "AWS::IAM::Policy").values()
-    statements = [one for policy in policies for one in policy["Properties"]["PolicyDocument"]["Statement"]]
-    actions = {action for one in statements for action in one["Action"] if isinstance(one["Action"], list)}
+    statements = [
+        statement for policy in policies for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+    actions = {
+        action
+        for statement in statements
+        for action in statement["Action"]
+        if isinstance(statement["Action"], list)
+    }
     deleting = {action for action in actions if "Delete" in action}
     assert bool(deleting) is deletes
 

@@ -71,7 +71,10 @@ def test_statements_name_each_resource_once(orders: Path, stack: Stack) -> None:
         LambdaLayerArtifact(stack, f"Deps{number}", project=str(orders), prefix=f"deps{number}")
     permissions = [f"{action} {resource}" for action, named in resources_of(stack) for resource in named]
     assert len(permissions) == len(set(permissions))
-    assert len([one for one in permissions if one.startswith("lambda:PublishLayerVersion")]) == 3
+    assert (
+        len([permission for permission in permissions if permission.startswith("lambda:PublishLayerVersion")])
+        == 3
+    )
 
 
 def resources_of(stack: Stack) -> Iterator[tuple[str, list[str]]]:
@@ -80,7 +83,8 @@ def resources_of(stack: Stack) -> Iterator[tuple[str, list[str]]]:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             named, actions = statement["Resource"], statement["Action"]
             as_json = [
-                json.dumps(one, sort_keys=True) for one in (named if isinstance(named, list) else [named])
+                json.dumps(resource, sort_keys=True)
+                for resource in (named if isinstance(named, list) else [named])
             ]
             for action in actions if isinstance(actions, list) else [actions]:
                 yield action, as_json

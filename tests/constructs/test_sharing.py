@@ -41,8 +41,8 @@ def test_a_layer_is_shared_with_accounts_and_organisations(stack: Stack, orders:
     deps.add_permission("Here", account_id=Aws.ACCOUNT_ID)
     deps.add_permission("Company", account_id="*", organization_id="o-a1b2c3d4e5")
     found = [
-        (one["Properties"]["Principal"], one["Properties"].get("OrganizationId"))
-        for one in resources(stack, PERMISSION).values()
+        (permission["Properties"]["Principal"], permission["Properties"].get("OrganizationId"))
+        for permission in resources(stack, PERMISSION).values()
     ]
     assert sorted(found, key=str) == [
         ("*", "o-a1b2c3d4e5"),
@@ -82,5 +82,7 @@ def test_what_lambda_would_refuse_is_said_at_synth(
 def test_keeping_versions_asks_for_the_permission_to_remove_them(stack: Stack, orders: Path) -> None:
     layer(stack, orders, keep_versions=3)
     assert properties(stack, "Custom::LbdartLayer")["KeepVersions"] == "3"
-    policies = [one["Properties"]["PolicyName"] for one in resources(stack, "AWS::IAM::Policy").values()]
+    policies = [
+        policy["Properties"]["PolicyName"] for policy in resources(stack, "AWS::IAM::Policy").values()
+    ]
     assert [name for name in policies if "Removal" in name]

@@ -32,9 +32,10 @@ def function_code(template: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the code of the template's function, which is not the publisher's."""
     code: Mapping[str, Any]
     (code,) = (
-        one["Properties"]["Code"]
-        for one in template["Resources"].values()
-        if one["Type"] == "AWS::Lambda::Function" and one["Properties"]["Handler"] == "index.handler"
+        resource["Properties"]["Code"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function"
+        and resource["Properties"]["Handler"] == "index.handler"
     )
     return code
 

@@ -196,20 +196,23 @@ def test_places_in_s3() -> None:
 def test_credentials_are_frozen_and_say_themselves_to_each_tool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = Credentials("team-index", "https://packages.example.com/team/simple/", "ci", "p@ss")
+    credentials = Credentials("team-index", "https://packages.example.com/team/simple/", "ci", "p@ss")
     with pytest.raises(FrozenInstanceError):
-        one.password = "other"  # type: ignore[misc]
+        credentials.password = "other"  # type: ignore[misc]
     url = "https://ci:p%40ss@packages.example.com/team/simple/"
-    assert one.pip_extra_index_url == url
-    assert one.additional_pip_install_args_index_url == ["--index-url", url]
-    assert one.additional_pip_install_args_extra_index_url == ["--extra-index-url", url]
-    for login, prefix in ((one.poetry_login, "POETRY_HTTP_BASIC"), (one.uv_login, "UV_INDEX")):
+    assert credentials.pip_extra_index_url == url
+    assert credentials.additional_pip_install_args_index_url == ["--index-url", url]
+    assert credentials.additional_pip_install_args_extra_index_url == ["--extra-index-url", url]
+    for login, prefix in (
+        (credentials.poetry_login, "POETRY_HTTP_BASIC"),
+        (credentials.uv_login, "UV_INDEX"),
+    ):
         names = (f"{prefix}_TEAM_INDEX_USERNAME", f"{prefix}_TEAM_INDEX_PASSWORD")
         for name in names:
             monkeypatch.setenv(name, "restored after the test")
         assert login() == names
-    one.dump(tmp_path / "credentials.json")
-    assert Credentials.load(tmp_path / "credentials.json") == one
+    credentials.dump(tmp_path / "credentials.json")
+    assert Credentials.load(tmp_path / "credentials.json") == credentials
 
 
 def test_a_builder_of_four_steps_is_one_class(tmp_path: Path) -> None:

@@ -62,11 +62,11 @@ def test_eight_processes_build_the_same_key_at_once(job: Job, expected: str) -> 
 
 def test_eight_processes_build_different_keys_at_once(job: Job, expected: str) -> None:
     jobs = [Job(job.root, job.packages, job.cache, variant) for variant in range(8)]
-    processes = [start(one) for one in jobs]
-    assert [finished(process, one) for process, one in zip(processes, jobs, strict=True)] == [""] * 8
-    assert {entries_hash(one.build()) for one in jobs} == {entries_hash(jobs[0].build())}
+    processes = [start(job) for job in jobs]
+    assert [finished(process, job) for process, job in zip(processes, jobs, strict=True)] == [""] * 8
+    assert {entries_hash(job.build()) for job in jobs} == {entries_hash(jobs[0].build())}
     assert sha256(jobs[0].build()) == expected
-    assert len({one.artifact().build_key for one in jobs}) == 8
+    assert len({job.artifact().build_key for job in jobs}) == 8
 
 
 @pytest.mark.parametrize("size", [10_000, 2_000_000, 5_000_000])

@@ -58,13 +58,13 @@ def test_going_back_returns_the_version_that_was_there_without_its_assets(world:
 
 
 def test_another_name_is_a_replacement_and_another_prefix_is_not(world: World) -> None:
-    one = world.layer("deps", "build-1")
-    world.send(world.event("Create", one))
-    moved = one | {"Prefix": "elsewhere"}
+    layer = world.layer("deps", "build-1")
+    world.send(world.event("Create", layer))
+    moved = layer | {"Prefix": "elsewhere"}
     answer = world.send(world.event("Update", moved, PhysicalResourceId="deps"))
     world.check_layer(answer, moved)
     assert answer["PhysicalResourceId"] == "deps"
-    renamed = one | {"LayerName": "other"}
+    renamed = layer | {"LayerName": "other"}
     answer = world.send(world.event("Update", renamed, PhysicalResourceId="deps"))
     world.check_layer(answer, renamed)
     assert answer["PhysicalResourceId"] == "other"

@@ -120,9 +120,9 @@ def test_an_event_of_another_shape_is_named_as_such(event: Any) -> None:
 
 
 def test_an_event_is_answered_once_whichever_thread_comes_first(cloudformation: CloudFormation) -> None:
-    one = reply(cloudformation)
+    answer = reply(cloudformation)
     sent: list[bool] = []
-    threads = [threading.Thread(target=lambda: sent.append(one.send(FAILED))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: sent.append(answer.send(FAILED))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -81,7 +81,7 @@ def chosen(root: Path, store: Store, target: Target = X86) -> Selection:
 
 
 def versions(root: Path, store: Store, target: Target = X86) -> list[str]:
-    return ["-".join(one.filename.split("-")[:2]) for one in chosen(root, store, target).wheels]
+    return ["-".join(wheel.filename.split("-")[:2]) for wheel in chosen(root, store, target).wheels]
 
 
 def layer(root: Path, store: Store, **options: tuple[str, ...]) -> LayerArtifact:
@@ -318,7 +318,7 @@ class TestWhatAFileCanSay:
         make_sdist(index.folder, "beta", "2.0")
         make_sdist(index.folder, "beta", "3.0")
         write(root, "--no-binary beta", "beta<3")
-        assert [one.filename for one in chosen(root, store).sdists] == ["beta-2.0.tar.gz"]
+        assert [sdist.filename for sdist in chosen(root, store).sdists] == ["beta-2.0.tar.gz"]
         write(root, "--only-binary beta", "beta")
         assert versions(root, store) == ["beta-2.0"]
 

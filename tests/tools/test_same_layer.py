@@ -186,7 +186,7 @@ def test_the_same_packages_give_the_same_layer(scene: Scene, tmp_path: Path) -> 
             content, comment = artifact.build().read_bytes(), comment_of_file(artifact.build())
             assert comment.startswith(f"lbdart:1 build_key={artifact.build_key} ".encode())
             layers[target].add(content.removesuffix(comment))
-            names |= {one.split("/")[1] for one in names_in(artifact.build())}
+            names |= {name.split("/")[1] for name in names_in(artifact.build())}
             keys.add(artifact.build_key)
     assert [len(of_target) for of_target in layers.values()] == [1] * len(TARGETS)
     assert len(keys) == len(LOCKED_WITH) * len(TARGETS)

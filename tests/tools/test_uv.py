@@ -72,7 +72,7 @@ def test_wheels_have_their_url_hash_and_the_tags_of_the_target(
         (Target((3, 13), "arm64"), "cp313-cp313-manylinux_2_17_aarch64"),
         (Target((3, 11)), "cp311-cp311-manylinux_2_17_x86_64"),
     ):
-        wheel = next(one for one in select(found, target).wheels if one.package == "native")
+        wheel = next(locked for locked in select(found, target).wheels if locked.package == "native")
         assert wheel.filename == f"native-1.0-{tag}.whl"
         assert wheel.source == f"{workbench.index.url}/files/{wheel.filename}"
         served = (workbench.index.folder / wheel.filename).read_bytes()

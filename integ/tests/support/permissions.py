@@ -1,4 +1,4 @@
-"""What a role may do: the local AWS lets everybody do everything, so calls are judged afterwards."""
+"""What a role may do: the local AWS lets everybody do everything, so calls are checked afterwards."""
 
 from __future__ import annotations
 

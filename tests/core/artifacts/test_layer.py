@@ -100,19 +100,19 @@ class TestBuildKey:
     @pytest.mark.parametrize(
         "change",
         [
-            lambda one: replace(one, target=Target((3, 12))),
-            lambda one: replace(one, target=Target((3, 13), "arm64")),
-            lambda one: replace(one, options=Options(extras=("fast",))),
-            lambda one: replace(one, options=Options(groups=("fast",))),
-            lambda one: replace(one, exclude=("alpha",)),
-            lambda one: replace(one, tool=replace(one.tool, name="other")),
+            lambda artifact: replace(artifact, target=Target((3, 12))),
+            lambda artifact: replace(artifact, target=Target((3, 13), "arm64")),
+            lambda artifact: replace(artifact, options=Options(extras=("fast",))),
+            lambda artifact: replace(artifact, options=Options(groups=("fast",))),
+            lambda artifact: replace(artifact, exclude=("alpha",)),
+            lambda artifact: replace(artifact, tool=replace(artifact.tool, name="other")),
         ],
     )
     def test_every_option_is_an_input(
         self, root: Path, store: Store, change: Callable[[LayerArtifact], LayerArtifact]
     ) -> None:
-        one = layer(root, store)
-        assert change(one).build_key != one.build_key
+        artifact = layer(root, store)
+        assert change(artifact).build_key != artifact.build_key
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -134,7 +134,10 @@ class TestBuildKey:
         built = [locked("alpha", source=SDIST)]
         for packages, different in ((wheels, 1), (built, 2)):
             artifact = layer(root, store, *packages)
-            assert len({replace(artifact, container=one).build_key for one in containers}) == different
+            assert (
+                len({replace(artifact, container=container).build_key for container in containers})
+                == different
+            )
 
     def test_the_manifest_is_an_input(self, root: Path, store: Store) -> None:
         before = layer(root, store).build_key
@@ -212,15 +215,17 @@ class TestBuiltOnce:
         self, tmp_path: Path, root: Path, store: Store
     ) -> None:
         machines = {"x86_64": "x86_64", "aarch64": "arm64"}
-        tags = [f"cp{python}-cp{python}-manylinux_2_17_{one}" for python in (312, 313) for one in machines]
+        tags = [
+            f"cp{python}-cp{python}-manylinux_2_17_{machine}" for python in (312, 313) for machine in machines
+        ]
         table = '[[packages]]\nname = "native"\nversion = "1.0"\nwheels = ['
         for tag in tags:
             path = make_wheel(tmp_path, "native", tag=tag, files={"native.so": tag})
             table += f'{{ path = "{path}", hashes = {{ sha256 = "{sha256(path)}" }} }},'
-        one = layer(root, store, table + "]\n")
+        artifact = layer(root, store, table + "]\n")
         for python in ((3, 12), (3, 13)):
             for machine, architecture in machines.items():
-                built = replace(one, target=Target(python, architecture)).build()
+                built = replace(artifact, target=Target(python, architecture)).build()
                 with zipfile.ZipFile(built) as archive:
                     content = archive.read("python/native.so").decode()
                 assert (

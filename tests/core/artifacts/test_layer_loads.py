@@ -65,7 +65,7 @@ def test_the_verdict_is_kept_with_the_layer_and_nothing_is_read_again(
     first = layer(root, store, wheel)
     first.build()
     assert first.report is not None
-    assert [one.id for one in first.report.warnings] == ["lbdart_cdk:library:demo"]
+    assert [warning.id for warning in first.report.warnings] == ["lbdart_cdk:library:demo"]
     assert first.report.compiled
     assert first.report.sizes == {"demo": first.report.size}
 

@@ -67,15 +67,15 @@ def test_every_file_of_the_layer_traces_to_a_hash_in_the_lock(
     files = {sha256(path): path for path in index.folder.iterdir()}
     brought: dict[str, set[bytes]] = {}  # name in the layer: contents that files of the lock have for it
     for component in bill(artifact)["components"]:
-        (one,) = component["hashes"]
+        (digest,) = component["hashes"]
         if "properties" not in component:
             assert component["name"] == "lib"  # of the user's own tree, which the build key covers
             built = next(part for part in artifact.wheels() if part.package == "lib").path
-            assert sha256(built) == one["content"]
+            assert sha256(built) == digest["content"]
             path = built
         else:
-            assert f"sha256:{one['content']}" in lock
-            path = files[one["content"]]
+            assert f"sha256:{digest['content']}" in lock
+            path = files[digest["content"]]
             assert component["properties"] == [{"name": "lbdart:file", "value": path.name}]
         for name, content in contents_of(path):
             brought.setdefault(f"python/{name}", set()).add(content)
@@ -96,7 +96,9 @@ def contents_of(path: Path) -> list[tuple[str, bytes]]:
         with zipfile.ZipFile(path) as archive:
             return [(name, archive.read(name)) for name in archive.namelist()]
     with tarfile.open(path) as tar:
-        members = [(one.name.partition("/src/")[2], tar.extractfile(one)) for one in tar if one.isfile()]
+        members = [
+            (member.name.partition("/src/")[2], tar.extractfile(member)) for member in tar if member.isfile()
+        ]
         return [(name, file.read()) for name, file in members if file]
 
 
@@ -105,11 +107,11 @@ def test_components_say_what_they_are(artifact: LayerArtifact) -> None:
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
     assert document["metadata"]["component"]["name"] == "orders"
     assert document["metadata"]["component"]["version"] == artifact.build_key
-    by_name = {one["name"]: one for one in document["components"]}
+    by_name = {component["name"]: component for component in document["components"]}
     assert sorted(by_name) == ["alpha", "beta", "lib", "source"]
-    assert {name: one["version"] for name, one in by_name.items()} == dict.fromkeys(by_name, "1.0") | {
-        "lib": "1.2.0"
-    }
+    assert {name: component["version"] for name, component in by_name.items()} == dict.fromkeys(
+        by_name, "1.0"
+    ) | {"lib": "1.2.0"}
     assert by_name["alpha"]["purl"] == "pkg:pypi/alpha@1.0"
     assert by_name["alpha"]["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
     assert "purl" not in by_name["lib"]
@@ -124,9 +126,9 @@ def test_it_is_valid_cyclonedx(artifact: LayerArtifact) -> None:
 
 def test_the_same_build_has_the_same_bill(artifact: LayerArtifact, tmp_path: Path) -> None:
     artifact.build()
-    one = artifact.sbom()
-    assert replace(artifact, store=Store(tmp_path / "other")).sbom() == one
-    assert "timestamp" not in json.loads(one)["metadata"]
+    sbom = artifact.sbom()
+    assert replace(artifact, store=Store(tmp_path / "other")).sbom() == sbom
+    assert "timestamp" not in json.loads(sbom)["metadata"]
 
 
 def test_an_unchanged_layer_costs_no_library(workbench: Workbench, tmp_path: Path) -> None:

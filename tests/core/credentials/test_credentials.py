@@ -192,9 +192,9 @@ class TestFile:
         modes: list[int] = []
 
         def dump(*given: Any, **options: Any) -> None:
-            modes.extend(stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir() if one != path)
+            modes.extend(stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir() if file != path)
             original(*given, **options)
-            modes.extend(stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir() if one != path)
+            modes.extend(stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir() if file != path)
 
         original = json.dump
         monkeypatch.setattr(json, "dump", dump)

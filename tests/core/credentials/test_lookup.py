@@ -67,7 +67,7 @@ places = st.builds("{}/{}".format, st.sampled_from(ORIGINS), st.sampled_from([""
 @given(places, st.lists(places, max_size=5))
 def test_each_login_of_the_origin_may_be_tried_and_none_of_another(url: str, indexes: list[str]) -> None:
     given = [Credentials(f"i{n}", index, "ci", f"{n}") for n, index in enumerate(indexes)]
-    expected = {("ci", one.password) for one in given if one.origin == origin_of(url)}
+    expected = {("ci", login.password) for login in given if login.origin == origin_of(url)}
     found = logins_for(url, given)
     assert set(found) == expected
     assert len(found) == len(expected)
@@ -121,7 +121,7 @@ def test_the_variables_of_a_named_index(
         if value is not None:
             monkeypatch.setenv(f"{prefix}_MY_TEAM_{what}", value)
     named = credentials_named({"my-team": "https://index.example/simple", "other": "https://other.example"})
-    assert [(one.index_name, one.username, one.password) for one in named] == [("my-team", *found)]
+    assert [(login.index_name, login.username, login.password) for login in named] == [("my-team", *found)]
 
 
 class TestAFileThatIsPublished:

@@ -22,14 +22,14 @@ def builder(root: Path, script: str = "build.sh", **more: Any) -> BaseLambdaLaye
 
 
 def test_the_command_runs_the_script_in_the_image_of_the_target(tmp_path: Path) -> None:
-    one = builder(tmp_path)
-    assert one.image_uri == "public.ecr.aws/sam/build-python3.13:latest-arm64"
-    assert one.platform == "linux/arm64"
-    arguments = one.docker_run_args
-    assert {"--platform=linux/arm64", one.image_uri} < set(arguments)
+    found = builder(tmp_path)
+    assert found.image_uri == "public.ecr.aws/sam/build-python3.13:latest-arm64"
+    assert found.platform == "linux/arm64"
+    arguments = found.docker_run_args
+    assert {"--platform=linux/arm64", found.image_uri} < set(arguments)
     assert f'--mount=type=bind,"source={tmp_path}",target=/var/task' in arguments
     assert arguments[-2:] == ["/bin/bash", "/var/task/build.sh"]
-    assert one.docker_run_args != arguments  # a name of its own
+    assert found.docker_run_args != arguments  # a name of its own
 
 
 def test_another_image_pinned_by_its_digest(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_another_manifest_is_another_version_and_no_history_is_rewritten(team: T
 
 def test_going_back_finds_the_version_of_before(team: Team) -> None:
     deployments = [team.workflow(a_module(f"VERSION = {number}\n")).run() for number in (1, 2, 1)]
-    assert [one.layer_version for one in deployments] == [1, 2, 1]
+    assert [deployment.layer_version for deployment in deployments] == [1, 2, 1]
     assert team.versions() == [1, 2]
 
 
@@ -263,10 +263,10 @@ def test_a_project_that_is_not_there_is_not_made(team: Team) -> None:
 
 
 def test_one_runtime_and_one_architecture_are_as_good_as_lists_of_them(team: Team) -> None:
-    one = replace(
+    workflow = replace(
         team.workflow(a_module()), compatible_runtimes="python3.13", compatible_architectures="arm64"
     )
-    one.run()
+    workflow.run()
     (sent,) = team.aws.sent("PublishLayerVersion")
     assert sent["CompatibleRuntimes"] == ["python3.13"]
     assert sent["CompatibleArchitectures"] == ["arm64"]

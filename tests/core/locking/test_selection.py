@@ -101,7 +101,7 @@ def test_a_path_in_the_lock_starts_from_the_lock() -> None:
         locked("lib", source='directory = { path = "../shared" }\n'),
     )
     selection = select(lock, X86)
-    assert [one.source for one in selection.wheels] == [
+    assert [wheel.source for wheel in selection.wheels] == [
         Path("/project/vendor", wheel),
         Path("/project/vendor/beta-1.0-py3-none-any.whl"),
     ]
@@ -187,7 +187,7 @@ def test_one_that_compiles_is_chosen_where_it_may() -> None:
 def test_a_wheel_that_loads_is_chosen_before_a_source_distribution() -> None:
     wheel = "alpha-1.0-cp313-cp313-manylinux_2_17_x86_64.whl"
     selection = select(lock_of(locked("alpha", wheels=[wheel], source=SDIST)), X86, may_compile=True)
-    assert [one.filename for one in selection.wheels] == [wheel]
+    assert [locked.filename for locked in selection.wheels] == [wheel]
     assert not selection.sdists
     assert not selection.compiling
 

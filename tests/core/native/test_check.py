@@ -23,7 +23,7 @@ MODULE = make_elf(module="_demo")
 
 
 class Bench:
-    """Makes wheels of compiled files, and has them judged."""
+    """Makes wheels of compiled files, and has them checked."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class Bench:
         wheel = make_wheel(self.folder / name, name, tag=tag, files=files)
         return scan_entries(name, wheel_entries(wheel), self.folder)
 
-    def judge(
+    def check(
         self, files: Mapping[str, bytes | str], target: Target = PYTHON_3_13, *, tag: str = TAG
     ) -> CheckResult:
         return check([self.facts(files, tag=tag)], target)
@@ -44,20 +44,20 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def said(found: CheckResult) -> str:
-    return " | ".join((*found.errors, *(f"{one.id} {one.text}" for one in found.warnings)))
+    return " | ".join((*found.errors, *(f"{warning.id} {warning.text}" for warning in found.warnings)))
 
 
 @pytest.mark.parametrize("name", [f"demo/_demo{OWN}", "demo/_demo.abi3.so", "demo/_demo.so"])
 def test_what_fits_is_not_mentioned(bench: Bench, name: str) -> None:
-    assert bench.judge({name: MODULE}) == CheckResult()
+    assert bench.check({name: MODULE}) == CheckResult()
 
 
 def test_a_package_without_compiled_files_is_not_mentioned(bench: Bench) -> None:
-    assert bench.judge({"demo.py": "", "native.so": "no ELF file at all", "empty.so": b""}) == CheckResult()
+    assert bench.check({"demo.py": "", "native.so": "no ELF file at all", "empty.so": b""}) == CheckResult()
 
 
 def test_a_module_for_another_machine_is_an_error_that_says_all(bench: Bench) -> None:
-    found = bench.judge({"demo/_demo.abi3.so": make_elf(machine=AARCH64, module="_demo")})
+    found = bench.check({"demo/_demo.abi3.so": make_elf(machine=AARCH64, module="_demo")})
     assert found.errors == (
         f"demo 1.0 (tagged {TAG}) is built for aarch64, not for x86_64 (demo/_demo.abi3.so)",
     )
@@ -77,7 +77,7 @@ def test_a_module_for_another_machine_is_an_error_that_says_all(bench: Bench) ->
     ],
 )
 def test_so_is_one_of_another_width_or_byte_order(bench: Bench, content: bytes, machine: str) -> None:
-    found = bench.judge({"demo/_demo.abi3.so": content})
+    found = bench.check({"demo/_demo.abi3.so": content})
     assert [f"is built for {machine}, not" in error for error in found.errors] == [True]
 
 
@@ -85,21 +85,21 @@ def test_libraries_of_a_wheel_for_another_machine_are_an_error_though_no_import_
     bench: Bench,
 ) -> None:
     files = {"demo/lib/libdemo.so": make_elf(machine=AARCH64)}
-    assert "is built for aarch64" in bench.judge(files).errors[0]
+    assert "is built for aarch64" in bench.check(files).errors[0]
 
 
 def test_a_helper_for_another_machine_beside_the_right_one_is_a_warning(bench: Bench) -> None:
     """Debuggers, say, bring what they attach for every machine."""
     files = {f"demo/attach_{name}.so": make_elf(machine=machine) for name, machine in (("a", 62), ("b", 183))}
-    found = bench.judge(files, tag="py3-none-any")
+    found = bench.check(files, tag="py3-none-any")
     assert found.errors == ()
-    assert [one.id for one in found.warnings] == ["lbdart_cdk:machine:demo"]
+    assert [warning.id for warning in found.warnings] == ["lbdart_cdk:machine:demo"]
     assert "demo/attach_b.so" in found.warnings[0].text
 
 
 def test_a_newer_glibc_is_an_error(bench: Bench) -> None:
     versions = {"libc.so.6": ["GLIBC_2.17", "GLIBC_2.38"], "libm.so.6": ["GLIBC_2.35"]}
-    found = bench.judge({"demo/_demo.abi3.so": make_elf(versions=versions, module="_demo")})
+    found = bench.check({"demo/_demo.abi3.so": make_elf(versions=versions, module="_demo")})
     assert found.errors == (
         f"demo 1.0 (tagged {TAG}) needs GLIBC_2.38 of libc.so.6, but python3.13 has GLIBC_2.34 "
         "(demo/_demo.abi3.so)",
@@ -110,24 +110,24 @@ def test_a_newer_glibc_is_an_error(bench: Bench) -> None:
     ("target", "newest"), [(PYTHON_3_11, "GLIBC_2.26"), (PYTHON_3_13, "GLIBC_2.34")], ids=str
 )
 def test_the_newest_glibc_of_each_runtime_is_just_right(bench: Bench, target: Target, newest: str) -> None:
-    assert bench.judge(
+    assert bench.check(
         {"demo/_demo.abi3.so": make_elf(versions={"libc.so.6": [newest]}, module="_demo")}, target
     ) == CheckResult()  # fmt: skip
 
 
 def test_glibc_versions_are_numbers_and_no_text(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": make_elf(versions={"libc.so.6": ["GLIBC_2.4"]}, module="_demo")}
-    assert bench.judge(files) == CheckResult()
+    assert bench.check(files) == CheckResult()
 
 
 def test_packed_relocations_need_a_glibc_of_their_own(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": make_elf(versions={"libc.so.6": ["GLIBC_ABI_DT_RELR"]}, module="_demo")}
-    assert "needs GLIBC_ABI_DT_RELR of libc.so.6" in bench.judge(files).errors[0]
+    assert "needs GLIBC_ABI_DT_RELR of libc.so.6" in bench.check(files).errors[0]
 
 
 def test_what_is_needed_weakly_is_not_needed(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": make_elf(weak={"libc.so.6": ["GLIBC_2.99"]}, module="_demo")}
-    assert bench.judge(files) == CheckResult()
+    assert bench.check(files) == CheckResult()
 
 
 def test_a_newer_glibc_in_a_library_that_a_module_links_with_is_an_error(bench: Bench) -> None:
@@ -136,14 +136,14 @@ def test_a_newer_glibc_in_a_library_that_a_module_links_with_is_an_error(bench: 
         "demo.libs/libdeep.so": make_elf(needed=["libdeeper.so"], rpath="${ORIGIN}"),
         "demo.libs/libdeeper.so": make_elf(versions={"libc.so.6": ["GLIBC_2.40"]}),
     }
-    assert "(demo.libs/libdeeper.so)" in bench.judge(files).errors[0]
+    assert "(demo.libs/libdeeper.so)" in bench.check(files).errors[0]
 
 
 def test_a_newer_glibc_in_what_nothing_loads_for_sure_is_a_warning(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": MODULE, "demo/plugin": make_elf(versions={"libc.so.6": ["GLIBC_2.40"]})}
-    found = bench.judge(files)
+    found = bench.check(files)
     assert found.errors == ()
-    assert [one.id for one in found.warnings] == ["lbdart_cdk:symbols:demo"]
+    assert [warning.id for warning in found.warnings] == ["lbdart_cdk:symbols:demo"]
 
 
 NEW_CXX = make_elf(
@@ -155,18 +155,18 @@ NEW_CXX = make_elf(
 
 
 def test_a_newer_libstdcxx_is_an_error_where_the_runtime_has_an_older_one(bench: Bench) -> None:
-    found = bench.judge({"demo/_demo.abi3.so": NEW_CXX}, PYTHON_3_11)
+    found = bench.check({"demo/_demo.abi3.so": NEW_CXX}, PYTHON_3_11)
     assert "needs GLIBCXX_3.4.32 of libstdc++.so.6, but python3.11 has GLIBCXX_3.4.24" in found.errors[0]
-    assert bench.judge({"demo/_demo.abi3.so": NEW_CXX}) == CheckResult()
+    assert bench.check({"demo/_demo.abi3.so": NEW_CXX}) == CheckResult()
 
 
 def test_it_is_none_when_the_wheel_brings_its_own(bench: Bench) -> None:
     files = {"demo/_demo.abi3.so": NEW_CXX, "demo/libs/libstdc++.so.6": make_elf(soname="libstdc++.so.6")}
-    assert bench.judge(files, PYTHON_3_11) == CheckResult()
+    assert bench.check(files, PYTHON_3_11) == CheckResult()
 
 
 def test_a_library_that_nobody_brings_is_a_warning_that_names_it(bench: Bench) -> None:
-    found = bench.judge({"demo/_demo.abi3.so": make_elf(module="_demo", needed=["libGL.so.1", "libX.so"])})
+    found = bench.check({"demo/_demo.abi3.so": make_elf(module="_demo", needed=["libGL.so.1", "libX.so"])})
     assert found.errors == ()
     (warned,) = found.warnings
     assert warned.id == "lbdart_cdk:library:demo"
@@ -189,7 +189,7 @@ def test_a_library_for_another_machine_is_not_brought(bench: Bench) -> None:
         "demo/_demo.abi3.so": make_elf(module="_demo", needed=["libone.so"], runpath="$ORIGIN"),
         "demo/libone.so": make_elf(machine=AARCH64),
     }
-    assert "libone.so, which the artifact lacks" in said(bench.judge(files))
+    assert "libone.so, which the artifact lacks" in said(bench.check(files))
 
 
 def test_what_one_module_loads_another_finds_by_its_name(bench: Bench) -> None:
@@ -199,7 +199,7 @@ def test_what_one_module_loads_another_finds_by_its_name(bench: Bench) -> None:
         "demo.libs/libone.so": make_elf(needed=["libtwo.so"]),
         "demo.libs/libtwo.so": make_elf(),
     }
-    assert bench.judge(files) == CheckResult()
+    assert bench.check(files) == CheckResult()
 
 
 def test_a_library_where_nobody_looks_is_a_warning(bench: Bench) -> None:
@@ -207,7 +207,7 @@ def test_a_library_where_nobody_looks_is_a_warning(bench: Bench) -> None:
         "demo/_demo.abi3.so": make_elf(module="_demo", needed=["libone.so"]),
         "demo/vendor/libone.so": make_elf(),
     }
-    assert [one.id for one in bench.judge(files).warnings] == ["lbdart_cdk:path:demo"]
+    assert [warning.id for warning in bench.check(files).warnings] == ["lbdart_cdk:path:demo"]
 
 
 def test_lambda_looks_into_lib_of_a_functions_own_code(bench: Bench) -> None:
@@ -220,14 +220,14 @@ def test_lambda_looks_into_lib_of_a_functions_own_code(bench: Bench) -> None:
 
 def test_musl_is_an_error(bench: Bench) -> None:
     elf = make_elf(module="_demo", needed=["libc.musl-x86_64.so.1"])
-    found = bench.judge({"demo/_demo.abi3.so": elf}, tag="cp313-abi3-musllinux_1_2_x86_64")
+    found = bench.check({"demo/_demo.abi3.so": elf}, tag="cp313-abi3-musllinux_1_2_x86_64")
     assert "is linked with musl (libc.musl-x86_64.so.1), but python3.13 has glibc" in found.errors[0]
 
 
 @pytest.mark.parametrize(("library", "loads"), [("3.13", True), ("3.12", False)])
 def test_only_the_runtimes_own_libpython_is_there(bench: Bench, library: str, loads: bool) -> None:
     elf = make_elf(module="_demo", needed=[f"libpython{library}.so.1.0"])
-    assert (bench.judge({"demo/_demo.abi3.so": elf}) == CheckResult()) is loads
+    assert (bench.check({"demo/_demo.abi3.so": elf}) == CheckResult()) is loads
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_only_the_runtimes_own_libpython_is_there(bench: Bench, library: str, lo
     ],
 )
 def test_a_module_for_another_interpreter_alone_is_an_error(bench: Bench, suffix: str) -> None:
-    found = bench.judge({f"demo/_demo{suffix}": MODULE})
+    found = bench.check({f"demo/_demo{suffix}": MODULE})
     assert found.errors == (
         f"demo 1.0 (tagged {TAG}) has modules that CPython 3.13 cannot import (demo/_demo{suffix})",
     )
@@ -251,28 +251,28 @@ def test_a_module_for_another_interpreter_alone_is_an_error(bench: Bench, suffix
 @pytest.mark.parametrize("beside", [f"demo/_demo{OWN}", "demo/_demo.py", "demo/_demo/__init__.py"])
 def test_it_is_none_beside_the_same_module_that_can_be_imported(bench: Bench, beside: str) -> None:
     files = {"demo/_demo.cpython-312-x86_64-linux-gnu.so": MODULE, beside: MODULE}
-    assert bench.judge(files) == CheckResult()
+    assert bench.check(files) == CheckResult()
 
 
 def test_a_library_with_dots_in_its_name_is_no_module(bench: Bench) -> None:
-    assert bench.judge({"demo/libdemo.1.2.so": make_elf(), "demo/lib.v3.so": make_elf()}) == CheckResult()
+    assert bench.check({"demo/libdemo.1.2.so": make_elf(), "demo/lib.v3.so": make_elf()}) == CheckResult()
 
 
 def test_a_damaged_module_is_a_warning(bench: Bench) -> None:
-    found = bench.judge({f"demo/_demo{OWN}": MODULE[:100]})
-    assert [one.id for one in found.warnings] == ["lbdart_cdk:unreadable:demo"]
+    found = bench.check({f"demo/_demo{OWN}": MODULE[:100]})
+    assert [warning.id for warning in found.warnings] == ["lbdart_cdk:unreadable:demo"]
     assert "cannot be read as ELF files" in found.warnings[0].text
 
 
 def test_a_module_of_another_system_under_a_name_of_this_one_is_a_warning(bench: Bench) -> None:
-    found = bench.judge({"demo/_demo.abi3.so": b"\xcf\xfa\xed\xfe of macOS"})
+    found = bench.check({"demo/_demo.abi3.so": b"\xcf\xfa\xed\xfe of macOS"})
     assert "ELF files: it is not a loadable ELF file (demo/_demo.abi3.so)" in said(found)
 
 
 def test_many_files_are_counted_and_not_listed(bench: Bench) -> None:
     files = {f"demo/_m{n}.abi3.so": make_elf(machine=AARCH64, module=f"_m{n}") for n in range(9)}
     assert (
-        bench.judge(files)
+        bench.check(files)
         .errors[0]
         .endswith("(demo/_m0.abi3.so, demo/_m1.abi3.so, demo/_m2.abi3.so and 6 more)")
     )

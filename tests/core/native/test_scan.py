@@ -90,7 +90,7 @@ def test_a_file_that_no_function_can_hold_is_not_unpacked(
 
 def test_a_damaged_stream_is_unreadable_and_no_crash(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "wheels", "demo", files={"demo.so": make_elf(padding=5000)})
-    (entry,) = (one for one in wheel_entries(wheel) if one.name == "demo.so")
+    (entry,) = (member for member in wheel_entries(wheel) if member.name == "demo.so")
     content = bytearray(wheel.read_bytes())
     offset = entry.content.offset  # type: ignore[attr-defined]
     content[offset + entry.compressed_size - 20 : offset + entry.compressed_size] = b"\xff" * 20

@@ -65,7 +65,7 @@ def test_an_explicit_exclude_beats_an_explicit_include(parts: list[str]) -> None
 @given(paths, st.sampled_from(["*.a", "a*", "b/*", "a/b/*.c", "?", "abc"]))
 def test_a_file_matches_as_pathlib_says(parts: list[str], pattern: str) -> None:
     path = PurePosixPath(*parts)
-    expected = any(one.match(pattern) for one in (path, *path.parents[:-1]))
+    expected = any(above.match(pattern) for above in (path, *path.parents[:-1]))
     assert is_match(parts, [pattern], []) is expected
 
 

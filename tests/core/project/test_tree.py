@@ -37,8 +37,8 @@ def test_other_inputs_have_another_key(one: dict[str, object], other: dict[str, 
 def repr_of(value: object) -> object:
     """Return what tells values apart in JSON: True is not 1 there."""
     if isinstance(value, dict):
-        return sorted((key, repr(repr_of(one))) for key, one in value.items())
-    return [repr_of(one) for one in value] if isinstance(value, list) else repr(value)
+        return sorted((key, repr(repr_of(item))) for key, item in value.items())
+    return [repr_of(item) for item in value] if isinstance(value, list) else repr(value)
 
 
 def test_a_key_is_a_sha256_that_stays_the_same_from_release_to_release() -> None:

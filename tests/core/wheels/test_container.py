@@ -93,7 +93,7 @@ class TestRunArguments:
         assert f"--user={os.getuid()}:{os.getgid()}" in arguments
         assert f'--mount=type=bind,"source={tmp_path}",target=/var/task' in arguments
         assert "--workdir=/var/task" in arguments
-        assert not any(one.startswith("--network") for one in arguments)
+        assert not any(argument.startswith("--network") for argument in arguments)
         assert arguments[arguments.index("image:1") - 1] == "--entrypoint=/bin/sh"
         assert arguments[-3:] == ["/bin/sh", "-c", "echo done"]
 
@@ -107,10 +107,10 @@ class TestRunArguments:
 
     def test_no_two_containers_have_a_name(self, tmp_path: Path) -> None:
         names = {
-            one
+            argument
             for _ in range(50)
-            for one in shell(tmp_path, "true").run_args
-            if re.fullmatch(r"--name=lbdart-[0-9a-f]{32}", one)
+            for argument in shell(tmp_path, "true").run_args
+            if re.fullmatch(r"--name=lbdart-[0-9a-f]{32}", argument)
         }
         assert len(names) == 50
 

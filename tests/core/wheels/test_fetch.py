@@ -199,7 +199,7 @@ def test_no_index_elsewhere_is_tried_where_all_are_refused(
         given = [team(url, "simple/", f"wr0ng{number}") for number, url in enumerate(urls)]
         with pytest.raises(LbdartError, match="401 Unauthorized") as error:
             fetch([wheel], store, lambda: given)
-    sent = [base64.b64decode((one or "").removeprefix("Basic ")) for one in index.authorizations]
+    sent = [base64.b64decode((header or "").removeprefix("Basic ")) for header in index.authorizations]
     assert sent == [b"ci:wr0ng0", b"ci:wr0ng2"]
     assert elsewhere.authorizations == []
     assert "wr0ng" not in str(error.value)

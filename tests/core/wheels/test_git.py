@@ -38,7 +38,7 @@ def at(repository: Path, commit: str | None = None) -> Commit:
 
 def members(tree: Path) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(tree.read_bytes())) as tar:
-        return {one.name: tar.extractfile(one).read() for one in tar if one.isfile()}  # type: ignore[union-attr]
+        return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
 
 
 def refused(commit: Commit, store: Store) -> LbdartError:
@@ -123,7 +123,7 @@ class TestLogin:
         with Served(repository, "ci:hunter2") as url:
             commit = Commit("lib", url.replace("//", "//ci:hunter2@"), at(repository).commit)
             assert "pyproject.toml" in members(tree_of(commit, store))
-        assert not [one for one in arguments if "hunter2" in one]
+        assert not [argument for argument in arguments if "hunter2" in argument]
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
 
     @pytest.mark.parametrize("login", ["", "t0k:wrong@", "t0k@"])

@@ -124,7 +124,7 @@ def test_a_built_wheel_tells_at_run_time_what_it_is_and_what_it_requires(tmp_pat
     assert (found.version, found.metadata["Summary"]) == ("1.0", "Ünï code")
     assert found.requires == ['beta[x,y]; extra == "fast-er"', "pyyaml!=3,>=1"]
     assert found.metadata.get_all("Provides-Extra") == ["a", "fast-er"]
-    assert [one.name for one in found.entry_points] == ["one"]
+    assert [point.name for point in found.entry_points] == ["one"]
     assert found.files is not None
     assert sorted(map(str, found.files)) == sorted(entry.name for entry in kept)
     for file in found.files:
