@@ -111,7 +111,7 @@ def test_an_aspect_for_the_suppressions_of_version_2_finds_them_with_their_reaso
 
 
 def test_only_these_findings_are_answered(orders: Path, app: App) -> None:
-    """A new suppression is to be argued for here, too."""
+    """A new suppression needs its reason here, too."""
     stack = Stack(app, "Shop")
     place = s3.Bucket.from_bucket_name(stack, "Place", "place")
     LambdaLayerArtifact(

@@ -70,12 +70,12 @@ def platforms_of(target: Target) -> list[str]:
     return [platform for platform in target.platforms() if platform.startswith("manylinux")]
 
 
-def facts(wheel: Path, scratch: Path) -> NativeScan:
+def scanned(wheel: Path, scratch: Path) -> NativeScan:
     return scan_entries(wheel.name.split("-")[0], wheel_entries(wheel), scratch)
 
 
-def judge(wheel: Path, target: Target, scratch: Path) -> CheckResult:
-    return check([facts(wheel, scratch)], target)
+def checked(wheel: Path, target: Target, scratch: Path) -> CheckResult:
+    return check([scanned(wheel, scratch)], target)
 
 
 def retagged(wheel: Path, old: str, new: str) -> Path:
@@ -111,8 +111,8 @@ def test_what_is_for_the_runtime_loads(
     registry: Registry, requirement: str, target: Target, tmp_path: Path
 ) -> None:
     wheel = registry.wheel(requirement, target.python_version, *platforms_of(target))
-    found = facts(wheel, tmp_path)
-    assert found.files, "there is something to judge"
+    found = scanned(wheel, tmp_path)
+    assert found.files, "there is something to check"
     assert all(file.elf is not None for file in found.files)
     assert check([found], target) == CheckResult()
 
@@ -121,13 +121,13 @@ def test_what_is_for_the_runtime_loads(
 def test_the_large_ones_load(registry: Registry, requirement: str, tmp_path: Path) -> None:
     target = Target((3, 13))
     wheel = registry.wheel(requirement, target.python_version, *platforms_of(target))
-    assert judge(wheel, target, tmp_path) == CheckResult()
+    assert checked(wheel, target, tmp_path) == CheckResult()
 
 
 @pytest.mark.parametrize("requirement", ["orjson==3.11.4", "cryptography==44.0.0", "psycopg2-binary==2.9.10"])
 def test_a_wheel_for_musl_is_refused(registry: Registry, requirement: str, tmp_path: Path) -> None:
     wheel = registry.wheel(requirement, "3.13", "musllinux_1_2_x86_64", "musllinux_1_1_x86_64")
-    found = judge(wheel, Target((3, 13)), tmp_path)
+    found = checked(wheel, Target((3, 13)), tmp_path)
     text = " ".join(found.errors)
     assert "is linked with musl" in text or "modules that CPython 3.13 cannot import" in text
 
@@ -137,7 +137,7 @@ def test_a_wheel_for_the_other_machine_is_refused(
     registry: Registry, requirement: str, tmp_path: Path
 ) -> None:
     wheel = registry.wheel(requirement, "3.13", *platforms_of(Target((3, 13), "arm64")))
-    found = judge(wheel, Target((3, 13)), tmp_path)
+    found = checked(wheel, Target((3, 13)), tmp_path)
     assert all("is built for aarch64, not for x86_64" in error for error in found.errors)
     assert found.errors
 
@@ -145,45 +145,49 @@ def test_a_wheel_for_the_other_machine_is_refused(
 @pytest.mark.parametrize("requirement", ["numpy==2.2.6", "orjson==3.11.4", "pydantic-core==2.41.5"])
 def test_a_wheel_for_another_python_is_refused(registry: Registry, requirement: str, tmp_path: Path) -> None:
     wheel = registry.wheel(requirement, "3.12", *platforms_of(Target((3, 12))))
-    assert "has modules that CPython 3.13 cannot import" in judge(wheel, Target((3, 13)), tmp_path).errors[0]
+    assert (
+        "has modules that CPython 3.13 cannot import" in checked(wheel, Target((3, 13)), tmp_path).errors[0]
+    )
 
 
 def test_an_abi3_wheel_is_for_every_later_python(registry: Registry, tmp_path: Path) -> None:
     wheel = registry.wheel("cryptography==44.0.0", "3.11", *platforms_of(Target((3, 11))))
-    assert judge(wheel, Target((3, 13)), tmp_path) == CheckResult()
+    assert checked(wheel, Target((3, 13)), tmp_path) == CheckResult()
 
 
 def test_a_newer_glibc_is_refused_where_the_older_one_is(registry: Registry, tmp_path: Path) -> None:
     wheel = registry.wheel("cryptography==45.0.7", "3.13", "manylinux_2_34_x86_64")
-    assert judge(wheel, Target((3, 13)), tmp_path) == CheckResult()
-    (error,) = judge(wheel, Target((3, 11)), tmp_path).errors
+    assert checked(wheel, Target((3, 13)), tmp_path) == CheckResult()
+    (error,) = checked(wheel, Target((3, 11)), tmp_path).errors
     assert "needs GLIBC_2.3" in error
     assert "but python3.11 has GLIBC_2.26" in error
 
 
 def test_a_glibc_newer_than_any_runtimes_is_refused(registry: Registry, tmp_path: Path) -> None:
     wheel = registry.wheel("shiboken6==6.9.0", "3.13", "manylinux_2_39_aarch64")
-    (error,) = judge(wheel, Target((3, 13), "arm64"), tmp_path).errors
+    (error,) = checked(wheel, Target((3, 13), "arm64"), tmp_path).errors
     assert "needs GLIBC_2.38 of libc.so.6, but python3.13 has GLIBC_2.34" in error
 
 
 def test_a_wheel_that_lies_about_its_glibc_is_found_out(registry: Registry, tmp_path: Path) -> None:
     honest = registry.wheel("cryptography==45.0.7", "3.13", "manylinux_2_34_x86_64")
     lying = retagged(honest, "manylinux_2_34_x86_64", "cp39-abi3-manylinux_2_17_x86_64")
-    (error,) = judge(lying, Target((3, 11)), tmp_path).errors
+    (error,) = checked(lying, Target((3, 11)), tmp_path).errors
     assert error.startswith("cryptography 45.0.7 (tagged cp39-abi3-manylinux_2_17_x86_64) needs GLIBC_2.3")
 
 
 def test_a_wheel_that_lies_about_its_machine_is_found_out(registry: Registry, tmp_path: Path) -> None:
     honest = registry.wheel("orjson==3.11.4", "3.13", *platforms_of(Target((3, 13), "arm64")))
     lying = retagged(honest, "aarch64", "cp313-cp313-manylinux_2_17_x86_64")
-    assert "is built for aarch64, not for x86_64" in judge(lying, Target((3, 13)), tmp_path).errors[0]
+    assert "is built for aarch64, not for x86_64" in checked(lying, Target((3, 13)), tmp_path).errors[0]
 
 
 def test_a_wheel_that_lies_about_its_python_is_found_out(registry: Registry, tmp_path: Path) -> None:
     honest = registry.wheel("orjson==3.11.4", "3.12", *platforms_of(Target((3, 12))))
     lying = retagged(honest, "cp312", "cp313-cp313-manylinux_2_17_x86_64")
-    assert "has modules that CPython 3.13 cannot import" in judge(lying, Target((3, 13)), tmp_path).errors[0]
+    assert (
+        "has modules that CPython 3.13 cannot import" in checked(lying, Target((3, 13)), tmp_path).errors[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,7 +198,7 @@ def test_the_libraries_that_people_miss_in_lambda_are_told_before(
     registry: Registry, requirement: str, library: str, tmp_path: Path
 ) -> None:
     target = Target((3, 13))
-    found = judge(registry.wheel(requirement, "3.13", *platforms_of(target)), target, tmp_path)
+    found = checked(registry.wheel(requirement, "3.13", *platforms_of(target)), target, tmp_path)
     assert found.errors == ()
     (warned,) = found.warnings
     assert f"needs {library}" in warned.text
@@ -205,7 +209,7 @@ def test_what_is_read_is_what_readelf_reads(registry: Registry, tmp_path: Path) 
     wheel = registry.wheel("psycopg2-binary==2.9.10", "3.13", *platforms_of(Target((3, 13))))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "unpacked")
-    for file in facts(wheel, tmp_path).files:
+    for file in scanned(wheel, tmp_path).files:
         assert file.elf is not None
         command = ["readelf", "--dynamic", "--version-info", "--wide", str(tmp_path / "unpacked" / file.path)]
         said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout

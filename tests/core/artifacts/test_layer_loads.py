@@ -9,7 +9,7 @@ import pytest
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.tool import Options
-from lbdart_cdk.core.native import scan as facts
+from lbdart_cdk.core.native import scan
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
@@ -69,7 +69,7 @@ def test_the_verdict_is_kept_with_the_layer_and_nothing_is_read_again(
     assert first.report.compiled
     assert first.report.sizes == {"demo": first.report.size}
 
-    monkeypatch.setattr(facts, "scan_wheel", None)
+    monkeypatch.setattr(scan, "scan_wheel", None)
     again = layer(root, store, wheel)
     again.build()
     assert again.report == first.report
@@ -80,7 +80,7 @@ def test_another_layer_of_the_same_wheel_does_not_read_it_again(
 ) -> None:
     wheel = compiled(tmp_path)
     layer(root, store, wheel).build()
-    monkeypatch.setattr(facts, "scan_entries", None)
+    monkeypatch.setattr(scan, "scan_entries", None)
     (root / "uv.lock").write_text("version = 2\n")
     layer(root, store, wheel).build()
 

@@ -28,14 +28,14 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def facts(self, files: Mapping[str, bytes | str], name: str = "demo", tag: str = TAG) -> NativeScan:
+    def scan(self, files: Mapping[str, bytes | str], name: str = "demo", tag: str = TAG) -> NativeScan:
         wheel = make_wheel(self.folder / name, name, tag=tag, files=files)
         return scan_entries(name, wheel_entries(wheel), self.folder)
 
     def check(
         self, files: Mapping[str, bytes | str], target: Target = PYTHON_3_13, *, tag: str = TAG
     ) -> CheckResult:
-        return check([self.facts(files, tag=tag)], target)
+        return check([self.scan(files, tag=tag)], target)
 
 
 @pytest.fixture
@@ -178,8 +178,8 @@ def test_a_library_that_nobody_brings_is_a_warning_that_names_it(bench: Bench) -
 
 
 def test_another_package_may_bring_the_library(bench: Bench) -> None:
-    user = bench.facts({"user/_u.abi3.so": make_elf(needed=["libgomp.so.1"], runpath="$ORIGIN/../gomp")})
-    bringer = bench.facts({"gomp/libgomp.so.1": make_elf(soname="libgomp.so.1")}, "gomp")
+    user = bench.scan({"user/_u.abi3.so": make_elf(needed=["libgomp.so.1"], runpath="$ORIGIN/../gomp")})
+    bringer = bench.scan({"gomp/libgomp.so.1": make_elf(soname="libgomp.so.1")}, "gomp")
     assert check([user, bringer], PYTHON_3_13) == CheckResult()
     assert check([user], PYTHON_3_13).warnings
 
@@ -211,11 +211,11 @@ def test_a_library_where_nobody_looks_is_a_warning(bench: Bench) -> None:
 
 
 def test_lambda_looks_into_lib_of_a_functions_own_code(bench: Bench) -> None:
-    facts = bench.facts(
+    scanned = bench.scan(
         {"demo.so": make_elf(module="demo", needed=["libone.so"]), "lib/libone.so": make_elf()}
     )
-    assert check([facts], PYTHON_3_13, CODE_ROOT) == CheckResult()
-    assert check([facts], PYTHON_3_13).warnings
+    assert check([scanned], PYTHON_3_13, CODE_ROOT) == CheckResult()
+    assert check([scanned], PYTHON_3_13).warnings
 
 
 def test_musl_is_an_error(bench: Bench) -> None:
@@ -280,5 +280,5 @@ def test_many_files_are_counted_and_not_listed(bench: Bench) -> None:
 
 def test_all_packages_are_told_at_once(bench: Bench) -> None:
     files = {"{name}.abi3.so": make_elf(machine=AARCH64, module="{name}")}
-    wrong = [bench.facts(files, name) for name in ("one", "two")]
+    wrong = [bench.scan(files, name) for name in ("one", "two")]
     assert [error.split()[0] for error in check(wrong, PYTHON_3_13).errors] == ["one", "two"]

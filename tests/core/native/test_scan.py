@@ -37,9 +37,11 @@ def wheel(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_every_compiled_file_is_found_whatever_its_name(tmp_path: Path, method: int) -> None:
     wheel = make_wheel(tmp_path / "wheels", "demo", tag=TAG, files=FILES, method=method)
-    facts = scan_entries("demo", wheel_entries(wheel), tmp_path)
-    assert (facts.package, facts.version, facts.tags) == ("demo", "1.0", (TAG,))
-    assert [(file.path, file.module, file.tag, file.fallback, file.elf is None) for file in facts.files] == [
+    scanned = scan_entries("demo", wheel_entries(wheel), tmp_path)
+    assert (scanned.package, scanned.version, scanned.tags) == ("demo", "1.0", (TAG,))
+    assert [
+        (file.path, file.module, file.tag, file.fallback, file.elf is None) for file in scanned.files
+    ] == [
         ("demo.libs/libone-12345678.so.1", "", "", False, False),
         ("demo/_demo.cpython-313-x86_64-linux-gnu.so", "_demo", "cpython-313-x86_64-linux-gnu", True, False),
         ("demo/broken.so", "broken", "", False, True),
@@ -49,8 +51,8 @@ def test_every_compiled_file_is_found_whatever_its_name(tmp_path: Path, method: 
 
 
 def test_facts_are_what_json_makes_of_them(wheel: Path, tmp_path: Path) -> None:
-    facts = scan_entries("demo", wheel_entries(wheel), tmp_path)
-    assert scan_from_json(json.loads(json.dumps(asdict(facts)))) == facts
+    scanned = scan_entries("demo", wheel_entries(wheel), tmp_path)
+    assert scan_from_json(json.loads(json.dumps(asdict(scanned)))) == scanned
 
 
 def in_store(store: Store, wheel: Path) -> Path:
