@@ -1,4 +1,4 @@
-"""What of a wheel belongs into a Lambda zip."""
+"""What of a wheel belongs in a Lambda zip."""
 
 from __future__ import annotations
 
