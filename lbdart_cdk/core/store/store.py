@@ -53,7 +53,8 @@ def default_root() -> Path:
     if path:
         return Path(path).absolute()
     try:
-        return platformdirs.user_cache_path("lbdart_cdk", appauthor=False)
+        # expanduser(), because older releases of platformdirs return "~" for a user without a home directory.
+        return platformdirs.user_cache_path("lbdart_cdk", appauthor=False).expanduser()
     except RuntimeError as error:  # the system does not know the user, as in some containers
         raise LbdartError(
             "There is no cache directory, because this user has no home directory.",
