@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lbdart_cdk.core.credentials.lookup import credentials_in, credentials_named
 from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.project.project import Project
-from lbdart_cdk.core.project.toml import read_toml
+from lbdart_cdk.core.project.toml import read_toml_if_any
 
 #: Variables with the URLs of indexes. A URL may contain a user, and uv's may follow a name and ``=``.
 _ADDRESSES: Final = (
@@ -49,20 +48,16 @@ def logins(
 def _tables(project: Project) -> Iterator[tuple[str, str]]:
     """Yield the name and URL of each index in the settings of the project and its workspace."""
     for folder in (project.manifest.parent, project.root):
-        tool = _read(folder / "pyproject.toml").get("tool", {})
+        tool = read_toml_if_any(folder / "pyproject.toml").get("tool", {})
         tables = (
             tool.get("uv", {}).get("index", ()),
-            _read(folder / "uv.toml").get("index", ()),
+            read_toml_if_any(folder / "uv.toml").get("index", ()),
             tool.get("poetry", {}).get("source", ()),
             tool.get("pdm", {}).get("source", ()),
         )
         for index in chain.from_iterable(tables):
             if {"name", "url"} <= index.keys():
                 yield index["name"], expanded(index["url"])
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    return read_toml(path) if path.is_file() else {}
 
 
 def expanded(text: str) -> str:

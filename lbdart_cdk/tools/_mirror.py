@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from lbdart_cdk.core.process import run
 from lbdart_cdk.core.project.project import named_path
-from lbdart_cdk.core.project.toml import read_toml
+from lbdart_cdk.core.project.toml import read_toml_if_any, table
 from lbdart_cdk.core.project.tree import input_files
 from lbdart_cdk.core.store.store import Store
 
@@ -120,7 +120,7 @@ def is_static(directory: Path) -> bool:
 
 def left_to_backend(directory: Path) -> AbstractSet[str]:
     """Return the keys of ``project`` whose values only a directory's build backend knows (PEP 621)."""
-    pyproject = _pyproject(directory)
+    pyproject = read_toml_if_any(directory / "pyproject.toml")
     project = pyproject.get("project")
     if not isinstance(project, dict):
         scripts = ("setup.py", "setup.cfg")
@@ -143,7 +143,7 @@ def with_sources(directories: Collection[Path]) -> list[Path]:
 
 def _sources(directory: Path) -> Iterator[Path]:
     """Yield the directories in a project's ``tool.uv.sources``."""
-    for sources in _table(uv_table(directory), "sources").values():
+    for sources in table(uv_table(directory), "sources").values():
         for source in sources if isinstance(sources, list) else [sources]:
             if isinstance(source, dict) and isinstance(source.get("path"), str):
                 if (path := named_path(directory, source["path"])) is not None:
@@ -164,14 +164,4 @@ def _workspace(directory: Path) -> Iterator[Path]:
 
 def uv_table(directory: Path) -> dict[str, Any]:
     """Return the ``tool.uv`` table of a directory's ``pyproject.toml``; empty when there is none."""
-    return _table(_table(_pyproject(directory), "tool"), "uv")
-
-
-def _pyproject(directory: Path) -> dict[str, Any]:
-    path = directory / "pyproject.toml"
-    return read_toml(path) if path.is_file() else {}
-
-
-def _table(content: dict[str, Any], name: str) -> dict[str, Any]:
-    table = content.get(name)
-    return table if isinstance(table, dict) else {}
+    return table(read_toml_if_any(directory / "pyproject.toml"), "tool", "uv")

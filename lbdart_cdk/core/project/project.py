@@ -18,7 +18,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from ..errors import LbdartError
 from .manifest import LayerManifestManager
 from .target import SUPPORTED_RUNTIMES, Target, oldest_admitted
-from .toml import decoded, read_toml
+from .toml import decoded, read_toml_if_any, table
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ class Project:
     @cached_property
     def pyproject(self) -> dict[str, Any]:
         """The tables of ``pyproject.toml``; empty when the project has no such file."""
-        path = self.root / "pyproject.toml"
-        return read_toml(path) if path.is_file() else {}
+        return read_toml_if_any(self.root / "pyproject.toml")
 
     @property
     def name(self) -> NormalizedName:
@@ -158,13 +157,11 @@ class Project:
 
     def _metadata(self, key: str) -> str | None:
         """Return a value of ``project``, or else of ``tool.poetry``, which is older than the standard."""
-        poetry = self._table("tool").get("poetry", {})
-        value = self._table("project").get(key) or (poetry.get(key) if isinstance(poetry, dict) else None)
+        value = self._table("project").get(key) or table(self.pyproject, "tool", "poetry").get(key)
         return value if isinstance(value, str) else None
 
     def _table(self, name: str) -> dict[str, Any]:
-        table = self.pyproject.get(name, {})
-        return table if isinstance(table, dict) else {}
+        return table(self.pyproject, name)
 
 
 def checked_pyproject(path: Path) -> Path:

@@ -31,6 +31,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def read_toml_if_any(path: Path) -> dict[str, Any]:
+    """Read a TOML file as :func:`read_toml` does; return an empty table when there is no such file."""
+    return read_toml(path) if path.is_file() else {}
+
+
+def table(content: Any, *names: str) -> dict[str, Any]:
+    """Return a nested table; an empty one when it does not exist or is not a table."""
+    for name in names:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
+
+
 def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
     """Parse the content of a TOML file.
 

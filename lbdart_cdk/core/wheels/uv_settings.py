@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
-from ..project.toml import read_toml
+from ..project.toml import read_toml, read_toml_if_any, table
 
 #: Settings to drop: of the project's own dependencies and environments, and of other commands.
 _DROPPED_SETTINGS: Final = frozenset(
@@ -55,18 +55,24 @@ class Settings:
 def settings_of(source: Path) -> Settings:
     """Return a project's settings for its build, from its ``uv.toml`` if there is one, else ``tool.uv``."""
     own = source / "uv.toml"
-    settings = read_toml(own) if own.is_file() else _table(_pyproject(source), "tool", "uv")
-    of_package = _table(_of_package(source, _table(settings, "config-settings-package")))
-    added = _of_package(source, _table(settings, "extra-build-dependencies"))
+    pyproject = _pyproject(source)
+    settings = read_toml(own) if own.is_file() else table(pyproject, "tool", "uv")
+    name = canonicalize_name(str(table(pyproject, "project").get("name", "")))
+    of_package = table(_of_package(name, table(settings, "config-settings-package")))
+    added = _of_package(name, table(settings, "extra-build-dependencies"))
     requires = [entry for entry in added if isinstance(entry, str)] if isinstance(added, list) else []
-    return Settings({**_table(settings, "config-settings"), **of_package}, frozenset(requires))
+    return Settings({**table(settings, "config-settings"), **of_package}, frozenset(requires))
 
 
 def version_of_uv_build(source: Path) -> SpecifierSet | None:
     """Return the versions of ``uv_build`` that the project allows, if it builds with ``uv_build`` alone."""
-    table = _table(_pyproject(source), "build-system")
-    requires = table.get("requires")
-    if table.get("build-backend") != "uv_build" or "backend-path" in table or not isinstance(requires, list):
+    build_system = table(_pyproject(source), "build-system")
+    requires = build_system.get("requires")
+    if (
+        build_system.get("build-backend") != "uv_build"
+        or "backend-path" in build_system
+        or not isinstance(requires, list)
+    ):
         return None
     try:
         (requirement,) = map(Requirement, requires)
@@ -88,7 +94,7 @@ def as_dependencies(source: Path, requirements: Collection[str]) -> Iterator[str
     import tomli_w  # unused when a build requires nothing
 
     path = source / "pyproject.toml"
-    settings = _table(_pyproject(source), "tool", "uv")
+    settings = table(_pyproject(source), "tool", "uv")
     kept = {name: value for name, value in settings.items() if name not in _DROPPED_SETTINGS}
     constraints = settings.get("build-constraint-dependencies")
     if constraints is not None:
@@ -105,19 +111,10 @@ def as_dependencies(source: Path, requirements: Collection[str]) -> Iterator[str
             path.write_bytes(original)
 
 
-def _of_package(source: Path, by_package: Mapping[str, Any]) -> Any:
-    """Return the entry for the project's own package in a table by package name."""
-    name = canonicalize_name(str(_table(_pyproject(source), "project").get("name", "")))
+def _of_package(name: NormalizedName, by_package: Mapping[str, Any]) -> Any:
+    """Return a package's entry in a table by package name."""
     return next((value for key, value in by_package.items() if canonicalize_name(key) == name), None)
 
 
 def _pyproject(source: Path) -> dict[str, Any]:
-    path = source / "pyproject.toml"
-    return read_toml(path) if path.is_file() else {}
-
-
-def _table(content: Any, *names: str) -> dict[str, Any]:
-    """Return a nested table; an empty one when it does not exist."""
-    for name in names:
-        content = content.get(name) if isinstance(content, dict) else None
-    return content if isinstance(content, dict) else {}
+    return read_toml_if_any(source / "pyproject.toml")
