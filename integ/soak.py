@@ -137,7 +137,7 @@ class _Soak:
         lock = f"lock of {build}".encode()
         key, md5 = _key(build), hashlib.md5(lock, usedforsecurity=False).hexdigest()
         assets = {
-            f"{key}.zip": layer_zip(f"BUILD = {build}\n", key, md5),
+            f"{key}.zip": layer_zip(f"BUILD = {build}\n", key),
             f"{key}.records.zip": pack_records({"uv.lock": lock, SBOM_NAME: b"{}"}),
         }
         for name, content in assets.items():

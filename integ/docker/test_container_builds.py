@@ -240,7 +240,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from lbdart_cdk.core.wheels.container import BuildContainer, WheelContainer
-from lbdart_cdk.core.wheels.build import build_sdist_wheel
+from lbdart_cdk.core.wheels.build import Builder
 from lbdart_cdk.core.locking.selection import LockedFile
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.project.target import Target
@@ -249,7 +249,7 @@ sdist, sha256, store = sys.argv[1:]
 container = WheelContainer(BuildContainer(network="host", every_source=True), Target((3, 11)))
 place = Store(Path(store))
 locked = LockedFile("native", "native-1.0.tar.gz", sdist, sha256)
-built = build_sdist_wheel(Path(sdist), locked, TOOL.frontend, place, container=container)
+built = Builder(TOOL.frontend, place, container).sdist(Path(sdist), locked)
 print(built)
 """
 

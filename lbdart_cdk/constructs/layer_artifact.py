@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsii
@@ -28,6 +28,7 @@ from ..core.publishing.limits import (
 from ..core.publishing.records import SBOM_NAME
 from ..core.store.store import Store
 from ..core.wheels.build_image import BuildContainer
+from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
 from .function_checks import KnownLayer, warn
 from .props import checked_prefix, target_of, validate_sharing
@@ -64,6 +65,7 @@ class LambdaLayerArtifact(Resource):
         groups: Sequence[str] = (),
         exclude: Sequence[str] = (),
         build_in_container: bool | BuildContainer = False,
+        build_environment: Mapping[str, str] | None = None,
         credentials: Given = None,
         bucket: s3.IBucket | None = None,
         prefix: str | None = None,
@@ -88,6 +90,8 @@ class LambdaLayerArtifact(Resource):
         :param exclude: names of packages to leave out, in addition to the default list.
         :param build_in_container: whether Docker builds packages with compiled code, in the Lambda build
             image; a ``BuildContainer`` names another image. Default: such a package is an error.
+        :param build_environment: further environment variables for builds of packages and of local projects.
+            Builds see a listed environment only; what is named here is part of the build key. Default: none.
         :param credentials: one ``Credentials``, or several, for private indexes; or a function that returns
             them, called once when something is built. They change no hash and are written to no file.
             Default: the tool's own settings, the environment and netrc.
@@ -138,7 +142,15 @@ class LambdaLayerArtifact(Resource):
             options = Options(as_tuple(extras), as_tuple(groups))
             container = BuildContainer.asked(build_in_container)
             artifact = LayerArtifact(
-                user_project, user_tool, target, options, as_tuple(exclude), Store(), credentials, container
+                user_project,
+                user_tool,
+                target,
+                options,
+                as_tuple(exclude),
+                Store(),
+                credentials,
+                container,
+                BuildEnvironment(build_environment or {}),
             )
             path_zip, records = None, None
             if publisher.staging.wanted:
@@ -151,8 +163,15 @@ class LambdaLayerArtifact(Resource):
         self._layer_name = name
 
         zip_asset = publisher.staging.stage_file(self, "Zip", path_zip, self._build_key)
-        # The build key covers the manifest's content and everything in the SBOM.
-        key = key_of({"artifact": "records", "build_key": self._build_key, "manifest": manifest.name})
+        # The build key covers everything in the SBOM.
+        key = key_of(
+            {
+                "artifact": "records",
+                "build_key": self._build_key,
+                "manifest": manifest.name,
+                "content": user_project.manifest_sha256,
+            }
+        )
         records_asset = publisher.staging.stage_zip(self, "Records", records, key)
         self._resource = publisher.custom_resource(
             self,

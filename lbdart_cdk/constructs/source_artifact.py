@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import RemovalPolicy, Resource
 from aws_cdk import aws_lambda as lambda_
@@ -16,6 +16,7 @@ from ..core.locking.manifest import find_project
 from ..core.publishing.layouts import SourceS3Layout
 from ..core.publishing.s3 import S3Path
 from ..core.store.store import Store
+from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
 from .function_checks import KnownSource, source_warnings, warn
 from .props import checked_prefix, target_of
@@ -44,6 +45,7 @@ class LambdaSourceArtifact(Resource):
         architecture: lambda_.Architecture | None = None,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        build_environment: Mapping[str, str] | None = None,
         credentials: Given = None,
         bucket: s3.IBucket | None = None,
         prefix: str | None = None,
@@ -61,6 +63,8 @@ class LambdaSourceArtifact(Resource):
         :param include: glob patterns of more files of the project to add, at their relative paths.
             Default: none.
         :param exclude: glob patterns of files to leave out of the zip. Default: none.
+        :param build_environment: further environment variables for builds of packages and of local projects.
+            Builds see a listed environment only; what is named here is part of the build key. Default: none.
         :param credentials: one ``Credentials``, or several, for private indexes; or a function that returns
             them, called once when something is built. They change no hash and are written to no file.
             Default: the tool's own settings, the environment and netrc.
@@ -76,7 +80,13 @@ class LambdaSourceArtifact(Resource):
             user_project, user_tool = find_project(project, tool)
             target = target_of(user_project, runtime, architecture) if runtime is not None else None
             artifact = SourceArtifact(
-                user_project, user_tool.frontend, as_tuple(include), as_tuple(exclude), Store(), credentials
+                user_project,
+                user_tool.frontend,
+                as_tuple(include),
+                as_tuple(exclude),
+                Store(),
+                credentials,
+                BuildEnvironment(build_environment or {}),
             )
             key_prefix = checked_prefix(prefix, default=user_project.name)
             source_zip = artifact.build() if publisher.staging.wanted else None

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 #: Increased when a release packs the same inputs to other bytes.
-PACKER_FORMAT: Final = 3
+PACKER_FORMAT: Final = 4
 
-_Json = str | int | bool | None | Collection["_Json"] | Mapping[str, "_Json"]
+Json = str | int | bool | None | Collection["Json"] | Mapping[str, "Json"]
 
 
-def key_of(inputs: Mapping[str, _Json]) -> str:
+def key_of(inputs: Mapping[str, Json]) -> str:
     """Return the SHA-256 of the inputs as canonical JSON, in hexadecimal."""
     canonical = json.dumps(
         {"format": PACKER_FORMAT, **inputs}, sort_keys=True, separators=(",", ":"), ensure_ascii=True

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lbdart_cdk.core.process import run
+from lbdart_cdk.core.project.build_tree import BuildTree, copy_trees
 from lbdart_cdk.core.project.project import named_path
 from lbdart_cdk.core.project.toml import read_toml_if_any, table
-from lbdart_cdk.core.project.tree import input_files
 from lbdart_cdk.core.store.store import Store
 
 #: The metadata that uv needs, and that a project may leave to its build backend.
@@ -56,8 +55,7 @@ def mirrored(
 ) -> Iterator[Mirror]:
     """Yield copies of the directories, or no copies when the metadata of all of them is static.
 
-    For a directory with static metadata, and for all parents of a directory, the copy has only the files with
-    uv's settings.
+    A directory with static metadata, and all parents of a directory, are copied only as far as uv reads them.
 
     :param archives: further files to copy, and directories of such files.
     """
@@ -72,10 +70,10 @@ def mirrored(
                 for path in archive.iterdir() if archive.is_dir() else (archive,):
                     _copy(path, mirror.copy(path))
             for directory in directories:
-                for path in dict.fromkeys([*_settings(directory), *_inputs(directory)]):
+                for path in _settings(directory):
                     _copy(path, mirror.copy(path))
-                if not is_static(directory):
-                    _clone_repository(directory, mirror, store)
+            trees = [BuildTree(directory) for directory in directories if not is_static(directory)]
+            copy_trees(trees, mirror.copy)
         yield mirror
 
 
@@ -88,29 +86,6 @@ def _copy(path: Path, copied: Path) -> None:
 def _settings(directory: Path) -> list[Path]:
     paths = (above / name for above in (directory, *directory.parents) for name in _SETTINGS)
     return [path for path in paths if path.is_file()]
-
-
-def _inputs(directory: Path) -> Iterator[Path]:
-    return iter(()) if is_static(directory) else input_files(directory)
-
-
-def _clone_repository(directory: Path, mirror: Mirror, store: Store) -> None:
-    """Copy the tags of a directory's git repository, for a backend that takes the version from them.
-
-    The copy is a clone, because git writes to a repository even when it only reads from it. Without git, the
-    backend reports what is missing.
-    """
-    from lbdart_cdk.core.wheels import git
-
-    above = next((above for above in (directory, *directory.parents) if (above / ".git").exists()), None)
-    executable = shutil.which("git")
-    if above is None or executable is None or (copied := mirror.copy(above / ".git")).exists():
-        return
-    with store.scratch() as folder:
-        command = [executable, "clone", "--quiet", "--shared", "--no-checkout", "--template=", "--"]
-        run([*command, above, folder / "clone"], cwd=folder, environment=git.environment())
-        if (repository := folder / "clone" / ".git").is_dir():
-            repository.replace(copied)
 
 
 def is_static(directory: Path) -> bool:

@@ -21,12 +21,13 @@ from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.process import said
 from lbdart_cdk.core.progress import announced
+from lbdart_cdk.core.project.build_tree import BuildTree
 from lbdart_cdk.core.project.project import Project, named_path
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
-from lbdart_cdk.core.project.tree import tree_hash
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
+from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
 
 from ._logins import logins
 from ._mirror import left_to_backend, mirrored, uv_table
@@ -139,7 +140,7 @@ def _metadata_hashes(directories: list[Path]) -> Iterator[str]:
             path = directory / "pyproject.toml"
             yield hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
         else:
-            yield tree_hash(directory)
+            yield BuildTree(directory).key()
 
 
 def _export(
@@ -154,6 +155,7 @@ def _export(
             "export", "--quiet", "--format=pylock.toml", "--locked", "--no-header",
             "--no-emit-project", "--no-default-groups", *frontend.this_python(project), *chosen,
             cwd=mirror.copy(project.root),
+            environment=for_installer(BuildEnvironment().variables(mirror.folder)),
         )  # fmt: skip
         if result.returncode:
             raise _export_error(project, mirror.in_place(said(result)))

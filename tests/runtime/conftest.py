@@ -148,7 +148,7 @@ class World:
             "ManifestName": "uv.lock",
             "ManifestMd5": md5,
             "AssetBucket": "assets",
-            "AssetKey": self.asset(layer_zip(build, build_key, md5), ".zip"),
+            "AssetKey": self.asset(layer_zip(build, build_key), ".zip"),
             "RecordsAssetBucket": "assets",
             "RecordsAssetKey": self.asset(
                 pack_records({"uv.lock": lock, SBOM_NAME: sbom_of(build)}), ".records.zip"

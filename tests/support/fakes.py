@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class FakeTool:
     tag: str = "py3-none-any"
     version: str = "1.0"
     built: list[Path] = field(default_factory=list)
+    seen: list[Mapping[str, str]] = field(default_factory=list)
     asked: list[Options] = field(default_factory=list)
 
     @property
@@ -39,8 +41,9 @@ class FakeTool:
         self.asked.append(options)
         return self.locks
 
-    def build_wheel(self, source: Path, output: Path) -> None:
+    def build_wheel(self, source: Path, output: Path, variables: Mapping[str, str] | None = None) -> None:
         self.built.append(source)
+        self.seen.append(variables or {})
         files = {
             path.relative_to(source / "src").as_posix(): path.read_bytes()
             for path in (source / "src").rglob("*")

@@ -9,9 +9,9 @@ from lbdart_cdk.core.archive.writer import write_zip
 from lbdart_cdk.core.publishing.identity import LayerIdentity
 
 
-def layer_zip(text: str, build_key: str, manifest_md5: str) -> bytes:
+def layer_zip(text: str, build_key: str) -> bytes:
     """Return a zip with one module that says what it was built for."""
     buffer = io.BytesIO()
     entries = [stored("python/package.py", text.encode())]
-    write_zip(buffer, entries, LayerIdentity(build_key, manifest_md5).comment)
+    write_zip(buffer, entries, LayerIdentity(build_key).comment)
     return buffer.getvalue()

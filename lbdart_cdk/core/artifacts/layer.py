@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,16 +16,16 @@ from ..credentials.environment import Given, in_environment, listed
 from ..credentials.lookup import refuse_passwords_in
 from ..credentials.value import Credentials
 from ..errors import LbdartError
-from ..keys import key_of, sha256_of
+from ..keys import key_of
 from ..locking.exclusion import DEFAULT_EXCLUDE
 from ..locking.lock import Lock, Requirements, read_as_lock
 from ..locking.tool import Options, Tool
 from ..project.project import Project
 from ..project.target import Target
-from ..project.tree import tree_hash
 from ..publishing.identity import LayerIdentity
 from ..store.store import Store
 from ..wheels.build_image import BuildContainer
+from ..wheels.environment import BuildEnvironment
 from .report import NOTED, LayerReport, kept_report
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class LayerArtifact:
     :param store: keeps wheels and zips.
     :param credentials: for private indexes; they are not an input and change no hash.
     :param container: builds packages with compiled code; without it, such a package is an error.
+    :param environment: what the builds of packages see.
     """
 
     project: Project
@@ -52,6 +53,7 @@ class LayerArtifact:
     store: Store
     credentials: Given = None
     container: BuildContainer | None = None
+    environment: BuildEnvironment = field(default_factory=BuildEnvironment)
 
     @cached_property
     def _credentials(self) -> tuple[Credentials, ...]:
@@ -83,35 +85,39 @@ class LayerArtifact:
 
     @cached_property
     def build_key(self) -> str:
-        """The SHA-256, in hexadecimal, over every input."""
+        """The SHA-256, in hexadecimal, over what the zip is made of.
+
+        These are the files that the lock selects, and what local packages are built to. So a change of the
+        manifest or of a package's directory that does not reach the layer does not change the key.
+
+        :raises LbdartError: when the project cannot be locked, or a local package cannot be built.
+        """
+        with in_environment(self._credentials):
+            packages = self._supplier().identities(self.selection)
         return key_of(
             {
                 "artifact": "layer",
-                "manifest": self.project.manifest_sha256,
-                "inputs": [sha256_of(path) for path in self.lock.inputs],
-                "chosen": None if self.lock.pinned else self._selected_hashes(),
                 "project": self.project.name,
-                "tool": self.tool.name,
-                "extras": sorted(self.options.extras),
-                "groups": sorted(self.options.groups),
-                "exclude": sorted({canonicalize_name(name) for name in self.exclude}),
-                "default_exclude": DEFAULT_EXCLUDE,
+                "tool": self.tool.name if self.selection.has_sources else "",
+                "packages": packages,
                 "python": self.target.python_version,
                 "architecture": self.target.architecture,
-                "local": {name: tree_hash(path) for name, path in self.lock.local_directories().items()},
+                **self._exclusion_inputs(),
                 **self._container_inputs(),
             }
         )
+
+    def _exclusion_inputs(self) -> dict[str, Collection[str]]:
+        """Return what the wheels' own requirements decide about, when the lock does not know them."""
+        if self.lock.requires is not None:
+            return {}
+        exclude = sorted({canonicalize_name(name) for name in self.exclude})
+        return {"exclude": exclude, "default_exclude": DEFAULT_EXCLUDE}
 
     def _container_inputs(self) -> dict[str, str | bool]:
         """Return the container's inputs; none for the default container, or when nothing is built."""
         inputs = self.container.inputs(self.target) if self.container is not None else {}
         return inputs if inputs and self.selection.has_sources else {}
-
-    def _selected_hashes(self) -> list[str]:
-        files = (*self.selection.wheels, *self.selection.sdists)
-        commits = (f"{locked.commit.commit}#{locked.subdirectory}" for locked in self.selection.commits)
-        return [*(f"{file.sha256}#{file.subdirectory}" for file in files), *commits]
 
     def build(self) -> Path:
         """Return the path of the layer's zip; build the zip if the store does not have it.
@@ -164,7 +170,7 @@ class LayerArtifact:
             from ..wheels.container import WheelContainer
 
             container = WheelContainer(self.container, self.target, credentials())
-        return Supplier(self.store, self.tool.frontend, container, credentials, self._scan)
+        return Supplier(self.store, self.tool.frontend, container, credentials, self._scan, self.environment)
 
     def _scan(self, file: LockedFile) -> None:
         """Scan a wheel for compiled files, as soon as it is in the store."""
@@ -209,7 +215,7 @@ def make_layer(layer: LayerArtifact) -> None:
     report = _make_report(layer, wheels, bundles, sum(entry.size for entry in entries))
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     # entries -> layer.zip, which names its build
-    identity = LayerIdentity(layer.build_key, layer.project.manifest_md5)
+    identity = LayerIdentity(layer.build_key)
     with layer.store.scratch() as folder:
         path = folder / "layer.zip"
         with layer.store.guarded(path), path.open("wb") as file:

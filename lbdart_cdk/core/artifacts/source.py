@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from ..locking.tool import Frontend
 from ..native.scan import NativeScan, scan_entries, scan_from_json
 from ..packing.clash import announce
 from ..packing.merge import Bundle, merge
+from ..project.build_tree import BuildTree
 from ..project.patterns import is_match
 from ..project.project import Project
-from ..project.tree import tree_hash
 from ..store.store import Store
-from ..wheels.build import build_local_wheel
+from ..wheels.build import Builder
 from ..wheels.contents import wheel_entries
+from ..wheels.environment import BuildEnvironment
 from ..wheels.metadata import dist_info
 from ..wheels.reproducible import code_of
 from .source_files import included_files, module_files, stored_file
@@ -65,6 +66,7 @@ class SourceArtifact:
     :param include: glob patterns of more files to add, see :func:`is_match`.
     :param exclude: glob patterns of files to leave out of the zip.
     :param credentials: for private indexes that the build uses; they are not an input and change no hash.
+    :param environment: what the build sees.
     """
 
     project: Project
@@ -73,6 +75,7 @@ class SourceArtifact:
     exclude: tuple[str, ...]
     store: Store
     credentials: Given = None
+    environment: BuildEnvironment = field(default_factory=BuildEnvironment)
 
     @cached_property
     def build_key(self) -> str:
@@ -81,7 +84,8 @@ class SourceArtifact:
             {
                 "artifact": "source",
                 "tool": self.frontend.name,
-                "tree": tree_hash(self.project.root),
+                "tree": BuildTree(self.project.root).key(),
+                "environment": self.environment.inputs,
                 "include": self.include,
                 "exclude": self.exclude,
             }
@@ -135,7 +139,8 @@ class SourceArtifact:
     def _project_bundle(self) -> Bundle:
         if self.project.has_build_system:
             with in_environment(listed(self.credentials)):
-                wheel = build_local_wheel(self.project.root, self.frontend, self.store)
+                builder = Builder(self.frontend, self.store, environment=self.environment)
+                wheel = builder.local(self.project.root).path
             return Bundle(self.project.name, tuple(code_of(wheel_entries(wheel))))
         files = module_files(self.project.root)
         return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..project.target import Target
 from ..publishing.logger import BaseLogger
 from ..store.store import Store
 from ..wheels.build_image import BuildContainer
+from ..wheels.environment import BuildEnvironment
 from ..wheels.metadata import dist_info_of
 from .path_layout import LayerPathLayout
 
@@ -119,6 +120,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     :param extras: one extra of the project to include, or several.
     :param groups: one dependency group of the project to include, or several.
     :param exclude: one package to leave out, or several, in addition to the default list.
+    :param build_environment: further environment variables for builds, as for ``LambdaLayerArtifact``.
     :param store: keeps wheels and locks.
     """
 
@@ -128,6 +130,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     extras: str | Collection[str] = ()
     groups: str | Collection[str] = ()
     exclude: str | Collection[str] = ()
+    build_environment: Mapping[str, str] = field(default_factory=dict)
     store: Store = field(default_factory=Store)
 
     @abstractmethod
@@ -162,6 +165,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             self.store,
             self.credentials,
             self.build_container,
+            BuildEnvironment(self.build_environment),
         )
 
     def step_1_preflight_check(self) -> None:

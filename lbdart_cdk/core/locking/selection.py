@@ -57,7 +57,6 @@ class LockedCommit:
     package: NormalizedName
     commit: Commit
     subdirectory: str = ""
-    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +272,7 @@ def _locked_commit(package: Package, vcs: PackageVcs, base: Path) -> LockedCommi
             "Depend on a released version of it, or leave it out with exclude=.",
         )
     url = vcs.url if vcs.url is not None else (base / (vcs.path or "")).resolve().as_uri()
-    version = str(package.version) if package.version is not None else None
-    commit = Commit(package.name, url, vcs.commit_id)
-    return LockedCommit(package.name, commit, vcs.subdirectory or "", version)
+    return LockedCommit(package.name, Commit(package.name, url, vcs.commit_id), vcs.subdirectory or "")
 
 
 def _locked_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -32,11 +33,12 @@ class Frontend(Protocol):
         """The name of the tool that locks the projects it builds: ``uv``."""
         ...
 
-    def build_wheel(self, source: Path, output: Path) -> None:
+    def build_wheel(self, source: Path, output: Path, variables: Mapping[str, str] | None = None) -> None:
         """Build the project at ``source`` to one wheel in ``output``.
 
         :param source: the directory of the project: a copy, which the build may change.
         :param output: the directory for the wheel.
+        :param variables: the environment variables that the build sees. Default: the frontend's choice.
         :raises BuildError: when the project cannot be built.
         """
         ...

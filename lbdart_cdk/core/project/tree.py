@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -45,30 +46,36 @@ def is_bytecode(name: str) -> bool:
 
 
 def walk(
-    root: Path, is_skipped: Callable[[os.DirEntry[str], bool], bool] = lambda _folder, _at_top: False
+    root: Path,
+    is_skipped: Callable[[os.DirEntry[str], bool], bool] = lambda _folder, _at_top: False,
+    is_followed: Callable[[os.DirEntry[str]], bool] = lambda _link: True,
 ) -> Iterator[os.DirEntry[str]]:
-    """Yield the files and broken links below a directory, in a fixed order.
+    """Yield the files, the broken links and the links that are not followed below a directory.
 
-    Follows links, except into a directory that the walk is already in.
+    The order is fixed. A link into a directory that the walk is already in yields nothing.
 
     :param is_skipped: gets a directory, and whether it is at the top; True leaves the directory out.
+    :param is_followed: gets a link to a directory; False yields the link itself.
     :raises OSError: when a directory cannot be read.
     """
-    yield from _walk(root, is_skipped, (root.resolve(),))
+    yield from _walk(root, is_skipped, is_followed, (root.resolve(),))
 
 
 def _walk(
-    folder: str | Path, is_skipped: Callable[[os.DirEntry[str], bool], bool], inside: tuple[Path, ...]
+    folder: str | Path,
+    is_skipped: Callable[[os.DirEntry[str], bool], bool],
+    is_followed: Callable[[os.DirEntry[str]], bool],
+    inside: tuple[Path, ...],
 ) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as scan:
         entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
-        if not _is(entry.is_dir):
+        if not _is(entry.is_dir) or (entry.is_symlink() and not is_followed(entry)):
             yield entry
         elif not is_skipped(entry, len(inside) == 1):
             resolved = Path(entry.path).resolve() if entry.is_symlink() else inside[-1] / entry.name
             if resolved not in inside:
-                yield from _walk(entry.path, is_skipped, (*inside, resolved))
+                yield from _walk(entry.path, is_skipped, is_followed, (*inside, resolved))
 
 
 def input_files(root: Path) -> Iterator[Path]:
@@ -80,8 +87,20 @@ def input_files(root: Path) -> Iterator[Path]:
     :raises OSError: when a directory cannot be read.
     """
     for entry in walk(root, _is_generated):
-        if not is_bytecode(entry.name) and _is(entry.is_file):
+        if _is_input(entry) and _is(entry.is_file):
             yield Path(entry.path)
+
+
+def links(root: Path) -> Iterator[Path]:
+    """Yield the links among the inputs of a project, to files and to directories."""
+    for entry in walk(root, _is_generated, lambda _link: False):
+        if _is_input(entry) and entry.is_symlink():
+            yield Path(entry.path)
+
+
+def _is_input(entry: os.DirEntry[str]) -> bool:
+    # In a linked work tree or a submodule, .git is a file with a path of this machine.
+    return not is_bytecode(entry.name) and entry.name != ".git"
 
 
 def _is(check: Callable[[], bool]) -> bool:
@@ -134,30 +153,74 @@ def wanted_files(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[Path]
                 yield path
 
 
+def reading(root: Path) -> AbstractContextManager[None]:
+    """Turn errors of reading a project's directory into an :class:`LbdartError`."""
+    return explained(
+        lambda error: LbdartError(
+            f"The directory {root} cannot be read: {error.strerror}.",
+            "Check that it exists and that you may read it.",
+        ),
+        OSError,
+    )
+
+
 def tree_hash(root: Path) -> str:
     """Return the SHA-256 of a project's input files: their relative paths, modes and contents.
 
     :raises LbdartError: when a file or directory cannot be read.
     """
     digest = hashlib.sha256()
-    try:
+    with reading(root):
         for path in input_files(root):
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-                executable = bool(os.fstat(file.fileno()).st_mode & 0o111)
-            digest.update(os.fsencode(f"{path.relative_to(root).as_posix()}\0{executable}\0{content}\0"))
-    except OSError as error:
-        raise LbdartError(
-            f"The directory {root} cannot be read: {error.strerror}.",
-            "Check that it exists and that you may read it.",
-        ) from error
+            digest.update(os.fsencode(f"{path.relative_to(root).as_posix()}\0{file_hash(path)}\0"))
     return digest.hexdigest()
 
 
-def copy_of(root: Path, target: Path) -> Path:
-    """Copy a project's input files to ``target``, so that a build does not change the user's tree."""
-    for path in input_files(root):
+def file_hash(path: Path) -> str:
+    """Return whether a file is executable, and the SHA-256 of its content.
+
+    :raises OSError: when it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+        executable = bool(os.fstat(file.fileno()).st_mode & 0o111)
+    return f"{executable}\0{content}"
+
+
+def copy_inputs(root: Path, target: Path) -> None:
+    """Copy a project's input files and links to ``target``.
+
+    A relative link stays a link when the copy has what it leads to; see :func:`resolve_links`.
+
+    :raises OSError: when a file or directory cannot be read or written.
+    """
+    for entry in walk(root, _is_generated, lambda link: not _is_relative(link)):
+        path = Path(entry.path)
         copied = target / path.relative_to(root)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copied)
-    return target
+        if _is_input(entry) and _is_relative(entry):
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            copied.symlink_to(path.readlink())
+        elif _is_input(entry) and _is(entry.is_file):
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copied)
+
+
+def resolve_links(root: Path, target: Path) -> None:
+    """Replace the links in a copy that lead nowhere, and did not in ``root``, by copies of what they lead to.
+
+    :param target: the copy that :func:`copy_inputs` made of ``root``, with all that was copied beside it.
+    """
+    for path in links(root):
+        copied = target / path.relative_to(root)
+        if copied.is_symlink() and not copied.exists() and path.exists():
+            copied.unlink()
+            if path.is_dir():
+                copy_inputs(path, copied)
+                resolve_links(path, copied)
+            else:
+                shutil.copy(path, copied)
+
+
+def _is_relative(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a link whose target is relative to it."""
+    return entry.is_symlink() and not Path(entry.path).readlink().is_absolute()

@@ -1,13 +1,14 @@
-"""The identity of a layer's zip: its build key and manifest MD5, in the archive comment.
+"""The identity of a layer's zip: its build key, in the archive comment.
 
 The metadata of an S3 object can be right while its zip is wrong; the comment is part of the zip's own bytes.
 It is the last field of a zip (APPNOTE.TXT, 4.3.16), so the end of the object is enough to read it.
 
 The comment is ASCII and has one form::
 
-    lbdart:1 build_key={64 hex digits} manifest_md5={32 hex digits}
+    lbdart:2 build_key={64 hex digits}
 
-The 1 is the version of the format. Like all bytes of the zip, the comment depends only on the build's inputs.
+The 2 is the version of the format. Like all bytes of the zip, the comment depends only on what the zip is
+made of; a manifest can change without a change of the layer, so its MD5 is only in the metadata.
 """
 
 from __future__ import annotations
@@ -31,26 +32,25 @@ if TYPE_CHECKING:
 
     from .s3 import S3Object
 
-_FORM: Final = re.compile(rb"lbdart:1 build_key=([0-9a-f]{64}) manifest_md5=([0-9a-f]{32})")
+_FORM: Final = re.compile(rb"lbdart:2 build_key=([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
 class LayerIdentity:
-    """The build key and manifest MD5 that a layer's zip was built for."""
+    """The build key of a layer's zip."""
 
     build_key: str
-    manifest_md5: str
 
     @property
     def comment(self) -> bytes:
         """The archive comment."""
-        return f"lbdart:1 build_key={self.build_key} manifest_md5={self.manifest_md5}".encode()
+        return f"lbdart:2 build_key={self.build_key}".encode()
 
     @classmethod
     def parse(cls, comment: bytes) -> LayerIdentity | None:
         """Read an archive comment; return None when it has another form."""
         match = _FORM.fullmatch(comment)
-        return cls(match[1].decode(), match[2].decode()) if match else None
+        return cls(match[1].decode()) if match else None
 
 
 def read_tail(s3_client: S3Client, stored: S3Object) -> bytes:
@@ -100,8 +100,7 @@ def marked(path: Path, identity: LayerIdentity) -> Iterator[Path]:
         return
     if actual is not None:
         raise LbdartError(
-            f"{path} has the build key {actual.build_key} and the manifest MD5 {actual.manifest_md5}, "
-            f"not {identity.build_key} and {identity.manifest_md5}.",
+            f"{path} has the build key {actual.build_key}, not {identity.build_key}.",
             "Pack the layer again.",
         )
     with TemporaryDirectory(prefix="lbdart-") as folder:

@@ -64,7 +64,7 @@ def upload_layer_zip_to_s3(
         **owner_metadata(owner),
     }
     s3path_zip = layout.s3path_temp_layer_zip
-    identity = LayerIdentity(build_key, manifest.md5)
+    identity = LayerIdentity(build_key)
     marked_zip = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
     with calling_aws(f"put {layer_zip} at {s3path_zip}"), marked_zip as content:
         zip_version_id = write_object(s3_client, s3path_zip, content, metadata)

@@ -180,10 +180,10 @@ class LambdaLayerVersionPublisher(BaseLogger):
     def check_zip_agrees(self, stored: S3Object) -> None:
         """Preflight, stage 2: check that the zip has the manifest's MD5 and the build key.
 
-        Both the object's metadata and the zip's archive comment must match
+        The object's metadata has both, and the zip's archive comment the build key
         (:mod:`lbdart_cdk.core.publishing.identity`). Only the end of the zip is read.
 
-        :raises LbdartError: when either has another manifest MD5 or build key.
+        :raises LbdartError: when one of them is another.
         """
         with calling_aws(f"read the end of {stored.path}"):
             comment = comment_of(read_tail(self.s3_client, stored))
@@ -198,14 +198,17 @@ class LambdaLayerVersionPublisher(BaseLogger):
                 f"The zip at {stored.path} does not name its build in its archive comment.",
                 "Upload it with upload_layer_zip_to_s3, which writes this comment.",
             )
-        self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata)
-        self._check_agrees(f"The zip at {stored.path}", "in its archive comment", asdict(identity))
+        build_key, md5 = S3MetadataKeyEnum.build_key, S3MetadataKeyEnum.manifest_md5
+        in_metadata: dict[str, str] = {md5: self.manifest.md5, build_key: self.build_key}
+        self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata, in_metadata)
+        in_comment: dict[str, str] = {build_key: self.build_key}
+        self._check_agrees(
+            f"The zip at {stored.path}", "in its archive comment", asdict(identity), in_comment
+        )
 
-    def _check_agrees(self, what: str, where: str, actual: Mapping[str, str]) -> None:
-        expected = {
-            S3MetadataKeyEnum.manifest_md5: self.manifest.md5,
-            S3MetadataKeyEnum.build_key: self.build_key,
-        }
+    def _check_agrees(
+        self, what: str, where: str, actual: Mapping[str, str], expected: Mapping[str, str]
+    ) -> None:
         for key, value in expected.items():
             if actual.get(key) != value:
                 raise LbdartError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +24,7 @@ from ..publishing.logger import BaseLogger
 from ..publishing.s3 import S3Path
 from ..publishing.source_upload import upload_source_zip
 from ..store.store import Store
+from ..wheels.environment import BuildEnvironment
 from ..wheels.frontend import PIP, UV, IsolatedBuild
 from .path_layout import SourcePathLayout
 
@@ -78,6 +79,7 @@ def build_source_dir_using_uv(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
+    build_environment: Mapping[str, str] | None = None,
     credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -91,13 +93,20 @@ def build_source_dir_using_uv(
     :param include: one glob pattern or several (:func:`is_match`) of more files of the project to add, at
         their relative paths.
     :param exclude: one glob pattern or several of files to leave out.
+    :param build_environment: further environment variables for the build.
     :param credentials: for the private indexes of build requirements; they are written to no file.
     :param store: keeps the builds. Default: a store in the user's cache directory.
     :param logger: logs the steps. Default: prints them.
     :raises LbdartError: when an argument is invalid, or the project cannot be built.
     """
     artifact = _artifact(
-        _WITH_UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
+        _WITH_UV,
+        path_pyproject_toml,
+        include=include,
+        exclude=exclude,
+        build_environment=build_environment,
+        credentials=credentials,
+        store=store,
     )
     return _source_dir(artifact, SourcePathLayout(path_pyproject_toml), logger)
 
@@ -107,6 +116,7 @@ def build_source_dir_using_pip(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
+    build_environment: Mapping[str, str] | None = None,
     credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -117,6 +127,7 @@ def build_source_dir_using_pip(
         path_pyproject_toml,
         include=include,
         exclude=exclude,
+        build_environment=build_environment,
         credentials=credentials,
         store=store,
     )
@@ -162,6 +173,7 @@ def build_and_upload_source_using_uv(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
+    build_environment: Mapping[str, str] | None = None,
     credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -176,7 +188,13 @@ def build_and_upload_source_using_uv(
     """
     checked_client(s3_client, "s3")
     artifact = _artifact(
-        _WITH_UV, path_pyproject_toml, include=include, exclude=exclude, credentials=credentials, store=store
+        _WITH_UV,
+        path_pyproject_toml,
+        include=include,
+        exclude=exclude,
+        build_environment=build_environment,
+        credentials=credentials,
+        store=store,
     )
     return _build_and_upload(s3_client, S3Path.parse(s3dir_lambda), artifact, logger)
 
@@ -188,6 +206,7 @@ def build_and_upload_source_using_pip(
     *,
     include: str | Collection[str] | None = None,
     exclude: str | Collection[str] | None = None,
+    build_environment: Mapping[str, str] | None = None,
     credentials: Given = None,
     store: Store | None = None,
     logger: BaseLogger = _PRINTING,
@@ -199,6 +218,7 @@ def build_and_upload_source_using_pip(
         path_pyproject_toml,
         include=include,
         exclude=exclude,
+        build_environment=build_environment,
         credentials=credentials,
         store=store,
     )
@@ -211,6 +231,7 @@ def _artifact(
     *,
     include: str | Collection[str] | None,
     exclude: str | Collection[str] | None,
+    build_environment: Mapping[str, str] | None,
     credentials: Given,
     store: Store | None,
 ) -> SourceArtifact:
@@ -222,6 +243,7 @@ def _artifact(
         as_tuple(exclude),
         store or Store(),
         listed(credentials),
+        BuildEnvironment(build_environment or {}),
     )
 
 

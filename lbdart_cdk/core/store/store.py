@@ -79,10 +79,6 @@ class Store:
         """Return the path of the zip with this key, whether it exists or not."""
         return self._path("archives", key, ".zip")
 
-    def tree(self, commit: str) -> Path:
-        """Return the path of the tar of a commit's files, whether it exists or not."""
-        return self._path("trees", commit, ".tar")
-
     def kept_archive(self, key: str) -> dict[str, Any] | None:
         """Return the notes about a zip, or None when the zip is missing or changed.
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,18 +15,19 @@ from packaging.utils import parse_wheel_filename
 from ..archive.reader import usable
 from ..archive.writer import write_zip
 from ..errors import LbdartError
-from ..keys import key_of
+from ..keys import key_of, sha256_of
 from ..locking.tool import Frontend
 from ..progress import announced
+from ..project.build_tree import BuildTree
 from ..project.project import named_path
-from ..project.tree import copy_of, tree_hash
 from ..store.store import Store
 from .build_hooks import BuildError
 from .container import LAST_WORDS, WheelContainer
 from .contents import wheel_entries
-from .git import tree_of
+from .environment import BuildEnvironment
+from .git import checkout
 from .reproducible import reproducible
-from .sdist import unpack_sdist, unpack_tree, unusable
+from .sdist import unpack_sdist, unusable
 
 #: The remedy when a third-party source does not build on this machine.
 _REMEDY: Final = (
@@ -42,110 +40,144 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a source, which a build may write to.
+
+    :param top: the directory that was copied.
+    :param project: the directory of the project in it.
+    :param git: the directory of the user's repository that the copy refers to, if any.
+    """
+
+    top: Path
+    project: Path
+    git: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A source that can be built to a wheel.
 
     :param key: the key of its content.
     :param what: names it in messages.
-    :param copy: copies it into a folder and returns the copy's directory, which a build may write to.
+    :param copy: copies it into an empty folder.
     :param remedy: what to do when the build fails.
     :param compiles: whether it is known to compile; then it is built in the container only, if there is one.
     """
 
     key: str
     what: str
-    copy: Callable[[Path], Path]
+    copy: Callable[[Path], Copy]
     remedy: str
     compiles: bool = False
 
 
-def build_local_wheel(
-    directory: Path, frontend: Frontend, store: Store, container: WheelContainer | None = None
-) -> Path:
-    """Return a wheel of a local project; build it when the project's files changed."""
-    key = key_of({"artifact": "wheel", "tool": frontend.name, "tree": tree_hash(directory)})
-    # Every copy has this name: the directory's name is not an input, and ".." would leave the folder.
-    source = Source(
-        key,
-        str(directory.resolve()),
-        lambda folder: copy_of(directory, folder / "project"),
-        "See the output of its build backend above; it works in a copy of the directory, so it finds nothing "
-        "outside the directory.",
-    )
-    return build_source(source, frontend, store, container)
+@dataclass(frozen=True, slots=True)
+class BuiltWheel:
+    """A wheel that was built.
 
-
-def build_sdist_wheel(
-    sdist: Path,
-    locked: LockedFile,
-    frontend: Frontend,
-    store: Store,
-    *,
-    container: WheelContainer | None = None,
-    compiles: bool = False,
-) -> Path:
-    """Return a wheel of a source distribution; build it once per hash.
-
-    :param compiles: whether it is known to compile.
+    :param identity: the SHA-256 of the wheel, or of what a compiled wheel was built from: compilers do not
+        give the same bytes on every machine.
     """
-    key = key_of(
-        {
-            "artifact": "wheel",
-            "tool": frontend.name,
-            "sdist": locked.sha256,
-            "subdirectory": locked.subdirectory,
-        }
-    )
 
-    def copy(folder: Path) -> Path:
-        unpacked = unpack_sdist(sdist, locked.filename, folder / "sdist")
-        return _project_in(unpacked, locked.subdirectory, locked.filename)
-
-    return build_source(Source(key, locked.filename, copy, _REMEDY, compiles), frontend, store, container)
+    path: Path
+    identity: str
 
 
-def build_commit_wheel(
-    locked: LockedCommit, frontend: Frontend, store: Store, container: WheelContainer | None = None
-) -> Path:
-    """Return a wheel of a directory in a git repository; build it once per commit."""
-    commit = locked.commit
-    key = key_of(
-        {
-            "artifact": "wheel",
-            "tool": frontend.name,
-            "commit": commit.commit,
-            "subdirectory": locked.subdirectory,
-            "version": locked.version,
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds sources to wheels, each once per key.
 
-    def copy(folder: Path) -> Path:
-        unpacked = unpack_tree(tree_of(commit, store), commit.display, folder / "repository")
-        return _project_in(unpacked, locked.subdirectory, commit.display)
-
-    with _pretended_version(locked.version):
-        source = Source(key, f"{locked.package} from {commit.display}", copy, _REMEDY)
-        return build_source(source, frontend, store, container)
-
-
-def build_source(source: Source, frontend: Frontend, store: Store, container: WheelContainer | None) -> Path:
-    """Return a wheel of a source; build it once per key.
-
-    Pure Python is built on this machine, unless the container builds every source. A source that compiles is
-    built in the container, because code from this machine's compiler may not load in Lambda.
-
-    :raises LbdartError: when the build fails, and when the source compiles but there is no container.
+    :param frontend: builds on this machine.
+    :param container: builds what compiles; without one, such a source is an error.
     """
-    sites = []
-    if container is None or not (source.compiles or container.container.every_source):
-        sites.append(_BuildSite(source.key, frontend.build_wheel))
-    if container is not None:
-        build_wheel = partial(container.build_wheel, what=source.what)
-        sites.append(_BuildSite(container.key(source.key), build_wheel, container))
-    for site in sites:
-        if store.kept_archive(site.key) is not None:
-            return store.archive(site.key)
-    return _build(source, sites, store)
+
+    frontend: Frontend
+    store: Store
+    container: WheelContainer | None = None
+    environment: BuildEnvironment = field(default_factory=BuildEnvironment)
+
+    def local(self, directory: Path) -> BuiltWheel:
+        """Return a wheel of a local project; build it when something that its build can see has changed."""
+        tree = BuildTree(directory)
+        source = Source(
+            self._key(tree=tree.key()),
+            str(directory.resolve()),
+            lambda folder: _copy_of_tree(tree, folder),
+            "See the output of its build backend above; it works in a copy of the project and of what the "
+            "project's settings name beside it in the repository.",
+        )
+        return self.build(source)
+
+    def sdist(self, sdist: Path, locked: LockedFile, *, compiles: bool = False) -> BuiltWheel:
+        """Return a wheel of a source distribution.
+
+        :param compiles: whether it is known to compile.
+        """
+
+        def copy(folder: Path) -> Copy:
+            unpacked = unpack_sdist(sdist, locked.filename, folder / "sdist")
+            return Copy(unpacked, _project_in(unpacked, locked.subdirectory, locked.filename))
+
+        key = self._key(sdist=locked.sha256, subdirectory=locked.subdirectory)
+        return self.build(Source(key, locked.filename, copy, _REMEDY, compiles))
+
+    def commit(self, locked: LockedCommit) -> BuiltWheel:
+        """Return a wheel of a directory in a git repository."""
+        commit = locked.commit
+
+        def copy(folder: Path) -> Copy:
+            top = checkout(commit, locked.subdirectory, folder / "repository")
+            return Copy(top, _project_in(top, locked.subdirectory, commit.display))
+
+        key = self._key(commit=commit.commit, subdirectory=locked.subdirectory)
+        return self.build(Source(key, f"{locked.package} from {commit.display}", copy, _REMEDY))
+
+    def _key(self, **source: str) -> str:
+        inputs = {"artifact": "wheel", "tool": self.frontend.name, **source}
+        if environment := self.environment.inputs:
+            return key_of({**inputs, "environment": environment})
+        return key_of(inputs)
+
+    def build(self, source: Source) -> BuiltWheel:
+        """Return a wheel of a source; build it if the store does not have it.
+
+        Pure Python is built on this machine, unless the container builds every source. A source that compiles
+        is built in the container, because code from this machine's compiler may not load in Lambda.
+
+        :raises LbdartError: when the build fails, and when the source compiles but there is no container.
+        """
+        sites = self._sites(source)
+        for site in sites:
+            if (notes := self.store.kept_archive(site.key)) is not None:
+                return site.built(self.store, str(notes["sha256"]))
+        return _build(source, sites, self.store)
+
+    def _sites(self, source: Source) -> list[_BuildSite]:
+        sites = []
+        if self.container is None or not (source.compiles or self.container.container.every_source):
+            sites.append(_BuildSite(source.key, self._build_here))
+        if self.container is not None:
+            sites.append(
+                _BuildSite(self.container.key(source.key), self._build_there(source), self.container)
+            )
+        return sites
+
+    def _build_here(self, copy: Copy, output: Path) -> None:
+        self.frontend.build_wheel(copy.project, output, self.environment.variables(copy.top.parent))
+
+    def _build_there(self, source: Source) -> Callable[[Copy, Path], None]:
+        def build(copy: Copy, output: Path) -> None:
+            assert self.container is not None
+            self.container.build_wheel(
+                copy.top,
+                output,
+                what=source.what,
+                project=copy.project.relative_to(copy.top),
+                readable=copy.git,
+                variables=self.environment.inputs,
+            )
+
+        return build
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +188,7 @@ class _BuildSite:
     """
 
     key: str
-    build_wheel: Callable[[Path, Path], None]
+    build_wheel: Callable[[Copy, Path], None]
     container: WheelContainer | None = None
 
     def accepts(self, tags: AbstractSet[Tag]) -> bool:
@@ -167,12 +199,18 @@ class _BuildSite:
         loads = frozenset(self.container.target.tags()) if self.container is not None else frozenset()
         return any(tag.platform == "any" for tag in tags) or bool(tags & loads)
 
+    def built(self, store: Store, sha256: str) -> BuiltWheel:
+        """Return the wheel that was built here; what compiles is built in a container."""
+        return BuiltWheel(store.archive(self.key), sha256 if self.container is None else self.key)
 
-def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> Path:
+
+def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> BuiltWheel:
     """Build at one site after the other until a wheel loads on the target; store and return that wheel."""
     for site in sites:
         where = f" in {site.container.image}" if site.container is not None else ""
         with store.scratch() as folder:
+            with store.guarded(folder):
+                _bound(folder)
             output = folder / "wheel"
             try:
                 with announced(f"Building {Path(source.what).name}{where}"):
@@ -188,7 +226,8 @@ def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> Path:
                 rewritten = folder / "made.whl"
                 with store.guarded(rewritten), usable(wheel.name), rewritten.open("wb") as file:
                     write_zip(file, reproducible(wheel_entries(wheel)))
-                return store.keep_archive(site.key, rewritten)
+                store.keep_archive(site.key, rewritten)
+                return site.built(store, sha256_of(store.archive(site.key)))
     raise _wrong_platform(source.what, wheel.name, sites[-1].container)
 
 
@@ -228,15 +267,15 @@ def _project_in(root: Path, subdirectory: str, filename: str) -> Path:
     return named.resolve()
 
 
-@contextmanager
-def _pretended_version(version: str | None) -> Iterator[None]:
-    """Pass a version to build backends that would read it from git tags, which a tree does not have."""
-    names = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION") if version is not None else ()
-    previous = {name: os.environ[name] for name in names if name in os.environ}
-    os.environ.update(dict.fromkeys(names, version or ""))
-    try:
-        yield
-    finally:
-        for name in names:
-            os.environ.pop(name, None)
-        os.environ.update(previous)
+def _copy_of_tree(tree: BuildTree, folder: Path) -> Copy:
+    top, project = tree.copy(folder)
+    return Copy(top, project, tree.repository.common_directory if tree.repository is not None else None)
+
+
+def _bound(folder: Path) -> None:
+    """Mark a folder as the end of a build's search for a repository, ignore files and settings of uv.
+
+    The store may lie in a checkout, whose ignore files would hide every file of a copy.
+    """
+    (folder / ".git").mkdir()
+    (folder / "uv.toml").touch()

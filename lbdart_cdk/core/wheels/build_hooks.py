@@ -27,9 +27,11 @@ class IsolatedEnvironment:
     """A virtual environment for the build of one project (implements ``build.env.IsolatedEnv``).
 
     :param folder: its directory.
+    :param variables: the environment variables that the build sees.
     """
 
     folder: Path
+    variables: Mapping[str, str]
 
     @property
     def scripts(self) -> Path:
@@ -42,9 +44,10 @@ class IsolatedEnvironment:
         return str(self.scripts / "python")
 
     def make_extra_environ(self) -> Mapping[str, str]:
-        """Return the variables that a hook gets in addition to this process's environment."""
-        path = [str(self.scripts), *filter(None, [os.environ.get("PATH")])]
+        """Return the environment of a hook."""
+        path = [str(self.scripts), *filter(None, [self.variables.get("PATH")])]
         return {
+            **self.variables,
             "PATH": os.pathsep.join(path),
             "VIRTUAL_ENV": str(self.folder),
             "PYTHONPATH": "",  # same as unset: only the packages of the environment are imported
@@ -99,8 +102,7 @@ class Hooks:
         def call(
             cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
         ) -> None:
-            environment = {**os.environ, **(extra_environ or {})}
-            result = run(cmd, cwd=Path(cwd or self.source), environment=environment)
+            result = run(cmd, cwd=Path(cwd or self.source), environment=extra_environ or {})
             output_lines.extend(self.clean_lines(result.stdout) + self.clean_lines(result.stderr))
             if result.returncode:
                 raise subprocess.CalledProcessError(result.returncode, cmd, result.stdout, result.stderr)

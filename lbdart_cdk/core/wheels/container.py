@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import os
+import posixpath
 import re
 import shlex
 import shutil
@@ -45,8 +46,6 @@ _FORWARDED: Final = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "no_proxy"),
     "PIP_TRUSTED_HOST",
-    # Versions that build backends would read from git tags, which a copy does not have.
-    *("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION"),
 )
 _INDEX: Final = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 #: SOURCE_DATE_EPOCH: the date that builds write into files (reproducible-builds.org), same as in our zips.
@@ -95,11 +94,23 @@ class WheelContainer:
             }
         )
 
-    def build_wheel(self, source: Path, output: Path, *, what: str) -> None:
+    def build_wheel(
+        self,
+        source: Path,
+        output: Path,
+        *,
+        what: str,
+        project: Path = Path(),
+        readable: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         """Build a project to one wheel in ``output``; when that fails, print the last lines of the build.
 
-        :param source: a copy of the project, which the build may write to.
+        :param source: a copy that holds the project, which the build may write to.
         :param what: names the project in messages.
+        :param project: the project's directory, relative to ``source``.
+        :param readable: a directory of this machine that the build may read at the same path.
+        :param variables: further environment variables that the build sees.
         :raises LbdartError: when it cannot be built.
         """
         output.mkdir(parents=True, exist_ok=True)
@@ -109,10 +120,13 @@ class WheelContainer:
             mounts=((source, CONTAINER_ROOT), (output, _WHEELS)),
             command=(
                 self.target.runtime, "-m", "pip", "wheel", "--no-deps", "--no-input", "--no-cache-dir",
-                "--disable-pip-version-check", "--progress-bar=off", f"--wheel-dir={_WHEELS}", CONTAINER_ROOT,
+                "--disable-pip-version-check", "--progress-bar=off", f"--wheel-dir={_WHEELS}",
+                posixpath.join(CONTAINER_ROOT, project.as_posix()).removesuffix("/."),
             ),
             network=self.container.network,
             what=f"The build of {what}",
+            readable=() if readable is None else (readable,),
+            variables=variables or {},
         ).run(self.credentials)  # fmt: skip
 
 
@@ -131,6 +145,8 @@ class Container:
     :param mounts: pairs of a folder on this machine and its path in the container. The command starts in the
         first one.
     :param what: names the build in messages.
+    :param readable: folders of this machine that the command may read, at the same paths.
+    :param variables: further environment variables; like secrets, they are in no argument.
     :param user: the user and group ids to run as; None for the image's own user.
     """
 
@@ -140,6 +156,8 @@ class Container:
     command: tuple[str, ...]
     network: str | None = None
     what: str = "The build"
+    readable: tuple[Path, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
     name: str = field(default_factory=_new_name)
     user: str | None = field(default_factory=_this_user)
 
@@ -153,6 +171,7 @@ class Container:
             f"--platform={self.platform}",
             *(f"{option}={value}" for option, value in optional.items() if value is not None),
             *(_mount(source, target) for source, target in self.mounts),
+            *(f"{_mount(path, str(path))},readonly" for path in self.readable),
             f"--workdir={self.mounts[0][1]}",
             "--env=HOME=/tmp", f"--env=SOURCE_DATE_EPOCH={_EPOCH}",
             "--entrypoint=/bin/sh",
@@ -182,7 +201,7 @@ class Container:
                 on_line(line)
 
         container = replace(self, user=None) if self._is_rootless() else self
-        settings = _Settings.of(credentials)
+        settings = _Settings.of(credentials, self.variables)
         try:
             code = container._run(settings.line(), _with_masked_lines(settings.secrets(), take), time_limit)
         except subprocess.TimeoutExpired:
@@ -345,7 +364,7 @@ class _Settings:
     logins: Mapping[str, tuple[str, str]]
 
     @classmethod
-    def of(cls, credentials: Collection[Credentials]) -> _Settings:
+    def of(cls, credentials: Collection[Credentials], further: Mapping[str, str]) -> _Settings:
         """Return the proxies and indexes of this machine, with the credentials."""
         variables = {name: os.environ[name] for name in _FORWARDED if os.environ.get(name)}
         for login in credentials:
@@ -368,7 +387,7 @@ class _Settings:
                 if url.username is not None and url.hostname is not None:
                     logins[url.hostname] = unquote(url.username), unquote(url.password or "")
         logins |= {login.origin[1]: (login.username, login.password) for login in credentials}
-        return cls(variables, logins)
+        return cls({**variables, **further}, logins)
 
     def line(self) -> bytes:
         """Return the first line of the container's input: a shell script in base64.

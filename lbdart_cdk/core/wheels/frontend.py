@@ -27,6 +27,7 @@ from ..process import run, said
 from ..project.project import Project
 from ..store.store import CACHE_VARIABLE
 from .build_hooks import BuildError, Hooks, IsolatedEnvironment
+from .environment import BuildEnvironment, for_installer
 from .uv_settings import Settings, as_dependencies, settings_of, version_of_uv_build
 
 #: Variables of uv that would override its arguments here: the project, the parts of it, and the output.
@@ -78,8 +79,8 @@ class Installer(Protocol):
         """Tell whether it is installed."""
         ...
 
-    def make(self, source: Path, folder: Path) -> subprocess.CompletedProcess[str] | None:
-        """Make an environment for the build of the project at ``source``."""
+    def make(self, source: Path, environment: IsolatedEnvironment) -> subprocess.CompletedProcess[str] | None:
+        """Make the environment for the build of the project at ``source``."""
         ...
 
     def install(
@@ -95,8 +96,13 @@ class Installer(Protocol):
         """Return the project's settings for its build, as the installer reads them."""
         ...
 
-    def build(self, source: Path, output: Path) -> subprocess.CompletedProcess[str] | None:
-        """Build the project without hooks, if the installer has the project's build backend built in."""
+    def build(
+        self, source: Path, output: Path, variables: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str] | None:
+        """Build the project without hooks, if the installer has the project's build backend built in.
+
+        :param variables: the environment variables that the build sees.
+        """
         ...
 
 
@@ -113,12 +119,14 @@ class UvInstaller:
         """Tell whether uv is installed beside this library or on PATH."""
         return uv_executable() is not None
 
-    def make(self, source: Path, folder: Path) -> subprocess.CompletedProcess[str] | None:
+    def make(self, source: Path, environment: IsolatedEnvironment) -> subprocess.CompletedProcess[str] | None:
         """Make an environment with this Python if the project allows it, else with one that uv finds."""
         if this_python(_project(source)):
-            _make_of_this_python(folder)
+            _make_of_this_python(environment.folder)
             return None
-        return _run_uv_for_build("venv", "--quiet", str(folder), cwd=source)
+        return _run_uv_for_build(
+            "venv", "--quiet", str(environment.folder), cwd=source, variables=environment.variables
+        )
 
     def install(
         self, requirements: Collection[str], source: Path, environment: IsolatedEnvironment
@@ -126,13 +134,17 @@ class UvInstaller:
         """Run ``uv pip install`` in the project, so that the project's settings name the indexes."""
         with as_dependencies(source, requirements) as file:
             python = f"--python={environment.python_executable}"
-            return _run_uv_for_build("pip", "install", python, "--requirements", file, cwd=source)
+            return _run_uv_for_build(
+                "pip", "install", python, "--requirements", file, cwd=source, variables=environment.variables
+            )
 
     def settings(self, source: Path) -> Settings:
         """Return the settings in the project's ``tool.uv``."""
         return settings_of(source)
 
-    def build(self, source: Path, output: Path) -> subprocess.CompletedProcess[str] | None:
+    def build(
+        self, source: Path, output: Path, variables: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str] | None:
         """Run ``uv build`` if the backend is uv's own in this version, since it installs nothing then."""
         admitted = version_of_uv_build(source)
         if admitted is None or not self.is_there():
@@ -141,7 +153,8 @@ class UvInstaller:
         if not version or not admitted.contains(version[0], prereleases=True):
             return None
         python = this_python(_project(source))  # without it, uv's search takes longer than the build
-        return run_uv("build", "--wheel", "--out-dir", str(output), *python, str(source), cwd=source)
+        command = ("build", "--wheel", "--out-dir", str(output), *python, str(source))
+        return run_uv(*command, cwd=source, environment=for_installer(variables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +170,9 @@ class PipInstaller:
         """Tell whether this Python has pip; an environment that uv made has none."""
         return find_spec("pip") is not None
 
-    def make(self, source: Path, folder: Path) -> subprocess.CompletedProcess[str] | None:
+    def make(self, source: Path, environment: IsolatedEnvironment) -> subprocess.CompletedProcess[str] | None:
         """Make an environment with the running Python."""
-        _make_of_this_python(folder)
+        _make_of_this_python(environment.folder)
         return None
 
     def install(
@@ -180,14 +193,16 @@ class PipInstaller:
                 "--target=", f"--requirement={file}",
             ],
             cwd=source,
-            environment=_pip_environment(os.environ),
+            environment=_pip_environment(for_installer(environment.variables)),
         )  # fmt: skip
 
     def settings(self, source: Path) -> Settings:
         """Return no settings: pip reads none from a project."""
         return Settings()
 
-    def build(self, source: Path, output: Path) -> subprocess.CompletedProcess[str] | None:
+    def build(
+        self, source: Path, output: Path, variables: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str] | None:
         """Return None: pip has no build backend."""
         return None
 
@@ -207,10 +222,12 @@ class IsolatedBuild:
     name: str
     installers: tuple[Installer, ...] = (UV, PIP)
 
-    def build_wheel(self, source: Path, output: Path) -> None:
+    def build_wheel(self, source: Path, output: Path, variables: Mapping[str, str] | None = None) -> None:
         """Build a project to one wheel in ``output``.
 
         :param source: a copy of the project, which the build may write to.
+        :param variables: the environment variables that the build sees. Default: those of
+            :class:`BuildEnvironment`.
         :raises BuildError: when the project cannot be built.
         :raises LbdartError: when there are build requirements to install, but no installer.
         """
@@ -218,7 +235,8 @@ class IsolatedBuild:
         installer = next(available, self.installers[-1])
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".environment-", dir=output.parent) as folder:
-            _Build(installer, source, IsolatedEnvironment(Path(folder))).run(output)
+            variables = BuildEnvironment().variables() if variables is None else variables
+            _Build(installer, source, IsolatedEnvironment(Path(folder), variables)).run(output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +248,11 @@ class _Build:
     environment: IsolatedEnvironment
 
     def run(self, output: Path) -> None:
-        result = self.installer.build(self.source, output)
+        result = self.installer.build(self.source, output, self.environment.variables)
         if result is not None:
             self._refuse_failed(result, said(result))
             return
-        result = self.installer.make(self.source, self.environment.folder)
+        result = self.installer.make(self.source, self.environment)
         self._refuse_failed(result, f"{self.installer.name} finds no Python for its build")
         settings = self.installer.settings(self.source)
         hooks = Hooks(self.source, self.environment, self._install, self._clean_lines, settings)
@@ -284,9 +302,12 @@ def _make_of_this_python(folder: Path) -> None:
         ) from error
 
 
-def _run_uv_for_build(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def _run_uv_for_build(
+    *arguments: str, cwd: Path, variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Run uv for the environment of a build, without settings for the user's own environments."""
-    environment = {name: value for name, value in os.environ.items() if name not in _UV_ENVIRONMENT_VARIABLES}
+    inherited = for_installer(variables)
+    environment = {name: value for name, value in inherited.items() if name not in _UV_ENVIRONMENT_VARIABLES}
     # ``uv build`` would apply these constraints to the build requirements.
     environment["UV_CONSTRAINT"] = os.environ.get("UV_BUILD_CONSTRAINT", "")
     return run_uv(*arguments, cwd=cwd, environment=environment)

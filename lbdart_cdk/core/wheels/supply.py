@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName
 
 from ..credentials.value import Credentials
-from ..keys import sha256_of
+from ..keys import key_of, sha256_of
 from ..locking.lock import Requirements
 from ..locking.selection import LockedFile, Selection
 from ..locking.tool import Frontend
 from ..store.store import Store
+from .environment import BuildEnvironment
 from .fetch import fetch
 from .integrity import refuse_damaged
 
 if TYPE_CHECKING:
+    from .build import Builder
     from .container import WheelContainer
 
 
@@ -51,6 +53,7 @@ class Supplier:
     :param container: builds sources that compile; without one, such sources are an error.
     :param credentials: returns the credentials for the indexes; called only when a wheel is missing.
     :param arrived: called with each downloaded file, while other downloads still run.
+    :param environment: what the builds of sources see.
     """
 
     store: Store
@@ -58,6 +61,7 @@ class Supplier:
     container: WheelContainer | None
     credentials: Callable[[], Collection[Credentials]]
     arrived: Callable[[LockedFile], object]
+    environment: BuildEnvironment = field(default_factory=BuildEnvironment)
 
     def supply(self, selection: Selection) -> list[Wheel]:
         """Fetch or build the wheel of each package; return the wheels sorted by name.
@@ -79,21 +83,36 @@ class Supplier:
     def _build(self, selection: Selection) -> dict[NormalizedName, Path]:
         if not selection.has_sources:
             return {}
-        from .build import build_commit_wheel, build_local_wheel, build_sdist_wheel
-
-        paths = {
-            local.package: build_local_wheel(local.directory, self.frontend, self.store, self.container)
-            for local in selection.local
-        }
+        builder = self._builder()
+        paths = {local.package: builder.local(local.directory).path for local in selection.local}
         for sdist in selection.sdists:
-            paths[sdist.package] = build_sdist_wheel(
-                self.store.wheel(sdist.sha256),
-                sdist,
-                self.frontend,
-                self.store,
-                container=self.container,
-                compiles=sdist.package in selection.compiling,
-            )
+            compiles = sdist.package in selection.compiling
+            built = builder.sdist(self.store.wheel(sdist.sha256), sdist, compiles=compiles)
+            paths[sdist.package] = built.path
         for commit in selection.commits:
-            paths[commit.package] = build_commit_wheel(commit, self.frontend, self.store, self.container)
+            paths[commit.package] = builder.commit(commit).path
         return paths
+
+    def identities(self, selection: Selection) -> dict[NormalizedName, str]:
+        """Return for each package what decides its files: hashes in the lock, or of a local package's wheel.
+
+        :raises LbdartError: when a local package cannot be built.
+        """
+        # What else than the lock decides what is built from its sources.
+        environment = key_of(self.environment.inputs) if selection.sdists or selection.commits else ""
+        identities = {file.package: file.sha256 for file in selection.wheels}
+        for sdist in selection.sdists:
+            identities[sdist.package] = f"{sdist.sha256} {sdist.subdirectory} {environment}"
+        for commit in selection.commits:
+            identities[commit.package] = f"{commit.commit.commit} {commit.subdirectory} {environment}"
+        if selection.local:
+            builder = self._builder()
+            for local in selection.local:
+                identities[local.package] = builder.local(local.directory).identity
+        return identities
+
+    def _builder(self) -> Builder:
+        # Only builds of sources import this module.
+        from .build import Builder
+
+        return Builder(self.frontend, self.store, self.container, self.environment)

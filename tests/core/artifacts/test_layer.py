@@ -7,10 +7,8 @@ import site
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +19,7 @@ from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import MAX_UNZIPPED, Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.build_image import BuildContainer
+from lbdart_cdk.core.wheels.environment import BuildEnvironment
 from tests.support import build_artifacts
 from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
@@ -71,7 +70,7 @@ def test_what_is_left_out_is_said(
 def test_a_local_package_is_built_and_packed(tmp_path: Path, root: Path, store: Store) -> None:
     make_project(root / "lib", "lib", built=False)
     table = locked("lib", source='directory = { path = "lib" }\n')
-    artifact = layer(root, store, table, local={"lib": "lib"})
+    artifact = layer(root, store, table)
     assert "python/lib/app.py" in names_in(artifact.build())
 
 
@@ -95,38 +94,55 @@ def test_what_compiles_is_built_in_the_container(
 
 
 class TestBuildKey:
-    """Every input counts, and nothing else does."""
+    """What the zip is made of counts, and nothing else does."""
+
+    @pytest.mark.parametrize("target", [Target((3, 12)), Target((3, 13), "arm64")])
+    def test_the_target_is_an_input(self, root: Path, store: Store, target: Target) -> None:
+        artifact = layer(root, store)
+        assert replace(artifact, target=target).build_key != artifact.build_key
+
+    def test_the_files_that_the_lock_selects_are_inputs(
+        self, tmp_path: Path, root: Path, store: Store
+    ) -> None:
+        wheels = [make_wheel(tmp_path, version=version) for version in ("1.0", "2.0")]
+        assert len({layer(root, store, locked_file(wheel)).build_key for wheel in wheels}) == 2
+
+    def test_a_package_that_is_left_out_is_none(self, tmp_path: Path, root: Path, store: Store) -> None:
+        alpha, beta = (locked_file(make_wheel(tmp_path, name)) for name in ("alpha", "beta"))
+        without = replace(layer(root, store, alpha, beta), exclude=("Beta",))
+        assert without.build_key == layer(root, store, alpha).build_key
 
     @pytest.mark.parametrize(
-        "change",
-        [
-            lambda artifact: replace(artifact, target=Target((3, 12))),
-            lambda artifact: replace(artifact, target=Target((3, 13), "arm64")),
-            lambda artifact: replace(artifact, options=Options(extras=("fast",))),
-            lambda artifact: replace(artifact, options=Options(groups=("fast",))),
-            lambda artifact: replace(artifact, exclude=("alpha",)),
-            lambda artifact: replace(artifact, tool=replace(artifact.tool, name="other")),
-        ],
+        ("one", "other"), [(("My_Lib", "x"), ("x", "my-lib", "my.lib")), (("x", "x"), ("x",))]
     )
-    def test_every_option_is_an_input(
-        self, root: Path, store: Store, change: Callable[[LayerArtifact], LayerArtifact]
+    def test_where_only_wheels_know_requirements_the_names_left_out_are_inputs(
+        self, root: Path, store: Store, one: tuple[str, ...], other: tuple[str, ...]
     ) -> None:
         artifact = layer(root, store)
-        assert change(artifact).build_key != artifact.build_key
+        artifact = replace(artifact, tool=FakeTool(replace(lock_of(base=root), requires=None)))
+        key = replace(artifact, exclude=one).build_key
+        assert replace(artifact, exclude=other).build_key == key != artifact.build_key
 
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [
-            ({"exclude": ("My_Lib", "x")}, {"exclude": ("x", "my-lib", "my.lib")}),
-            ({"options": Options(extras=("a", "b"))}, {"options": Options(extras=("b", "a"))}),
-            ({"options": Options(groups=("a", "b"))}, {"options": Options(groups=("b", "a"))}),
-        ],
-    )
-    def test_another_spelling_or_order_of_the_same_is_the_same(
-        self, root: Path, store: Store, one: dict[str, object], other: dict[str, object]
+    @pytest.mark.parametrize("content", ["version = 1\n# a comment\n", "version = 1\r\n"])
+    def test_the_text_of_the_manifest_is_none(
+        self, tmp_path: Path, root: Path, store: Store, content: str
     ) -> None:
-        artifact = layer(root, store)
-        assert replace(artifact, **one).build_key == replace(artifact, **other).build_key  # type: ignore[arg-type]
+        table = locked_file(make_wheel(tmp_path))
+        before = layer(root, store, table)
+        zipped = before.build().read_bytes()
+        (root / "uv.lock").write_bytes(content.encode())
+        after = layer(root, Store(tmp_path / "other"), table)
+        assert after.build_key == before.build_key
+        assert after.build().read_bytes() == zipped
+
+    def test_what_builds_see_is_an_input_where_something_is_built(self, root: Path, store: Store) -> None:
+        environments = [BuildEnvironment(), BuildEnvironment({"CFLAGS": "-O3"})]
+        wheels = [locked("alpha", wheels=["alpha-1.0-py3-none-any.whl"])]
+        built = [locked("alpha", source=SDIST)]
+        for packages, different in ((wheels, 1), (built, 2)):
+            artifact = layer(root, store, *packages)
+            keys = {replace(artifact, environment=given).build_key for given in environments}
+            assert len(keys) == different
 
     def test_the_build_image_is_one_where_something_is_built(self, root: Path, store: Store) -> None:
         containers = (None, BuildContainer(), BuildContainer(network="host"), BuildContainer("image:1"))
@@ -139,39 +155,31 @@ class TestBuildKey:
                 == different
             )
 
-    def test_the_manifest_is_an_input(self, root: Path, store: Store) -> None:
-        before = layer(root, store).build_key
-        (root / "uv.lock").write_text("version = 2\n")
-        assert layer(root, store).build_key != before
-
-    def test_the_files_of_a_local_package_are_inputs(self, root: Path, store: Store) -> None:
-        lib = make_project(root / "lib", "lib", built=False)
-        before = layer(root, store, local={"lib": "lib"}).build_key
-        (lib / "src/lib/app.py").write_text("changed = True\n")
-        assert layer(root, store, local={"lib": "lib"}).build_key != before
-
-    def test_the_files_that_the_manifest_includes_are_inputs(self, root: Path, store: Store) -> None:
-        included = root / "more.txt"
-        keys = set()
-        for content in ("one", "two"):
-            included.write_text(content)
-            keys.add(self.key_of(root, store, inputs=(included,)))
-        moved = Path(shutil.copy(included, root / "moved.txt"))
-        keys.add(self.key_of(root, store, inputs=(moved,)))
-        assert len(keys) == 2
-
-    def test_what_was_chosen_is_an_input_when_the_manifest_leaves_it_open(
-        self, tmp_path: Path, root: Path, store: Store
+    @pytest.mark.parametrize(
+        ("name", "is_input"), [("src/lib/app.py", True), ("README.md", False), (".coverage", False)]
+    )
+    def test_what_a_local_package_is_built_to_is_an_input(
+        self, root: Path, store: Store, name: str, is_input: bool
     ) -> None:
-        versions = [locked_file(make_wheel(tmp_path, version=version)) for version in ("1.0", "2.0")]
-        pinned = {self.key_of(root, store, table) for table in versions}
-        chosen = {self.key_of(root, store, table, pinned=False) for table in versions}
-        assert len(pinned) == 1
-        assert len(chosen) == 2
+        lib = make_project(root / "lib", "lib", built=False)
+        table = locked("lib", source='directory = { path = "lib" }\n')
+        before = layer(root, store, table).build_key
+        (lib / name).write_text("changed = True\n")
+        assert (layer(root, store, table).build_key != before) == is_input
 
-    def key_of(self, root: Path, store: Store, *packages: str, **lock: Any) -> str:
-        made = replace(lock_of(*packages, base=root), **lock)
-        return replace(layer(root, store), tool=FakeTool(made)).build_key
+    def test_of_two_directories_of_a_package_the_selected_one_is_an_input(
+        self, root: Path, store: Store
+    ) -> None:
+        tables = []
+        for machine in ("x86_64", "aarch64"):
+            make_project(root / machine, "lib", built=False)
+            source = f'directory = {{ path = "{machine}" }}\n'
+            tables.append(locked("lib", marker=f"platform_machine == '{machine}'", source=source))
+        before = layer(root, store, *tables).build_key
+        (root / "aarch64/src/lib/app.py").write_text("changed = True\n")
+        assert layer(root, store, *tables).build_key == before
+        (root / "x86_64/src/lib/app.py").write_text("changed = True\n")
+        assert layer(root, store, *tables).build_key != before
 
     def test_the_directory_and_the_functions_own_code_are_none(
         self, tmp_path: Path, root: Path, store: Store

@@ -11,7 +11,6 @@ from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.project.project import Project, named_path
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import read_toml
-from lbdart_cdk.core.project.tree import copy_of
 from tests.support.projects import make_project
 
 
@@ -168,15 +167,3 @@ def test_a_runtime_must_be_one_that_the_project_is_for(tmp_path: Path, required:
     else:
         with pytest.raises(LbdartError, match=r"The project x requires Python .* the runtime is python3\.12"):
             found.refuse_unless_for(Target((3, 12)))
-
-
-def test_a_copy_holds_the_inputs_and_no_more(tmp_path: Path) -> None:
-    root = make_project(tmp_path / "orders", built=False)
-    (root / "build").mkdir()
-    (root / "build/old.py").write_text("")
-    (root / "tool").write_text("#!/bin/sh\n")
-    (root / "tool").chmod(0o755)
-    copied = copy_of(root, tmp_path / "copy")
-    names = sorted(path.relative_to(copied).as_posix() for path in copied.rglob("*") if path.is_file())
-    assert names == ["pyproject.toml", "src/orders/__init__.py", "src/orders/app.py", "tool"]
-    assert (copied / "tool").stat().st_mode & 0o100

@@ -24,7 +24,7 @@ def test_zip_and_manifest_lie_beside_each_other_with_their_identity(
     aws: FakeAws, manifest: LayerManifest, tmp_path: Path, bucket: str
 ) -> None:
     file = tmp_path / "layer.zip"
-    content_of_zip = layer_zip("x = 1\n", KEY, manifest.md5)
+    content_of_zip = layer_zip("x = 1\n", KEY)
     file.write_bytes(content_of_zip)
     uploaded = upload_layer_zip_to_s3(
         aws.s3, f"s3://{bucket}/deps/", file, manifest, KEY, owner="one", sbom=b"{}"

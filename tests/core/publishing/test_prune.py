@@ -50,7 +50,7 @@ class Layer:
         )
         publisher = replace(publisher, **changes)
         path = self._folder / "layer.zip"
-        path.write_bytes(layer_zip(build, publisher.build_key, manifest.md5))
+        path.write_bytes(layer_zip(build, publisher.build_key))
         return publisher.run(
             lambda: upload_layer_zip_to_s3(
                 self.aws.s3,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from lbdart_cdk.core.locking.commit import Commit
 from lbdart_cdk.core.locking.selection import LockedCommit, LockedFile
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.core.wheels.build import build_commit_wheel, build_local_wheel, build_sdist_wheel
+from lbdart_cdk.core.wheels.build import Builder
 from lbdart_cdk.core.wheels.build_hooks import BuildError
 from lbdart_cdk.core.wheels.build_image import BuildContainer
 from lbdart_cdk.core.wheels.container import WheelContainer
@@ -38,7 +38,7 @@ def lib(tmp_path: Path) -> Path:
 def test_a_project_is_built_from_a_copy(lib: Path, store: Store) -> None:
     before = files_in(lib)
     tool = FakeTool()
-    wheel = build_local_wheel(lib, tool, store)
+    wheel = Builder(tool, store).local(lib).path
     assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
     assert files_in(lib) == before
     assert not (lib / "build").exists()
@@ -47,31 +47,31 @@ def test_a_project_is_built_from_a_copy(lib: Path, store: Store) -> None:
 
 def test_it_is_built_again_when_a_file_changed(lib: Path, store: Store) -> None:
     tool = FakeTool()
-    first = build_local_wheel(lib, tool, store)
-    assert build_local_wheel(lib, tool, store) == first
+    first = Builder(tool, store).local(lib).path
+    assert Builder(tool, store).local(lib).path == first
     assert len(tool.built) == 1
     (lib / "src/lib/app.py").write_text("y = 2\n")
-    assert build_local_wheel(lib, tool, store) != first
+    assert Builder(tool, store).local(lib).path != first
     assert len(tool.built) == 2
 
 
 def test_a_module_that_was_deleted_is_not_in_the_next_wheel(lib: Path, store: Store) -> None:
-    build_local_wheel(lib, FakeTool(), store)
+    Builder(FakeTool(), store).local(lib)
     (lib / "src/lib/app.py").unlink()
-    assert "lib/app.py" not in names_in(build_local_wheel(lib, FakeTool(), store))
+    assert "lib/app.py" not in names_in(Builder(FakeTool(), store).local(lib).path)
 
 
 def test_a_damaged_wheel_is_built_again(lib: Path, store: Store) -> None:
-    wheel = build_local_wheel(lib, FakeTool(), store)
+    wheel = Builder(FakeTool(), store).local(lib).path
     content = wheel.read_bytes()
     wheel.write_bytes(b"damaged")
-    assert build_local_wheel(lib, FakeTool(), store).read_bytes() == content
+    assert Builder(FakeTool(), store).local(lib).path.read_bytes() == content
 
 
 @pytest.mark.parametrize("tag", ["cp311-cp311-linux_x86_64", "cp39-abi3-macosx_11_0_arm64"])
 def test_a_wheel_that_was_compiled_here_is_refused(lib: Path, store: Store, tag: str) -> None:
     with pytest.raises(LbdartError, match=f"lib builds to .*{tag}.whl, a wheel compiled for"):
-        build_local_wheel(lib, FakeTool(tag=tag), store)
+        Builder(FakeTool(tag=tag), store).local(lib)
     assert kept_in(store) == set()
 
 
@@ -81,7 +81,7 @@ def test_a_directory_that_is_named_by_its_child_is_no_other(lib: Path, store: St
     others.parent.mkdir(parents=True)
     others.write_text("")
     before = files_in(store.root / "tmp")
-    wheel = build_local_wheel(lib / "src/..", FakeTool(), store)
+    wheel = Builder(FakeTool(), store).local(lib / "src/..").path
     assert names_in(wheel) == [*INFO, "lib/__init__.py", "lib/app.py"]
     assert files_in(store.root / "tmp") == before
 
@@ -94,20 +94,20 @@ def test_its_directory_may_have_any_name(tmp_path: Path, store: Store) -> None:
         (root / f"{name}.txt").write_text("so that it is built again")
         make_wheel(root / "vendored")
         make_wheel(root, "beside")
-        assert "lib/app.py" in names_in(build_local_wheel(root, tool, store))
+        assert "lib/app.py" in names_in(Builder(tool, store).local(root).path)
     assert len({directory.name for directory in tool.built}) == 1
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path, store: Store) -> None:
     with pytest.raises(LbdartError, match=r"nowhere cannot be read"):
-        build_local_wheel(tmp_path / "nowhere", FakeTool(), store)
+        Builder(FakeTool(), store).local(tmp_path / "nowhere")
 
 
 @dataclass
 class Failing(FakeTool):
     """Its build backend finds no library."""
 
-    def build_wheel(self, source: Path, output: Path) -> None:
+    def build_wheel(self, source: Path, output: Path, variables: Mapping[str, str] | None = None) -> None:
         why = "RuntimeError: There is none"
         raise BuildError(why, ["looking for a library", why])
 
@@ -119,7 +119,7 @@ def test_of_a_build_that_fails_what_was_built_and_why_is_told(
         LbdartError,
         match=r"/lib could not be built: RuntimeError: There is none\.\nSee the output .* a copy",
     ):
-        build_local_wheel(lib, Failing(), store)
+        Builder(Failing(), store).local(lib)
     assert capsys.readouterr().err == "looking for a library\nRuntimeError: There is none\n"
     sdist = make_sdist(tmp_path, "alpha")
     locked = LockedFile(canonicalize_name("alpha"), sdist.name, sdist, sha256(sdist))
@@ -127,7 +127,7 @@ def test_of_a_build_that_fails_what_was_built_and_why_is_told(
         LbdartError,
         match=r"^alpha-1\.0\.tar\.gz could not be built: .*\nFor a layer, set build_in_container=True",
     ):
-        build_sdist_wheel(sdist, locked, Failing(), store)
+        Builder(Failing(), store).sdist(sdist, locked)
     assert kept_in(store) == set()
 
 
@@ -137,7 +137,7 @@ class TestSourceDistribution:
     def build(self, sdist: Path, tool: FakeTool, store: Store, subdirectory: str = "") -> Path:
         name = canonicalize_name("alpha")
         locked = LockedFile(name, sdist.name, sdist, sha256(sdist), subdirectory=subdirectory)
-        return build_sdist_wheel(sdist, locked, tool, store)
+        return Builder(tool, store).sdist(sdist, locked).path
 
     def test_it_is_built_once(self, tmp_path: Path, store: Store) -> None:
         tool = FakeTool()
@@ -196,7 +196,7 @@ class TestSourceDistribution:
 
 
 class TestCommit:
-    """A directory of a repository, built once for the commit; its backend is told the locked version."""
+    """A directory of a repository, built once for the commit."""
 
     @pytest.fixture
     def locked(self, tmp_path: Path) -> LockedCommit:
@@ -204,46 +204,30 @@ class TestCommit:
         make_project(tmp_path / "mono", "mono")
         commit = make_repository(tmp_path / "mono")
         url = (tmp_path / "mono").as_uri()
-        return LockedCommit(canonicalize_name("alpha"), Commit("alpha", url, commit), "libs/alpha", "7.1")
+        return LockedCommit(canonicalize_name("alpha"), Commit("alpha", url, commit), "libs/alpha")
 
     def test_it_is_built_once_even_when_the_repository_is_gone(
         self, locked: LockedCommit, tmp_path: Path, store: Store
     ) -> None:
         tool = FakeTool()
-        wheel = build_commit_wheel(locked, tool, store)
+        wheel = Builder(tool, store).commit(locked).path
         assert "alpha/app.py" in names_in(wheel)
         shutil.rmtree(tmp_path / "mono")
-        assert build_commit_wheel(locked, tool, store) == wheel
+        assert Builder(tool, store).commit(locked).path == wheel
         assert len(tool.built) == 1
-        # Another directory of the same commit needs no repository either.
-        other = build_commit_wheel(replace(locked, subdirectory=""), tool, store)
+
+    def test_another_directory_of_it_is_another_wheel(self, locked: LockedCommit, store: Store) -> None:
+        Builder(FakeTool(), store).commit(locked)
+        other = Builder(FakeTool(), store).commit(replace(locked, subdirectory="")).path
         assert "mono/app.py" in names_in(other)
-
-    def test_the_backend_is_told_the_version(
-        self, locked: LockedCommit, store: Store, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        told = []
-        tool = FakeTool()
-        build = tool.build_wheel
-
-        def build_wheel(source: Path, output: Path) -> None:
-            told.append(os.environ.get("SETUPTOOLS_SCM_PRETEND_VERSION"))
-            build(source, output)
-
-        monkeypatch.setattr(tool, "build_wheel", build_wheel)
-        monkeypatch.setenv("SETUPTOOLS_SCM_PRETEND_VERSION", "the user's")
-        build_commit_wheel(locked, tool, store)
-        build_commit_wheel(replace(locked, version=None), tool, store)
-        assert told == ["7.1", "the user's"]
-        assert os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] == "the user's"
 
     def test_a_subdirectory_that_is_not_in_it(self, locked: LockedCommit, store: Store) -> None:
         with pytest.raises(LbdartError, match="it has no directory nowhere"):
-            build_commit_wheel(replace(locked, subdirectory="nowhere"), FakeTool(), store)
+            Builder(FakeTool(), store).commit(replace(locked, subdirectory="nowhere"))
 
     def test_one_that_compiles_is_refused(self, locked: LockedCommit, store: Store) -> None:
         with pytest.raises(LbdartError, match=r"^alpha from file:.* builds to .*, a wheel compiled for"):
-            build_commit_wheel(locked, FakeTool(tag="cp313-cp313-linux_x86_64"), store)
+            Builder(FakeTool(tag="cp313-cp313-linux_x86_64"), store).commit(locked)
 
 
 class TestContainer:
@@ -262,7 +246,7 @@ class TestContainer:
 
     def test_what_compiles_comes_from_there(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         before = files_in(lib)
-        wheel = build_local_wheel(lib, FakeTool(tag="cp311-cp311-linux_x86_64"), store, self.container())
+        wheel = Builder(FakeTool(tag="cp311-cp311-linux_x86_64"), store, self.container()).local(lib).path
         assert names_in(wheel) == [*INFO, "lib/_c.so"]
         assert files_in(lib) == before
         assert docker.runs == 1
@@ -270,34 +254,34 @@ class TestContainer:
     def test_also_when_it_does_not_build_here(
         self, lib: Path, store: Store, docker: FakeDocker, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        wheel = build_local_wheel(lib, Failing(), store, self.container())
+        wheel = Builder(Failing(), store, self.container()).local(lib).path
         assert "lib/_c.so" in names_in(wheel)
         assert capsys.readouterr().err == ""
 
     def test_it_is_built_once(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         tool = FakeTool(tag="cp311-cp311-linux_x86_64")
-        built = [build_local_wheel(lib, tool, store, self.container()) for _ in range(2)]
+        built = [Builder(tool, store, self.container()).local(lib).path for _ in range(2)]
         assert built[0] == built[1]
         assert (docker.runs, len(tool.built)) == (1, 1)
 
     def test_once_for_each_target_and_image(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         tool = FakeTool(tag="cp311-cp311-linux_x86_64")
-        build_local_wheel(lib, tool, store, self.container())
-        build_local_wheel(lib, tool, store, self.container(image="image:1"))
+        Builder(tool, store, self.container()).local(lib)
+        Builder(tool, store, self.container(image="image:1")).local(lib)
         with pytest.raises(
             LbdartError, match=rf"{self.COMPILED}\.whl in .*3\.12:.*does not load on python3\.12"
         ):
-            build_local_wheel(lib, tool, store, WheelContainer(BuildContainer(), Target((3, 12))))
+            Builder(tool, store, WheelContainer(BuildContainer(), Target((3, 12)))).local(lib)
         assert docker.runs == 3
 
     def test_what_is_pure_is_built_here(self, lib: Path, store: Store, docker: FakeDocker) -> None:
-        wheel = build_local_wheel(lib, FakeTool(), store, self.container())
-        assert wheel == build_local_wheel(lib, FakeTool(), store)
+        wheel = Builder(FakeTool(), store, self.container()).local(lib).path
+        assert wheel == Builder(FakeTool(), store).local(lib).path
         assert docker.runs == 0
 
     def test_unless_nothing_is_to_be_built_here(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         tool = FakeTool()
-        build_local_wheel(lib, tool, store, self.container(every_source=True))
+        Builder(tool, store, self.container(every_source=True)).local(lib)
         assert (docker.runs, tool.built) == (1, [])
 
     def test_what_is_known_to_compile_is_not_tried_here(
@@ -305,7 +289,7 @@ class TestContainer:
     ) -> None:
         sdist, tool = make_sdist(tmp_path, "lib"), FakeTool()
         locked = LockedFile(canonicalize_name("lib"), sdist.name, sdist, sha256(sdist))
-        build_sdist_wheel(sdist, locked, tool, store, container=self.container(), compiles=True)
+        Builder(tool, store, self.container()).sdist(sdist, locked, compiles=True)
         assert (docker.runs, tool.built) == (1, [])
 
     @pytest.mark.parametrize(
@@ -317,10 +301,10 @@ class TestContainer:
         make_wheel(tmp_path / "other", "lib", tag=tag)
         docker.answers(run=GIVES.format(tmp_path / "other"))
         with pytest.raises(LbdartError, match=rf"lib builds to lib-1\.0-{tag}\.whl in .* does not load on"):
-            build_local_wheel(lib, FakeTool(tag=tag), store, self.container())
+            Builder(FakeTool(tag=tag), store, self.container()).local(lib)
         assert kept_in(store) == set()
 
     def test_a_build_that_makes_no_wheel(self, lib: Path, store: Store, docker: FakeDocker) -> None:
         docker.answers(run="true")
         with pytest.raises(LbdartError, match=r"The build of .*/lib made 0 wheels\."):
-            build_local_wheel(lib, FakeTool(tag=self.COMPILED), store, self.container())
+            Builder(FakeTool(tag=self.COMPILED), store, self.container()).local(lib)

@@ -161,7 +161,9 @@ def test_wherever_it_runs_it_is_quoted_alike(root: Path, tmp_path: Path, termina
 def test_nobody_hears_of_a_secret_or_of_the_place_of_a_copy(
     root: Path, monkeypatch: pytest.MonkeyPatch, build: IsolatedBuild
 ) -> None:
-    (root / "backend.py").write_text(FAILING)
+    """Nor of one that a build hook finds in spite of its environment, as in a file."""
+    failing = FAILING.replace('os.environ.get("UV_INDEX_TEAM_PASSWORD")', '"m4rked"')
+    (root / "backend.py").write_text(failing)
     monkeypatch.setenv("UV_INDEX_TEAM_PASSWORD", "m4rked")
     error = refused(build, root)
     said = "\n".join([*error.said, str(error)])

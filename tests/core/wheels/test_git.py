@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
-import tarfile
+import shutil
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -18,11 +17,10 @@ import pytest
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.commit import Commit
 from lbdart_cdk.core.process import run
-from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import git as git_module
-from lbdart_cdk.core.wheels.git import tree_of
+from lbdart_cdk.core.wheels.git import checkout
 from tests.support.git import commit_all, git, make_repository
-from tests.support.projects import files_in, kept_in, make_project
+from tests.support.projects import files_in, make_project
 
 
 @pytest.fixture
@@ -32,83 +30,94 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
+ADD_MODULE = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+
+
 def at(repository: Path, commit: str | None = None) -> Commit:
     return Commit("lib", repository.as_uri(), commit or git(repository, "rev-parse", "HEAD"))
 
 
-def members(tree: Path) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(tree.read_bytes())) as tar:
-        return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
+def members(folder: Path) -> dict[str, bytes]:
+    return {name: content for name, content in files_in(folder).items() if not name.startswith(".git/")}
 
 
-def refused(commit: Commit, store: Store) -> LbdartError:
+def refused(commit: Commit, folder: Path) -> LbdartError:
     with pytest.raises(LbdartError) as error:
-        tree_of(commit, store)
+        checkout(commit, "", folder / "checkout")
     return error.value
 
 
-class TestTree:
-    """What was committed, byte for byte."""
+class TestCheckout:
+    """What an installer's checkout has."""
 
-    def test_it_holds_the_files_of_the_commit(self, repository: Path, store: Store) -> None:
+    def test_it_holds_the_files_of_the_commit(self, repository: Path, tmp_path: Path) -> None:
         before = at(repository)
-        expected = {
-            name: content for name, content in files_in(repository).items() if not name.startswith(".git/")
-        }
+        expected = members(repository)
         (repository / "later.py").write_text("")
         commit_all(repository)
-        assert members(tree_of(before, store)) == expected
+        assert members(checkout(before, "", tmp_path / "checkout")) == expected
 
-    def test_a_commit_that_no_branch_leads_to_any_more(self, repository: Path, store: Store) -> None:
+    def test_a_commit_that_no_branch_leads_to_any_more(self, repository: Path, tmp_path: Path) -> None:
         before = at(repository)
         git(repository, "commit", "--quiet", "--amend", "--message", "other")
-        assert "pyproject.toml" in members(tree_of(before, store))
+        assert "pyproject.toml" in members(checkout(before, "", tmp_path / "checkout"))
 
-    def test_a_server_that_gives_only_branches(self, repository: Path, store: Store) -> None:
+    def test_a_server_that_gives_only_branches(self, repository: Path, tmp_path: Path) -> None:
         first = at(repository)
         commit_all(repository)
         with Served(repository) as url:
-            assert "pyproject.toml" in members(tree_of(Commit("lib", url, first.commit), store))
+            commit = Commit("lib", url, first.commit)
+            assert "pyproject.toml" in members(checkout(commit, "", tmp_path / "checkout"))
 
-    def test_it_is_fetched_once(
-        self, repository: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        commit = at(repository)
-        tree = tree_of(commit, store)
-        monkeypatch.setattr(git_module, "_git", lambda *_: pytest.fail("fetched again"))
-        assert tree_of(commit, store) == tree
-
-    def test_a_damaged_one_is_fetched_again(self, repository: Path, store: Store) -> None:
-        tree = tree_of(at(repository), store)
-        content = tree.read_bytes()
-        tree.write_bytes(content[:-100])
-        assert tree_of(at(repository), store).read_bytes() == content
-
-    def test_settings_and_attributes_change_no_byte(
+    def test_attributes_count_and_the_settings_of_the_user_do_not(
         self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (repository / "text.py").write_bytes(b"one\n$Id$ $Format:%H$\n")
+        (repository / "text.py").write_bytes(b"one\n$Format:%H$\n")
+        (repository / "plain.txt").write_bytes(b"one\n")
         (repository / ".gitattributes").write_text(
-            "*.py text eol=crlf ident export-subst filter=shout\nsrc export-ignore\n"
+            "*.py text eol=crlf export-subst filter=shout\nsrc export-ignore\n"
         )
         commit = at(repository, commit_all(repository))
-        plain = tree_of(commit, Store(tmp_path / "one")).read_bytes()
+        plain = members(checkout(commit, "", tmp_path / "one"))
         config = tmp_path / "gitconfig"
-        config.write_text(
-            '[core]\nautocrlf = true\n[tar]\numask = 0077\n[filter "shout"]\nsmudge = tr a-z A-Z\nrequired\n'
-        )
+        config.write_text('[core]\nautocrlf = true\n[filter "shout"]\nsmudge = tr a-z A-Z\nrequired\n')
         monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-        tree = tree_of(commit, Store(tmp_path / "two"))
-        assert tree.read_bytes() == plain
-        assert members(tree)["text.py"] == b"one\n$Id$ $Format:%H$\n"
-        assert "src/lib/app.py" in members(tree)
+        assert members(checkout(commit, "", tmp_path / "two")) == plain
+        assert plain["text.py"] == b"one\r\n$Format:%H$\r\n"
+        assert plain["plain.txt"] == b"one\n"
+        assert "src/lib/app.py" in plain
+
+    @pytest.mark.parametrize(("requires", "described"), [('"versions"', "v1.2-1-g"), ("", "")])
+    def test_it_has_the_tags_before_it_if_the_build_may_ask_for_them(
+        self, repository: Path, tmp_path: Path, requires: str, described: str
+    ) -> None:
+        git(repository, "tag", "--annotate", "--message", "two", "v1.2")
+        (repository / "pyproject.toml").write_text(
+            f'[build-system]\nrequires = [{requires}]\nbuild-backend = "flit_core.buildapi"\n'
+        )
+        folder = checkout(at(repository, commit_all(repository)), "", tmp_path / "checkout")
+        found = git(folder, "describe", "--tags", "--dirty", "--always")
+        assert found.startswith(described)
+        assert not found.endswith("-dirty")
+
+    def test_submodules_of_submodules_are_there(self, repository: Path, tmp_path: Path) -> None:
+        for name, inner in (("inner", None), ("outer", "inner")):
+            make_repository(tmp_path / name)
+            (tmp_path / name / f"{name}.py").write_text("")
+            if inner is not None:
+                git(tmp_path / name, *ADD_MODULE, (tmp_path / inner).as_uri(), inner)
+            commit_all(tmp_path / name)
+        git(repository, *ADD_MODULE, "../outer", "vendor/outer")
+        git(repository, "config", "--file", ".gitmodules", "submodule.vendor/outer.url", "../outer")
+        folder = checkout(at(repository, commit_all(repository)), "", tmp_path / "checkout")
+        assert {"vendor/outer/outer.py", "vendor/outer/inner/inner.py"} <= members(folder).keys()
 
 
 class TestLogin:
     """User and password of an address open it, and are seen nowhere."""
 
     def test_they_are_in_no_argument_and_no_file(
-        self, repository: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+        self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         arguments: list[str] = []
 
@@ -122,14 +131,16 @@ class TestLogin:
         monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
         with Served(repository, "ci:hunter2") as url:
             commit = Commit("lib", url.replace("//", "//ci:hunter2@"), at(repository).commit)
-            assert "pyproject.toml" in members(tree_of(commit, store))
+            assert "pyproject.toml" in members(checkout(commit, "", tmp_path / "checkout"))
         assert not [argument for argument in arguments if "hunter2" in argument]
-        assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+        assert not [
+            name for name, content in files_in(tmp_path / "checkout").items() if b"hunter2" in content
+        ]
 
     @pytest.mark.parametrize("login", ["", "t0k:wrong@", "t0k@"])
-    def test_nobody_is_asked_for_them(self, repository: Path, store: Store, login: str) -> None:
+    def test_nobody_is_asked_for_them(self, repository: Path, tmp_path: Path, login: str) -> None:
         with Served(repository, "ci:hunter2") as url:
-            error = refused(Commit("lib", url.replace("//", f"//{login}"), at(repository).commit), store)
+            error = refused(Commit("lib", url.replace("//", f"//{login}"), at(repository).commit), tmp_path)
         assert error.problem.startswith("lib cannot be fetched from http://127.0.0.1:")
         assert "wrong" not in error.problem
         assert "t0k" not in error.problem
@@ -183,7 +194,7 @@ class TestNothingOfTheRepositorysRuns:
             Commit("lib", repository.as_uri(), commit)
 
     def test_hooks_and_settings_of_the_repository(
-        self, repository: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hook = f"#!/bin/sh\ntouch {tmp_path}/mark\n"
         for name in ("post-checkout", "reference-transaction", "post-upload-pack", "pre-auto-gc"):
@@ -198,54 +209,59 @@ class TestNothingOfTheRepositorysRuns:
         (template / "hooks" / "reference-transaction").write_text(hook)
         (template / "hooks" / "reference-transaction").chmod(0o755)
         monkeypatch.setenv("GIT_TEMPLATE_DIR", str(template))
-        tree_of(at(repository), store)
+        checkout(at(repository), "", tmp_path / "checkout")
         assert not (tmp_path / "mark").exists()
 
     def test_a_synth_inside_of_a_hook_of_another_repository(
-        self, repository: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = tmp_path / "other"
         make_repository(other)
         monkeypatch.setenv("GIT_DIR", str(other / ".git"))
         monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
         before = files_in(other)
-        assert "pyproject.toml" in members(tree_of(at(repository), store))
+        assert "pyproject.toml" in members(checkout(at(repository), "", tmp_path / "checkout"))
         assert files_in(other) == before
 
 
 class TestRefused:
     """One sentence of what is wrong, one of what to do, nothing kept."""
 
-    def test_a_commit_that_is_not_there(self, repository: Path, store: Store) -> None:
-        error = refused(at(repository, "a" * 40), store)
+    def test_a_commit_that_is_not_there(self, repository: Path, tmp_path: Path) -> None:
+        error = refused(at(repository, "a" * 40), tmp_path)
         assert error.problem.startswith(f"lib is locked to the commit {'a' * 40}, but file://")
-        assert kept_in(store) == set()
 
-    def test_a_tree_in_place_of_a_commit(self, repository: Path, store: Store) -> None:
+    def test_a_tree_in_place_of_a_commit(self, repository: Path, tmp_path: Path) -> None:
         tree = git(repository, "rev-parse", "HEAD^{tree}")
-        assert "lib is locked to the commit" in refused(at(repository, tree), store).problem
+        assert "lib is locked to the commit" in refused(at(repository, tree), tmp_path).problem
 
-    def test_a_repository_that_is_not_there(self, tmp_path: Path, store: Store) -> None:
-        error = refused(Commit("lib", (tmp_path / "nowhere").as_uri(), "a" * 40), store)
+    def test_a_repository_that_is_not_there(self, tmp_path: Path) -> None:
+        error = refused(Commit("lib", (tmp_path / "nowhere").as_uri(), "a" * 40), tmp_path)
         assert "lib cannot be fetched from file://" in error.problem
         assert "does not appear to be a git repository" in error.problem
         assert error.remedy.startswith("Check the address")
 
-    def test_submodules(self, repository: Path, tmp_path: Path, store: Store) -> None:
-        commit = make_repository(tmp_path / "other")
-        git(repository, "update-index", "--add", "--cacheinfo", f"160000,{commit},vendor/other")
-        git(repository, "commit", "--quiet", "--message", "module")
-        assert (
-            "which has submodules (vendor/other); submodules are not"
-            in refused(at(repository), store).problem
-        )
+    def test_a_submodule_that_is_not_there(self, repository: Path, tmp_path: Path) -> None:
+        make_repository(tmp_path / "other")
+        git(repository, *ADD_MODULE, (tmp_path / "other").as_uri(), "vendor/other")
+        commit = at(repository, commit_all(repository))
+        shutil.rmtree(tmp_path / "other")
+        assert "lib cannot be fetched from file://" in refused(commit, tmp_path).problem
+
+    @pytest.mark.parametrize("target", ["/etc/hosts", "../outside"])
+    def test_a_link_out_of_the_repository(self, repository: Path, tmp_path: Path, target: str) -> None:
+        (repository / "src" / "out").symlink_to(f"../{target}" if target.startswith(".") else target)
+        commit = at(repository, commit_all(repository))
+        assert "src/out is a link out of the repository" in refused(commit, tmp_path).problem
 
     def test_git_that_is_not_installed(
-        self, repository: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+        self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         commit = at(repository)
         monkeypatch.setenv("PATH", "")
-        assert refused(commit, store).problem.startswith("git is not installed, and lib comes from file://")
+        assert refused(commit, tmp_path).problem.startswith(
+            "git is not installed, and lib comes from file://"
+        )
 
 
 class Served:

@@ -1,0 +1,144 @@
+"""A git repository of the user around a project, and its state in a copy of the project.
+
+Build backends ask git which files are source, and which version the tags give. So a copy gets a git directory
+of its own, which shares objects, refs and settings with the user's through a ``commondir`` file, as a linked
+work tree does. Git writes only to the copy's directory, and the user's git knows nothing about it.
+
+Sources: *gitrepository-layout*, *git-worktree* and *git-update-index* (skip-worktree).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from . import git
+
+#: Files of a git directory that belong to one work tree.
+_OF_WORK_TREE: Final = ("HEAD", "index", "sharedindex.*")
+_PLACEHOLDER: Final = "untracked"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The work tree of a git repository.
+
+    :param top: its top directory, without symbolic links.
+    """
+
+    top: Path
+
+    @classmethod
+    def around(cls, directory: Path) -> Repository | None:
+        """Return the repository that a directory is in, or None."""
+        resolved = directory.resolve()
+        return next((cls(above) for above in (resolved, *resolved.parents) if _is_top(above)), None)
+
+    @cached_property
+    def _directories(self) -> tuple[Path, Path] | None:
+        """The git directory of this work tree and that of the repository; None when git cannot read them."""
+        found = git.read(self.top, "rev-parse", "--git-dir", "--git-common-dir")
+        lines = (found or "").splitlines()
+        if len(lines) != 2:
+            return None
+        return (self.top / lines[0]).resolve(), (self.top / lines[1]).resolve()
+
+    @property
+    def common_directory(self) -> Path | None:
+        """The directory with the objects and refs, which a copy refers to; None when git cannot read it."""
+        return self._directories[1] if self._directories is not None else None
+
+    @cached_property
+    def _changes(self) -> list[tuple[str, str]]:
+        """The changes since the last commit: two letters and a path for each (*git-status*, short format)."""
+        listing = git.read(
+            self.top, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal"
+        )
+        return [(entry[:2], entry[3:]) for entry in git.names(listing)]
+
+    def files(self) -> Iterator[Path]:
+        """Yield the paths of the files that git tracks or would track, relative to the top."""
+        listing = git.read(self.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        yield from map(Path, dict.fromkeys(git.names(listing)))
+
+    def state(self, directory: Path) -> dict[str, str]:
+        """Return what a build in ``directory`` can learn from git, as names and hashes.
+
+        This is the commit, the branch, the tags, the changes, and which files of the directory are tracked
+        and ignored.
+        """
+        below = str(directory.resolve().relative_to(self.top))
+        asked = {
+            "commit": ("rev-parse", "HEAD"),
+            "branch": ("symbolic-ref", "--quiet", "HEAD"),
+            "tags": ("for-each-ref", "--format=%(refname) %(objectname)", "refs/tags"),
+            "tracked": ("ls-files", "-z", "--", below),
+            "ignored": (
+                "ls-files",
+                "-z",
+                "--others",
+                "--ignored",
+                "--exclude-standard",
+                "--directory",
+                "--",
+                below,
+            ),
+        }
+        answers = {name: git.read(self.top, *arguments) or "" for name, arguments in asked.items()}
+        answers["changes"] = "\0".join(f"{letters} {name}" for letters, name in self._changes)
+        answers["depth"] = self._shallow()
+        return {name: _digest(answer) for name, answer in answers.items()}
+
+    def _shallow(self) -> str:
+        """Return the commits that the history of a shallow clone starts with."""
+        path = self.common_directory / "shallow" if self.common_directory is not None else None
+        return path.read_text() if path is not None and path.is_file() else ""
+
+    def link(self, copy: Path, copied: Collection[Path]) -> None:
+        """Make a copy of this work tree a work tree in the same state.
+
+        In the copy, git takes every file for unchanged that is unchanged here, whether it was copied or not.
+
+        :param copy: the top of the copy.
+        :param copied: the directories here that were copied with their untracked files.
+        """
+        if self._directories is None:
+            return
+        own, common = self._directories
+        git_directory = copy / ".git"
+        git_directory.mkdir(parents=True)
+        for pattern in _OF_WORK_TREE:
+            for path in own.glob(pattern):
+                shutil.copyfile(path, git_directory / path.name)
+        (git_directory / "commondir").write_text(f"{common}\n")
+        changed = {name for _, name in self._changes}
+        tracked = git.names(git.read(self.top, "ls-files", "-z"))
+        unchanged = "\0".join(name for name in tracked if name not in changed)
+        git.read(copy, "update-index", "--skip-worktree", "-z", "--stdin", stdin=os.fsencode(unchanged))
+        for letters, name in self._changes:
+            if letters == "??" and not any((self.top / name).is_relative_to(path) for path in copied):
+                _make_untracked(copy / name, is_directory=name.endswith("/"))
+
+
+def _is_top(directory: Path) -> bool:
+    marker = directory / ".git"  # a directory; in linked work trees and submodules a file
+    return marker.is_file() or (marker / "HEAD").exists() or (marker / "HEAD").is_symlink()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
+
+
+def _make_untracked(path: Path, *, is_directory: bool) -> None:
+    """Make a file that git does not track, in place of files that a copy does not have."""
+    marker = path / _PLACEHOLDER if is_directory else path
+    with suppress(OSError):
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
