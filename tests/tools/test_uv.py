@@ -208,7 +208,7 @@ def test_a_directory_of_a_repository_is_built_at_its_commit(
     )  # fmt: skip
     uv_lock(root)
     (found,) = select(lock(root, store), Target((3, 13))).commits
-    assert (found.commit.commit, found.subdirectory, found.version) == (before, "libs/lib", "1.2.0")
+    assert (found.commit.commit, found.subdirectory) == (before, "libs/lib")
     (lib / "src/lib/later.py").write_text("")
     commit_all(tmp_path / "mono")
     project, tool = find_project(root)

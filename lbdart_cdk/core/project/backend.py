@@ -33,8 +33,8 @@ _BACKENDS: Final = {
 }
 #: The backend of a project that names none (PEP 517).
 _LEGACY: Final = "setuptools.build_meta:__legacy__"
-#: Of these, the one that asks git which files are ignored.
-_ASKS_GIT: Final = "poetry.core.masonry.api"
+#: Of these, the one that asks git which files are ignored, and nothing else.
+_ASKS_FOR_IGNORED: Final = "poetry.core.masonry.api"
 #: Files with code of the project that its build runs.
 _CODE: Final = ("setup.py", "hatch_build.py", "pdm_build.py")
 #: Files with settings of a build backend, besides ``pyproject.toml``.
@@ -94,13 +94,18 @@ class Backend:
         )
         return self._name not in _BACKENDS or has_hooks
 
+    @property
+    def asks_for_ignored(self) -> bool:
+        """Whether a build may ask git which files are ignored."""
+        return self.asks_git or self._name == _ASKS_FOR_IGNORED
+
     @cached_property
     def asks_git(self) -> bool:
-        """Whether a build may ask git for files or a version."""
+        """Whether a build may ask git for anything, such as a version or the tracked files."""
         own = _BACKENDS.get(self._name, set())
         plugins = {name for name in map(_name_of, self._system.get("requires", ())) if name not in own}
         from_tags = table(self._pyproject, "tool", "pdm", "version").get("source") == "scm"
-        return self.runs_code or bool(plugins) or from_tags or self._name == _ASKS_GIT
+        return self.runs_code or bool(plugins) or from_tags
 
     def named_outside(self) -> list[Path]:
         """Return the existing files and directories outside of the project that its settings name.

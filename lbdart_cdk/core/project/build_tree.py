@@ -106,6 +106,8 @@ class BuildTree:
                 inputs["outside"] = {os.path.relpath(path, self._own): _hash(path) for path in outside}
             if self.repository is not None and self._backend.asks_git:
                 inputs["git"] = self.repository.state(self._own)
+            elif self.repository is not None and self._backend.asks_for_ignored:
+                inputs["ignored"] = self.repository.ignored(self._own)
         return key_of(inputs)
 
     def copy(self, folder: Path) -> tuple[Path, Path]:

@@ -68,30 +68,27 @@ class Repository:
         listing = git.read(self.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         yield from map(Path, dict.fromkeys(git.names(listing)))
 
+    def ignored(self, directory: Path) -> list[str]:
+        """Return the files and directories below a directory that git ignores."""
+        listing = git.read(
+            directory, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"
+        )
+        return git.names(listing)
+
     def state(self, directory: Path) -> dict[str, str]:
         """Return what a build in ``directory`` can learn from git, as names and hashes.
 
         This is the commit, the branch, the tags, the changes, and which files of the directory are tracked
         and ignored.
         """
-        below = str(directory.resolve().relative_to(self.top))
         asked = {
             "commit": ("rev-parse", "HEAD"),
             "branch": ("symbolic-ref", "--quiet", "HEAD"),
             "tags": ("for-each-ref", "--format=%(refname) %(objectname)", "refs/tags"),
-            "tracked": ("ls-files", "-z", "--", below),
-            "ignored": (
-                "ls-files",
-                "-z",
-                "--others",
-                "--ignored",
-                "--exclude-standard",
-                "--directory",
-                "--",
-                below,
-            ),
+            "tracked": ("ls-files", "-z"),
         }
-        answers = {name: git.read(self.top, *arguments) or "" for name, arguments in asked.items()}
+        answers = {name: git.read(directory, *arguments) or "" for name, arguments in asked.items()}
+        answers["ignored"] = "\0".join(self.ignored(directory))
         answers["changes"] = "\0".join(f"{letters} {name}" for letters, name in self._changes)
         answers["depth"] = self._shallow()
         return {name: _digest(answer) for name, answer in answers.items()}

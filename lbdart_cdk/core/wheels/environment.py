@@ -3,8 +3,8 @@
 What of it can change a build's result is part of the keys of what is built. The rest differs between machines
 that give the same result: where programs, temporary files, proxies and certificates are.
 
-Sources: the documentation of each build backend for its variables; *Environment variables* of GNU Make and
-``distutils`` for compilers; SOURCE_DATE_EPOCH of reproducible-builds.org.
+Sources: the documentation of each build backend for its variables; reproducible-builds.org for
+SOURCE_DATE_EPOCH.
 """
 
 from __future__ import annotations
@@ -23,32 +23,36 @@ from ..project import git
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: 1980-01-01, the date of all files in our zips. Builds write it into files instead of today.
 _EPOCH: Final = "315532800"
-#: Variables of the machine, which do not change what is built.
+#: Variables of the machine. They change no wheel: one that is compiled on this machine is refused.
 _OF_MACHINE: Final = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP", "XDG_*"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
-    *(
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "REQUESTS_CA_BUNDLE",
-        "CURL_CA_BUNDLE",
-        "GIT_SSL_CAINFO",
-        "GIT_SSL_CAPATH",
-    ),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH"),
     # Windows starts no program without these.
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
     *("PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE"),
-    *("LD_LIBRARY_PATH", "CARGO_HOME", "RUSTUP_HOME", "SDKROOT", "DEVELOPER_DIR"),
-)
-#: Variables that decide what is built: those of compilers, and those of build backends.
-_OF_RESULT: Final = (
+    # Compilers: a package may compile something for its own build.
     *("CC", "CXX", "CPP", "LD", "AR", "RANLIB", "NM", "STRIP", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"),
-    *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "PKG_CONFIG", "PKG_CONFIG_PATH"),
-    *("ARCHFLAGS", "MACOSX_DEPLOYMENT_TARGET", "RUSTFLAGS", "CARGO_BUILD_TARGET", "CMAKE_ARGS", "CMAKE_*"),
+    *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH"),
+    *("PKG_CONFIG", "PKG_CONFIG_PATH", "CARGO_HOME", "RUSTUP_HOME", "SDKROOT", "DEVELOPER_DIR"),
+    *("ARCHFLAGS", "MACOSX_DEPLOYMENT_TARGET"),
+)
+#: Variables of build backends, which decide what is built.
+_OF_RESULT: Final = (
     *("SETUPTOOLS_SCM_*", "VCS_VERSIONING_*", "HATCH_VCS_*", "HATCH_BUILD_*", "PDM_BUILD_*", "PBR_*"),
     *("POETRY_DYNAMIC_VERSIONING_*", "UV_DYNAMIC_VERSIONING_*", "VERSIONEER_*", "FLIT_*", "SKBUILD_*"),
-    *("SETUPTOOLS_*", "DISTUTILS_*", "CYTHON_*", "MATURIN_*", "SOURCE_DATE_EPOCH"),
+    *(
+        "SETUPTOOLS_*",
+        "DISTUTILS_*",
+        "CYTHON_*",
+        "MATURIN_*",
+        "CMAKE_ARGS",
+        "RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+    ),
+    "SOURCE_DATE_EPOCH",
 )
 #: Variables with which installers find indexes, logins and Pythons; only they see these.
 _OF_INSTALLERS: Final = (

@@ -271,7 +271,7 @@ class TestCommits:
     def test_it_is_built_from_its_commit(self) -> None:
         source = GIT.replace(" }", ', requested-revision = "main", subdirectory = "libs/alpha" }')
         (found,) = select(lock_of(locked("alpha", source=source)), X86).commits
-        assert (found.package, found.subdirectory, found.version) == ("alpha", "libs/alpha", "1.0")
+        assert (found.package, found.subdirectory) == ("alpha", "libs/alpha")
         assert found.commit == Commit("alpha", "https://host.invalid/alpha", "a" * 40)
 
     def test_a_repository_at_a_path_beside_the_lock(self) -> None:

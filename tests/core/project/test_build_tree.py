@@ -267,6 +267,18 @@ class TestKey:
         change(repository)
         assert (BuildTree(repository / "api").key() != before) == counts
 
+    def test_for_poetry_only_the_ignored_files_count(self, repository: Path) -> None:
+        system = '[build-system]\nrequires = ["poetry-core"]\nbuild-backend = "poetry.core.masonry.api"\n'
+        write(repository / "api/pyproject.toml", system)
+        before = BuildTree(repository / "api").key()
+        git(repository, "commit", "--quiet", "--allow-empty", "--message", "other")
+        assert BuildTree(repository / "api").key() == before
+        write(repository / ".git/info/exclude", "*.local\n")
+        write(repository / "api/src/api/x.local")
+        ignored = BuildTree(repository / "api").key()
+        write(repository / ".git/info/exclude", "")
+        assert len({before, ignored, BuildTree(repository / "api").key()}) == 3
+
     def test_any_file_counts_where_a_build_runs_other_code(self, repository: Path) -> None:
         write(repository / "api/pyproject.toml", UNKNOWN)
         keys = set()

@@ -21,6 +21,7 @@ from lbdart_cdk.core.wheels.build import Builder
 from lbdart_cdk.core.wheels.build_hooks import BuildError
 from lbdart_cdk.core.wheels.build_image import BuildContainer
 from lbdart_cdk.core.wheels.container import WheelContainer
+from lbdart_cdk.core.wheels.environment import BuildEnvironment
 from tests.support.docker import GIVES, FakeDocker
 from tests.support.fakes import FakeTool
 from tests.support.git import make_repository
@@ -53,6 +54,42 @@ def test_it_is_built_again_when_a_file_changed(lib: Path, store: Store) -> None:
     (lib / "src/lib/app.py").write_text("y = 2\n")
     assert Builder(tool, store).local(lib).path != first
     assert len(tool.built) == 2
+
+
+def test_it_is_built_again_when_the_environment_decides_otherwise(
+    lib: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = FakeTool()
+    for version in ("1.0", "2.0", "2.0"):
+        monkeypatch.setenv("SETUPTOOLS_SCM_PRETEND_VERSION", version)
+        Builder(tool, store).local(lib)
+    given = BuildEnvironment({"ORDERS_EDITION": "pro"})
+    Builder(tool, store, environment=given).local(lib)
+    assert [seen["SETUPTOOLS_SCM_PRETEND_VERSION"] for seen in tool.seen] == ["1.0", "2.0", "2.0"]
+    assert [seen.get("ORDERS_EDITION") for seen in tool.seen] == [None, None, "pro"]
+
+
+def test_a_cache_in_a_checkout_changes_nothing(lib: Path, tmp_path: Path) -> None:
+    """Git, hatchling and uv look for a repository, ignore files and settings in the directories above."""
+
+    class Looking(FakeTool):
+        def build_wheel(self, source: Path, output: Path, variables: Mapping[str, str] | None = None) -> None:
+            for name in (".git", "uv.toml"):
+                found = next(above / name for above in source.parents if (above / name).exists())
+                assert found.is_relative_to(tmp_path / "checkout/cache")
+            super().build_wheel(source, output, variables)
+            assert Path(self.seen[-1]["GIT_CEILING_DIRECTORIES"]) in source.parents
+
+    make_repository(tmp_path / "checkout")
+    (tmp_path / "checkout/.gitignore").write_text("*\n")
+    (tmp_path / "checkout/uv.toml").write_text("")
+    sdist = make_sdist(tmp_path, "alpha")
+    locked = LockedFile(canonicalize_name("alpha"), sdist.name, sdist, sha256(sdist))
+    built = set()
+    for name, tool in (("checkout/cache", Looking()), ("elsewhere", FakeTool())):
+        builder = Builder(tool, Store(tmp_path / name))
+        built.add((builder.local(lib).identity, builder.sdist(sdist, locked).identity))
+    assert len(built) == 1
 
 
 def test_a_module_that_was_deleted_is_not_in_the_next_wheel(lib: Path, store: Store) -> None:

@@ -34,7 +34,7 @@ def test_the_installer_of_build_requirements_sees_the_logins_of_indexes(
     assert for_installer(BuildEnvironment().variables())[name] == "m4rked"
 
 
-@pytest.mark.parametrize("name", ["PATH", "HOME", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("name", ["PATH", "HOME", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE", "CC"])
 def test_what_differs_between_machines_is_seen_and_is_no_input(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -46,8 +46,7 @@ def test_what_differs_between_machines_is_seen_and_is_no_input(
 @pytest.mark.parametrize(
     "name",
     [
-        "CC",
-        "CFLAGS",
+        "CMAKE_ARGS",
         "HATCH_BUILD_HOOKS_ENABLE",
         "PBR_VERSION",
         "PDM_BUILD_SCM_VERSION",
