@@ -124,6 +124,11 @@ class Repository:
                 _make_untracked(copy / name, is_directory=name.endswith("/"))
 
 
+def has_tracked_files(directory: Path) -> bool:
+    """Tell whether git tracks files in a directory."""
+    return Repository.around(directory) is not None and bool(git.read(directory, "ls-files", "--", "."))
+
+
 def _is_top(directory: Path) -> bool:
     marker = directory / ".git"  # a directory; in linked work trees and submodules a file
     return marker.is_file() or (marker / "HEAD").exists() or (marker / "HEAD").is_symlink()

@@ -12,6 +12,7 @@ from typing import Final
 
 from ..errors import LbdartError, explained
 from ..store.cache_tag import CACHE_SIGNATURE, CACHE_TAG
+from .repository import has_tracked_files
 
 #: Directories that tools create anywhere in a project ...
 _GENERATED: Final = {
@@ -30,8 +31,9 @@ _GENERATED: Final = {
     "cdk.out",
     "node_modules",
 }
-#: ... and those that count only at the top of a project, because a package may have the same name.
-_GENERATED_AT_TOP: Final = _GENERATED | {"build", "dist"}
+#: ... and those that count only at the top of a project, and only if git does not track files in them: a
+#: package may have the same name.
+_GENERATED_AT_TOP: Final = {"build", "dist"}
 #: Files that mark their directory as generated, whatever its name, and the bytes that they start with.
 _MARKERS: Final = {
     CACHE_TAG: CACHE_SIGNATURE,
@@ -112,11 +114,11 @@ def _is(check: Callable[[], bool]) -> bool:
 
 def _is_generated(folder: os.DirEntry[str], at_top: bool) -> bool:
     """Tell whether a tool created a directory, by its name or by a file in it."""
-    names = _GENERATED_AT_TOP if at_top else _GENERATED
     return (
-        folder.name in names
+        folder.name in _GENERATED
         or folder.name.endswith(".egg-info")
         or any(_starts_with(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
+        or (at_top and folder.name in _GENERATED_AT_TOP and not has_tracked_files(Path(folder.path)))
     )
 
 

@@ -66,6 +66,16 @@ class TestCopy:
         assert names(top) == {"src/orders/app.py", "tool"}
         assert (top / "tool").stat().st_mode & 0o100
 
+    @pytest.mark.parametrize("is_tracked", [True, False])
+    def test_a_package_named_build_is_there_if_git_tracks_it(
+        self, repository: Path, tmp_path: Path, is_tracked: bool
+    ) -> None:
+        write(repository / "api/build/__init__.py")
+        if is_tracked:
+            commit_all(repository)
+        top, _ = copied(repository / "api", tmp_path / "copy")
+        assert ("api/build/__init__.py" in names(top)) == is_tracked
+
     def test_ignore_files_above_the_project_are_there(self, repository: Path, tmp_path: Path) -> None:
         top, project = copied(repository / "api", tmp_path / "copy")
         assert project == top / "api"
