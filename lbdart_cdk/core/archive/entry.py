@@ -75,6 +75,7 @@ class Entry:
     :param size: the size of the file in bytes.
     :param compressed_size: the size of the stream in bytes.
     :param method: the zip format's number of the compression: 0 for stored, 8 for deflate.
+    :param link: whether the content is the target of a symbolic link.
     """
 
     name: str
@@ -84,12 +85,20 @@ class Entry:
     method: int
     executable: bool
     content: Content
+    link: bool = False
 
     def renamed(self, name: str) -> Entry:
         """Return the same file under another name."""
         # dataclasses.replace() is too slow for the thousands of files of a layer.
         return Entry(
-            name, self.crc, self.size, self.compressed_size, self.method, self.executable, self.content
+            name,
+            self.crc,
+            self.size,
+            self.compressed_size,
+            self.method,
+            self.executable,
+            self.content,
+            self.link,
         )
 
     def same_file(self, other: Entry) -> bool:

@@ -46,10 +46,11 @@ def usable(what: str) -> AbstractContextManager[None]:
     )
 
 
-def read_entries(path: Path, what: str | None = None) -> list[Entry]:
+def read_entries(path: Path, what: str | None = None, *, links: bool = False) -> list[Entry]:
     """Return the files of a zip, in the order of its directory.
 
     :param what: the name of the zip in messages; the file name when None.
+    :param links: whether the zip may have symbolic links.
     :raises LbdartError: when the file is not a zip, when an entry cannot be copied (an unsafe name, a link,
         encryption, an unknown compression), or when readers could read the zip in two ways: the directory and
         the headers before the files disagree, or there are two end records.
@@ -62,7 +63,7 @@ def read_entries(path: Path, what: str | None = None) -> list[Entry]:
             is_folder = info.orig_filename.endswith("/")
             name = safe_name(info.orig_filename[:-1] if is_folder else info.orig_filename)
             if not is_folder:
-                _refuse_special_file(info)
+                _refuse_special_file(info, links)
             start = _stream_start(info, file, archive.start_dir)
             extents.append((info.header_offset, start + info.compress_size))
             if not is_folder:
@@ -107,15 +108,15 @@ def _refuse_duplicates(entries: list[Entry]) -> None:
         names.add(entry.name)
 
 
-def _refuse_special_file(info: zipfile.ZipInfo) -> None:
+def _refuse_special_file(info: zipfile.ZipInfo, links: bool) -> None:
     name, mode = info.orig_filename, info.external_attr >> 16
     if info.flag_bits & _UNREADABLE:
         raise zipfile.BadZipFile(f"{name} is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise zipfile.BadZipFile(f"{name} uses compression method {info.compress_type}")
-    if stat.S_ISLNK(mode):
+    if stat.S_ISLNK(mode) and not links:
         raise zipfile.BadZipFile(f"{name} is a symbolic link")
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFLNK):
         raise zipfile.BadZipFile(f"{name} is not a regular file")
     if _has_second_name(info):
         raise zipfile.BadZipFile(f"{name} has a second name")
@@ -155,7 +156,8 @@ def _entry(name: str, info: zipfile.ZipInfo, content: Stream) -> Entry:
         method = zipfile.ZIP_STORED  # an empty stream is not a valid deflate stream
     if size > compressed * _MAX_RATIO if method == zipfile.ZIP_DEFLATED else size != compressed:
         raise zipfile.BadZipFile(f"{name} cannot be {size} bytes, compressed to {compressed}")
-    return Entry(name, info.CRC, size, compressed, method, bool(info.external_attr >> 16 & 0o111), content)
+    mode = info.external_attr >> 16
+    return Entry(name, info.CRC, size, compressed, method, bool(mode & 0o111), content, stat.S_ISLNK(mode))
 
 
 def _has_second_name(info: zipfile.ZipInfo) -> bool:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
-import shutil
+import os
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, Any, Final
 
+from ..archive.entry import Entry
 from ..archive.reader import read_entries
 from ..errors import LbdartError, in_one_line
 
 #: Largest unpacked size, in bytes: four times what Lambda allows.
 _MAX_UNPACKED: Final = 1 << 30
+#: The longest path that a link leads to, in bytes: PATH_MAX of Linux.
+_LONGEST_LINK: Final = 4096
+_PIECE: Final = 1 << 16
 #: Suffix of an archive -> the function that opens it; other archives are not compressed.
 _OPENERS: Final[dict[str, Callable[..., IO[Any]]]] = {
     ".gz": gzip.open,
@@ -82,39 +88,94 @@ def unusable(filename: str, why: str) -> LbdartError:
 
 def _unpack_zip(sdist: Path, folder: Path) -> None:
     try:
-        entries = read_entries(sdist, "it")
+        entries = read_entries(sdist, "it", links=True)
         if sum(entry.size for entry in entries) > _MAX_UNPACKED:
             raise ValueError("it unpacks to more than a gibibyte")
+        links = {}
         for entry in entries:
-            path = folder / entry.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                file.writelines(entry.pieces())
+            path = _place(folder, entry.name)
+            if entry.link:
+                links[path] = _target(entry)
+            else:
+                _write(path, entry.pieces(), executable=entry.executable)
+        _make_links(folder, links)
     except (LbdartError, zipfile.BadZipFile) as error:
         raise ValueError(error.problem if isinstance(error, LbdartError) else error) from error
 
 
-def _unpack_tar(tar: tarfile.TarFile, folder: Path) -> None:
-    """Unpack the files that Python's ``data`` filter accepts, and copies of the files that links point to.
+def _target(link: Entry) -> str:
+    if link.size > _LONGEST_LINK:
+        raise ValueError(f"{link.name} is a link to a path that is too long")
+    return os.fsdecode(link.read())
 
-    Makes no links, so nothing can be written through one.
-    """
+
+def _unpack_tar(tar: tarfile.TarFile, folder: Path) -> None:
+    """Unpack the members that Python's ``data`` filter accepts; the last one of a name wins, as in tar."""
+    links: dict[Path, str | Path] = {}
     for member in tar:
         safe = tarfile.data_filter(member, str(folder))
-        path = folder / safe.name
-        if safe.islnk() or safe.issym():
-            link = safe.linkname if safe.islnk() else Path(safe.name).parent / safe.linkname
-            target = (folder / link).resolve()
-            if target.is_relative_to(folder.resolve()) and target.is_file():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(target, path)
+        path = _place(folder, safe.name)
+        if safe.issym():
+            links[path] = safe.linkname
+        elif safe.islnk():
+            links[path] = _place(folder, safe.linkname)
         elif safe.isdir():
             path.mkdir(parents=True, exist_ok=True)
         elif (content := tar.extractfile(safe)) is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                shutil.copyfileobj(content, file)
-            path.chmod(0o755 if (safe.mode or 0) & 0o111 else 0o644)
+            links.pop(path, None)
+            pieces = iter(partial(content.read, _PIECE), b"")
+            _write(path, pieces, executable=bool((safe.mode or 0) & 0o111))
+    _make_links(folder, links)
+
+
+def _place(folder: Path, name: str) -> Path:
+    return Path(os.path.normpath(folder / name))
+
+
+def _write(path: Path, pieces: Iterable[bytes], *, executable: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.writelines(pieces)
+    path.chmod(0o755 if executable else 0o644)
+
+
+def _make_links(folder: Path, links: Mapping[Path, str | Path]) -> None:
+    """Make the links of an archive, after its files, so that nothing is written through a link.
+
+    A build backend then sees the links that it sees in place. Which of them it follows is its own matter.
+
+    :param links: the paths of the links. The value is what a symbolic link says, or the path that a hard link
+        is another name of.
+    :raises ValueError: when an entry is behind a link, and when a link leads out of the folder, be it by way
+        of other links.
+    """
+    for path, target in links.items():
+        for place in (path, target) if isinstance(target, Path) else (path,):
+            behind = next((above for above in place.parents if above in links), None)
+            if behind is not None or place.is_dir():
+                raise ValueError(
+                    f"it has the link {(behind or place).relative_to(folder)}, and files behind it"
+                )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if isinstance(target, Path):
+            path.hardlink_to(target)
+        else:
+            path.symlink_to(target)
+    root = folder.resolve()
+    for path in links:
+        if not Path(_end_of(path)).is_relative_to(root):
+            raise ValueError(f"its link {path.relative_to(folder)} leads out of it")
+
+
+def _end_of(link: Path) -> str:
+    """Return the path that a link leads to, which need not exist."""
+    try:
+        return os.path.realpath(link, strict=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise  # without ``strict``, a link whose path is too long would not be followed
+        return os.path.realpath(link)
 
 
 class _Limited(io.RawIOBase):
