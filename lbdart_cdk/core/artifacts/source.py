@@ -176,7 +176,7 @@ def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
     :param what: the name of the source in messages.
     :raises LbdartError: when no entry is Python code or an extension module.
     """
-    if not any(entry.name.endswith((".py", ".so")) for entry in entries):
+    if not any(entry.name.endswith((".py", ".pyc", ".so")) for entry in entries):
         raise LbdartError(
             f"{what} would have no Python code.",
             "Put the code into src/ or into a package beside pyproject.toml, or check exclude=.",

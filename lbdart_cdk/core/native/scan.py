@@ -20,7 +20,7 @@ from ..wheels.metadata import dist_info
 from .elf import MAGIC, Elf, UnreadableElfError, read_elf
 
 #: The kind of the notes. Change it with their format: notes of another kind are ignored.
-_KIND: Final = "native1"
+_KIND: Final = "native2"
 #: Largest file that is unpacked in memory, in bytes; larger files go to disk.
 _IN_MEMORY: Final = 4 << 20
 #: Bytes to read first: most files are not ELF files, and their first bytes show it.

@@ -83,7 +83,7 @@ def _shortened(paths: Iterable[str]) -> str:
 def _is_imported(path: str) -> bool:
     top, _, below = path.partition("/")
     name = path.rpartition("/")[2]
-    return (name.endswith((".py", ".so")) or ".so." in name) and not (below and top in _NOT_IMPORTED)
+    return (name.endswith((".py", ".pyc", ".so")) or ".so." in name) and not (below and top in _NOT_IMPORTED)
 
 
 def _declares_one_namespace(clash: Clash) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -33,7 +34,7 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     :param spool: the open file at ``spool_path`` that takes the compressed files.
     :raises LbdartError: as :func:`wanted_files` does.
     """
-    files = {path.relative_to(root).as_posix(): path for path in wanted_files(root, _is_kept)}
+    files = {path.relative_to(root).as_posix(): path for path in wanted_files(root, partial(_is_kept, root))}
     return Bundle(
         root.name,
         tuple(
@@ -44,10 +45,10 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
     )
 
 
-def _is_kept(name: str) -> bool:
+def _is_kept(root: Path, name: str) -> bool:
     folder, _, file = name.rpartition("/")
     from_installer = name == _LOCK or (folder.endswith(".dist-info") and file in _INSTALLER_FILES)
-    return not is_bytecode(name) and not from_installer
+    return not from_installer and not is_bytecode(name, lambda source: (root / source).is_file())
 
 
 def _is_made_script(name: str, path: Path) -> bool:

@@ -42,9 +42,18 @@ _MARKERS: Final = {
 }
 
 
-def is_bytecode(name: str) -> bool:
-    """Tell whether a file is compiled Python, which depends on the interpreter, the machine and the time."""
-    return name.endswith((".pyc", ".pyo")) or "__pycache__/" in name
+def is_bytecode(name: str, exists: Callable[[str], bool]) -> bool:
+    """Tell whether a file is a by-product of compiling Python, which differs from machine to machine.
+
+    A ``.pyc`` without its source is none: it is a module (PEP 3147, the section on legacy files).
+
+    :param exists: tells whether there is a file of this name.
+    """
+    return (
+        name.endswith(".pyo")
+        or "__pycache__/" in name
+        or (name.endswith(".pyc") and exists(name.removesuffix("c")))
+    )
 
 
 def walk(
@@ -102,7 +111,7 @@ def links(root: Path) -> Iterator[Path]:
 
 def _is_input(entry: os.DirEntry[str]) -> bool:
     # In a linked work tree or a submodule, .git is a file with a path of this machine.
-    return not is_bytecode(entry.name) and entry.name != ".git"
+    return entry.name != ".git" and not is_bytecode(entry.path, lambda source: Path(source).is_file())
 
 
 def _is(check: Callable[[], bool]) -> bool:

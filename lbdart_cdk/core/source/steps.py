@@ -151,7 +151,7 @@ def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) 
 
 def _pack(source_dir: SourceDir) -> SourceZip:
     root, target = source_dir.path, source_dir.path_layout.path_build_lambda_source_zip
-    files = wanted_files(root, lambda name: not is_bytecode(name))
+    files = wanted_files(root, lambda name: not is_bytecode(name, lambda source: (root / source).is_file()))
     bundle = Bundle(root.name, tuple(stored_file(path, path.relative_to(root).as_posix()) for path in files))
     entries = merge([bundle])
     refuse_without_code(entries, f"The source in {root}")

@@ -30,7 +30,7 @@ def clash(path: str, one: bytes = b"1", other: bytes = b"2", *, later: str = "be
 
 
 @pytest.mark.parametrize(
-    "path", ["shared.py", "cv2/cv2.abi3.so", "lib/libx.so.1", "a/tests/b.py", "tests.py"]
+    "path", ["shared.py", "shared.pyc", "cv2/cv2.abi3.so", "lib/libx.so.1", "a/tests/b.py", "tests.py"]
 )
 def test_a_module_of_two_packages_is_an_error_that_names_both(path: str) -> None:
     with pytest.raises(LbdartError) as error:

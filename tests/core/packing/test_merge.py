@@ -90,18 +90,19 @@ def names(root: Path) -> set[str]:
 
 
 def test_a_plain_directory_is_packed_without_bytecode(tmp_path: Path) -> None:
-    root = write(
-        tmp_path / "tree", {"alpha/__init__.py": "x = 1\n", "alpha/__pycache__/x.cpython-313.pyc": ""}
-    )
+    files = {"alpha/__init__.py": "x = 1\n", "alpha/only.pyc": "module"}
+    by_products = dict.fromkeys(("alpha/__init__.pyc", "alpha/__pycache__/x.cpython-313.pyc"), "")
+    root = write(tmp_path / "tree", files | by_products)
     (root / "tool").write_text("#!/bin/sh\n")
     (root / "tool").chmod(0o700)
     bundle = packed(root)
     assert bundle.name == "tree"
     assert {entry.name: (entry.read(), entry.executable) for entry in bundle.entries} == {
         "alpha/__init__.py": (b"x = 1\n", False),
+        "alpha/only.pyc": (b"module", False),
         "tool": (b"#!/bin/sh\n", True),
     }
-    assert bundle.size == len(b"x = 1\n#!/bin/sh\n")
+    assert bundle.size == len(b"x = 1\nmodule#!/bin/sh\n")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from hashlib import sha256
@@ -9,14 +10,12 @@ from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lbdart_cdk.core.archive.entry import Entry
-from lbdart_cdk.core.project.tree import is_bytecode
 from lbdart_cdk.core.wheels.contents import installed_name, wheel_entries
 from lbdart_cdk.core.wheels.metadata import dist_info_of
 from lbdart_cdk.core.wheels.reproducible import code_of, reproducible
+from tests.support.elf import make_elf
 from tests.support.wheels import make_wheel, make_zip
 
 
@@ -31,25 +30,60 @@ def by_name(entries: list[Entry]) -> dict[str, bytes]:
         ("alpha-1.0.data/purelib/alpha/x.py", "alpha/x.py"),
         ("alpha-1.0.data/platlib/alpha/_c.so", "alpha/_c.so"),
         ("alpha-1.0.data/data/share/alpha.json", "share/alpha.json"),
-        ("alpha-1.0.data/scripts/alpha", None),
+        ("alpha-1.0.data/scripts/alpha", "bin/alpha"),
         ("alpha-1.0.data/headers/alpha.h", None),
         ("alpha-1.0.data/purelib", None),
         ("alpha-1.0.dist-info/METADATA", "alpha-1.0.dist-info/METADATA"),
         ("my.data/x.json", "my.data/x.json"),
-        ("alpha/__pycache__/x.cpython-313.pyc", None),
-        ("alpha-1.0.data/purelib/x.pyc", None),
-        ("alpha/x.pyo", None),
-        ("alpha/pyc", "alpha/pyc"),
     ],
 )
 def test_where_a_wheels_file_is_installed(name: str, installed: str | None) -> None:
     assert installed_name(name) == installed
 
 
-@given(st.text("abc._-/", min_size=1, max_size=30))
-def test_no_bytecode_is_installed(name: str) -> None:
-    installed = installed_name(name)
-    assert installed is None or not is_bytecode(installed)
+@pytest.mark.parametrize(
+    ("name", "is_there"),
+    [
+        ("alpha/__pycache__/y.cpython-313.pyc", False),
+        ("alpha/y.pyc", False),
+        ("alpha-1.0.data/purelib/alpha/y.pyc", False),
+        ("alpha/y.pyo", False),
+        ("alpha/z.pyo", False),
+        ("alpha/x.pyc", True),
+        ("alpha-1.0.data/purelib/x.pyc", True),
+        ("y.pyc", True),
+        ("alpha/pyc", True),
+    ],
+)
+def test_compiled_python_stays_only_where_it_is_the_module(tmp_path: Path, name: str, is_there: bool) -> None:
+    wheel = make_wheel(tmp_path, files={"alpha/y.py": "", name: b"compiled"})
+    contents = by_name(list(wheel_entries(wheel)))
+    assert (b"compiled" in contents.values()) is is_there
+
+
+#: What pip and uv put into ``bin`` with ``--target``, and what they rewrite for their own interpreter.
+PROGRAMS: dict[str, bytes | str] = {
+    "elf": make_elf(kind=2),
+    "sh": "#!/bin/sh\necho hello\n",
+    "node": "#!/usr/bin/env node\n",
+    "env": "#!/usr/bin/env python3\n",
+    "sub/sh": "#!/bin/sh\n",
+    "empty": "",
+}
+MADE_SCRIPTS: dict[str, bytes | str] = {"py": "#!python\n", "pyw": "#!pythonw\n", "py312": "#!python3.12\n"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_programs_are_where_installers_put_them(tmp_path: Path, method: int) -> None:
+    files = {f"alpha-1.0.data/scripts/{name}": content for name, content in (PROGRAMS | MADE_SCRIPTS).items()}
+    entries = list(wheel_entries(make_wheel(tmp_path, files=files, method=method)))
+    programs = [entry for entry in entries if entry.name.startswith("bin/")]
+    assert {entry.name: entry.read() for entry in programs} == {
+        f"bin/{name}": content.encode() if isinstance(content, str) else content
+        for name, content in PROGRAMS.items()
+    }
+    assert all(entry.executable for entry in programs)
+    assert not any(".data/" in entry.name for entry in entries)
 
 
 def test_a_wheel_is_laid_out_as_installed(tmp_path: Path) -> None:
