@@ -20,7 +20,14 @@ from packaging.pylock import (
     PylockSelectError,
 )
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import (
+    BuildTag,
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_wheel_filename,
+)
+from packaging.version import Version
 
 from ..errors import LbdartError, in_one_line
 from ..project.target import Target
@@ -31,6 +38,8 @@ from .lock import Lock, Requirements
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 #: The file name suffixes of source archives that installers accept.
 _ARCHIVE_SUFFIXES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
+#: In the file name of a wheel with a build tag.
+_DASHES_WITH_BUILD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,7 @@ def select(
     kept, left_out = without_excluded(pylock.packages, known, target, exclude)
     try:
         chosen = list(
-            replace(pylock, packages=kept).select(
+            replace(pylock, packages=[_newest_build_first(package) for package in kept]).select(
                 environment=environment,
                 tags=target.tags(),
                 extras=extras,
@@ -179,6 +188,18 @@ def _as_spelled(lock: Lock, kind: str, names: Collection[str], available: Collec
             f"Its {kind} are: {', '.join(sorted(available)) or 'none'}.",
         )
     return [spelled[canonicalize_name(name)] for name in names]
+
+
+def _newest_build_first(package: Package) -> Package:
+    """Sort the wheels of a package by their build tags (PEP 427), as the first of equal tags is selected.
+
+    As with pip and uv, the build decides only between wheels whose other tags are equally good.
+    """
+    wheels = package.wheels or ()
+    if not any(wheel.filename.count("-") == _DASHES_WITH_BUILD for wheel in wheels):
+        return package
+    build = {wheel.filename: _parsed(package, wheel.filename)[2] for wheel in wheels}
+    return replace(package, wheels=sorted(wheels, key=lambda wheel: build[wheel.filename], reverse=True))
 
 
 def _applies(
@@ -245,8 +266,12 @@ def _archive_name(archive: PackageArchive) -> str:
 
 
 def _tags(package: Package, wheel: str) -> frozenset[Tag]:
+    return _parsed(package, wheel)[-1]
+
+
+def _parsed(package: Package, wheel: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
     try:
-        return parse_wheel_filename(wheel)[-1]
+        return parse_wheel_filename(wheel)
     except InvalidWheelFilename as error:
         raise LbdartError(
             f"The lock names a wheel for {package.name} whose file name is invalid: {wheel}.",

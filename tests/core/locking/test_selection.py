@@ -52,6 +52,25 @@ def test_each_target_gets_its_own_wheel(target: Target, wheel: str) -> None:
     assert [found.filename for found in select(lock, target).wheels] == [f"alpha-1.0-{wheel}.whl"]
 
 
+@pytest.mark.parametrize(
+    ("wheels", "wheel"),
+    [
+        (["1-py3-none-any", "10-py3-none-any", "2-py3-none-any", "py3-none-any"], "10-py3-none-any"),
+        (["10-py3-none-any", "10a-py3-none-any", "9z-py3-none-any"], "10a-py3-none-any"),
+        (["py3-none-any", "0-py3-none-any"], "0-py3-none-any"),
+        (["cp313-cp313-manylinux_2_17_x86_64", "9-py3-none-any"], "cp313-cp313-manylinux_2_17_x86_64"),
+        (
+            ["7-cp39-abi3-manylinux_2_17_x86_64", "1-cp313-cp313-manylinux_2_17_x86_64"],
+            "1-cp313-cp313-manylinux_2_17_x86_64",
+        ),
+    ],
+)
+def test_of_equal_tags_the_newest_build_is_chosen(wheels: list[str], wheel: str) -> None:
+    for order in (wheels, wheels[::-1]):
+        lock = lock_of(locked("alpha", wheels=[f"alpha-1.0-{name}.whl" for name in order]))
+        assert [found.filename for found in select(lock, X86).wheels] == [f"alpha-1.0-{wheel}.whl"]
+
+
 def test_a_package_whose_marker_does_not_hold_there_is_not_chosen() -> None:
     lock = lock_of(
         locked("on-windows", wheels=["on_windows-1.0-py3-none-any.whl"], marker="sys_platform == 'win32'"),
