@@ -64,6 +64,7 @@ class LambdaLayerArtifact(Resource):
         extras: Sequence[str] = (),
         groups: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        prefer: Sequence[str] = (),
         build_in_container: bool | BuildContainer = False,
         build_environment: Mapping[str, str] | None = None,
         credentials: Given = None,
@@ -88,6 +89,9 @@ class LambdaLayerArtifact(Resource):
         :param extras: the project's extras to include. Default: none.
         :param groups: the project's dependency groups to include. Default: none.
         :param exclude: names of packages to leave out, in addition to the default list.
+        :param prefer: names of packages whose files are taken where two packages bring a file with different
+            contents; of two of them, the first one. Default: none, so that two modules of one name are an
+            error.
         :param build_in_container: whether Docker builds packages with compiled code, in the Lambda build
             image; a ``BuildContainer`` names another image. Default: such a package is an error.
         :param build_environment: further environment variables for builds of packages and of local projects.
@@ -150,7 +154,8 @@ class LambdaLayerArtifact(Resource):
                 Store(),
                 credentials,
                 container,
-                BuildEnvironment(build_environment or {}),
+                environment=BuildEnvironment(build_environment or {}),
+                prefer=as_tuple(prefer),
             )
             path_zip, records = None, None
             if publisher.staging.wanted:

@@ -183,6 +183,11 @@ def test_extras_groups_and_exclusions_reach_the_layer(orders: Path, stack: Stack
     assert {name for name in packages if "-" not in name} == {"alpha", "beta", "gamma"}
 
 
+def test_a_preferred_package_reaches_the_layer(orders: Path, stack: Stack) -> None:
+    with pytest.raises(LbdartError, match="prefer= names delta"):
+        LambdaLayerArtifact(stack, "Deps", project=str(orders), prefer=["delta"])
+
+
 @pytest.mark.parametrize("tool", [None, "uv"])
 def test_nothing_is_built_for_a_stack_that_is_not_deployed(
     orders: Path, outdir: Path, cache: Path, tool: str | None

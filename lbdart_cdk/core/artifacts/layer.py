@@ -43,6 +43,7 @@ class LayerArtifact:
     :param credentials: for private indexes; they are not an input and change no hash.
     :param container: builds packages with compiled code; without it, such a package is an error.
     :param environment: what the builds of packages see.
+    :param prefer: names of packages whose files are taken where two packages bring one; the first one wins.
     """
 
     project: Project
@@ -54,6 +55,7 @@ class LayerArtifact:
     credentials: Given = None
     container: BuildContainer | None = None
     environment: BuildEnvironment = field(default_factory=BuildEnvironment)
+    prefer: tuple[str, ...] = ()
 
     @cached_property
     def _credentials(self) -> tuple[Credentials, ...]:
@@ -100,6 +102,7 @@ class LayerArtifact:
                 "project": self.project.name,
                 "tool": self.tool.name if self.selection.has_sources else "",
                 "packages": packages,
+                "prefer": [canonicalize_name(name) for name in self.prefer],
                 "python": self.target.python_version,
                 "architecture": self.target.architecture,
                 **self._exclusion_inputs(),
@@ -211,7 +214,7 @@ def make_layer(layer: LayerArtifact) -> None:
     wheels = layer.wheels()
     # wheels -> the entries of one zip, if they load on the target
     bundles = [Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels]
-    entries = merge(bundles, "python/")
+    entries = merge(bundles, "python/", prefer=layer.prefer)
     report = _make_report(layer, wheels, bundles, sum(entry.size for entry in entries))
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     # entries -> layer.zip, which names its build

@@ -121,6 +121,8 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     :param groups: one dependency group of the project to include, or several.
     :param exclude: one package to leave out, or several, in addition to the default list.
     :param build_environment: further environment variables for builds, as for ``LambdaLayerArtifact``.
+    :param prefer: one package whose files are taken where two packages bring one, or several: of two of them,
+        the first one.
     :param store: keeps wheels and locks.
     """
 
@@ -131,6 +133,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     groups: str | Collection[str] = ()
     exclude: str | Collection[str] = ()
     build_environment: Mapping[str, str] = field(default_factory=dict)
+    prefer: str | Collection[str] = ()
     store: Store = field(default_factory=Store)
 
     @abstractmethod
@@ -165,7 +168,8 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             self.store,
             self.credentials,
             self.build_container,
-            BuildEnvironment(self.build_environment),
+            environment=BuildEnvironment(self.build_environment),
+            prefer=as_tuple(self.prefer),
         )
 
     def step_1_preflight_check(self) -> None:

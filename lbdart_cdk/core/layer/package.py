@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
 from ..archive.writer import write_zip
+from ..arguments import as_tuple
 from ..errors import LbdartError
 from ..locking.exclusion import DEFAULT_EXCLUDE
 from ..packing.directory import directory_bundle
@@ -48,24 +52,26 @@ def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
             shutil.move(path, target)
 
 
-def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
+def create_layer_zip_file(path_layout: LayerPathLayout, prefer: str | Collection[str] = ()) -> Path:
     """Pack the wheels and the files in the build directory; return the path of the zip.
 
     A wheel's compressed streams are copied as they are; files of a directory are compressed here. The zip
     appears whole or not at all.
 
+    :param prefer: one package whose files are taken where two packages bring one, or several: of two of them,
+        the first one.
     :raises LbdartError: when there is nothing to pack, the layer is too large, a wheel is damaged, a link
         leads nowhere, or another build uses the build directory.
     """
     target = path_layout.path_build_lambda_layer_zip
     with claimed(path_layout.dir_build_lambda_layer), scratch(target.parent) as folder:
         wheels = sorted(path_layout.dir_wheels.glob("*.whl"))
-        bundles = [Bundle(path.stem, tuple(wheel_entries(path))) for path in wheels]
+        bundles = [Bundle(_package_of(path), tuple(wheel_entries(path))) for path in wheels]
         spool_path, finished = folder / "spool", folder / target.name
         with spool_path.open("wb") as spool:
             if path_layout.dir_python.is_dir():
                 bundles.append(directory_bundle(path_layout.dir_python, spool, spool_path))
-        entries = merge(bundles, "python/")
+        entries = merge(bundles, "python/", prefer=as_tuple(prefer))
         for bundle in bundles[: len(wheels)]:
             inflate(bundle.entries, bundle.name)
         if not entries:
@@ -76,3 +82,11 @@ def create_layer_zip_file(path_layout: LayerPathLayout) -> Path:
             write_zip(file, entries)
         finished.replace(target)
     return target
+
+
+def _package_of(wheel: Path) -> str:
+    """Return the package's name: a tool's builder names the file by it, and others as wheels are named."""
+    try:
+        return parse_wheel_filename(wheel.name)[0]
+    except InvalidWheelFilename:
+        return canonicalize_name(wheel.stem)

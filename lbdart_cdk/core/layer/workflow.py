@@ -47,7 +47,8 @@ class LayerDeploymentWorkflow(BaseLogger):
 
     :param builder: any object with ``run()`` and ``path_layout``. Optional attributes: ``build_key``
         identifies the layer (else the manifest and the zip do), ``sbom`` (bytes) is stored beside the
-        manifest, ``path_manifest`` is the manifest that it builds from, ``tool`` is the tool that reads it.
+        manifest, ``path_manifest`` is the manifest that it builds from, ``tool`` is the tool that reads it,
+        ``prefer`` is passed to :func:`create_layer_zip_file`.
     :param layer_build_tool: the tool that locks the project; it must be the builder's, if that has one.
     :param s3dir_lambda: ``s3://bucket/prefix``.
     :param keep_versions: how many versions to keep, including the returned one; None keeps all.
@@ -115,7 +116,7 @@ class LayerDeploymentWorkflow(BaseLogger):
     def package(self) -> Path:
         """Pack what the builder left; return the path of ``layer.zip``."""
         self.log_header("Package the layer")
-        path = create_layer_zip_file(self.builder.path_layout)
+        path = create_layer_zip_file(self.builder.path_layout, getattr(self.builder, "prefer", ()))
         self.log(f"{path} ({path.stat().st_size:,} bytes)")
         return path
 

@@ -51,7 +51,8 @@ def settle(clashes: Collection[Clash]) -> None:
         modules = _shortened(clash.path for clash in harmful if _pair(clash) == _pair(first))
         raise LbdartError(
             f"{first.earlier} and {first.later} both bring {modules}, with different contents.",
-            "Leave one of the two packages out with exclude=, or lock versions that do not clash.",
+            "Leave one of the two packages out with exclude=, lock versions that do not clash, or say whose "
+            f'files to take: prefer=["{first.earlier}"] or prefer=["{first.later}"].',
         )
     announce(remaining)
 

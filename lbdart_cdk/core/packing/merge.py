@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
 
 from ..archive.entry import Entry
 from ..archive.reader import usable
@@ -33,18 +35,22 @@ def merge(
     bundles: Iterable[Bundle],
     prefix: str = "",
     settled: Callable[[Collection[Clash]], None] = settle,
+    prefer: Iterable[str] = (),
 ) -> list[Entry]:
     """Return the entries of all bundles, each path once.
 
-    When two bundles bring a path with different contents, the later bundle wins, unless ``settled`` raises.
-    Paths that differ only in case or in Unicode composition are different files on Lambda's file system.
+    When two bundles bring a path with different contents, the one in ``prefer`` wins. If none is there, the
+    later bundle wins, unless ``settled`` raises. Paths that differ only in case or in Unicode composition are
+    different files on Lambda's file system.
 
     :param prefix: put before every path.
-    :param settled: called with all clashes; raises to refuse some.
+    :param settled: called with the clashes that ``prefer`` does not settle; raises to refuse some.
+    :param prefer: names of bundles, the first of which is preferred to the second.
     :raises LbdartError: when the entries together are larger than Lambda allows (checked before anything is
-        inflated), when a path is both a file and a folder, and when ``settled`` raises.
+        inflated), when a path is both a file and a folder, when ``prefer`` names no bundle, and when
+        ``settled`` raises.
     """
-    kept = list(bundles)
+    kept, preferred = _last_wins(bundles, prefer)
     owners: dict[str, tuple[Entry, Bundle]] = {}
     repeated: list[tuple[str, Entry, Bundle, Entry, Bundle]] = []
     for bundle in kept:
@@ -61,10 +67,24 @@ def merge(
             [
                 Clash(path, earlier.name, first, later.name, second)
                 for path, first, earlier, second, later in repeated
-                if not first.same_file(second)
+                if owners[prefix + path][1].name not in preferred and not first.same_file(second)
             ]
         )
     return entries
+
+
+def _last_wins(bundles: Iterable[Bundle], prefer: Iterable[str]) -> tuple[list[Bundle], Sequence[str]]:
+    """Return the bundles, the most preferred last, and the names of the preferred ones."""
+    kept = list(bundles)
+    preferred: list[str] = [canonicalize_name(name) for name in prefer]
+    names = {bundle.name for bundle in kept}
+    if unknown := [name for name in preferred if name not in names]:
+        raise LbdartError(
+            f"prefer= names {', '.join(unknown)}, which this does not contain.",
+            f"Name packages among {', '.join(sorted(names))}.",
+        )
+    last = preferred[::-1]
+    return sorted(kept, key=lambda bundle: last.index(bundle.name) if bundle.name in last else -1), preferred
 
 
 def _refuse_files_that_are_folders(owners: Mapping[str, tuple[Entry, Bundle]]) -> None:

@@ -27,7 +27,7 @@ from tests.support.index import Index
 from tests.support.interpreters import other_interpreter
 from tests.support.locks import SDIST, lock_of, locked, locked_file
 from tests.support.projects import files_in, make_project, make_sdist
-from tests.support.wheels import make_wheel, make_zip, names_in, sha256
+from tests.support.wheels import make_wheel, make_zip, names_in, read_from, sha256
 
 
 @pytest.fixture
@@ -65,6 +65,18 @@ def test_what_is_left_out_is_said(
     artifact = replace(layer(root, store, *map(locked_file, wheels)), exclude=("Native",))
     assert {name.split("/")[1] for name in names_in(artifact.build())} == {"alpha", "alpha-1.0.dist-info"}
     assert capsys.readouterr() == ("", "Left out of the layer of orders: boto3, native\n")
+
+
+def test_the_module_of_the_preferred_package_is_in_the_layer(
+    tmp_path: Path, root: Path, store: Store
+) -> None:
+    wheels = [make_wheel(tmp_path, name, files={"shared.py": name}) for name in ("alpha", "beta")]
+    artifact = layer(root, store, *map(locked_file, wheels))
+    with pytest.raises(LbdartError, match="alpha and beta both bring shared"):
+        artifact.build()
+    built = replace(artifact, prefer=("alpha",)).build()
+    assert read_from(built, "python/shared.py") == b"alpha"
+    assert "python/beta-1.0.dist-info/METADATA" in names_in(built)
 
 
 def test_a_local_package_is_built_and_packed(tmp_path: Path, root: Path, store: Store) -> None:
@@ -111,6 +123,10 @@ class TestBuildKey:
         alpha, beta = (locked_file(make_wheel(tmp_path, name)) for name in ("alpha", "beta"))
         without = replace(layer(root, store, alpha, beta), exclude=("Beta",))
         assert without.build_key == layer(root, store, alpha).build_key
+
+    def test_whose_files_are_preferred_is_an_input(self, root: Path, store: Store) -> None:
+        artifact = layer(root, store)
+        assert replace(artifact, prefer=("alpha",)).build_key != artifact.build_key
 
     @pytest.mark.parametrize(
         ("one", "other"), [(("My_Lib", "x"), ("x", "my-lib", "my.lib")), (("x", "x"), ("x",))]

@@ -34,6 +34,7 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
             extras=extras,
             groups=groups,
             exclude=exclude,
+            prefer=exclude,
             store=store,
             target=target,
         )
@@ -41,6 +42,7 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
     )
     assert one.artifact.options == listed.artifact.options == Options(("fast",), ("ops",))
     assert one.artifact.exclude == listed.artifact.exclude == ("native",)
+    assert one.artifact.prefer == listed.artifact.prefer == ("native",)
     assert one.build_key == listed.build_key
 
 

@@ -103,6 +103,20 @@ def test_a_builder_that_only_fills_python_goes_through_unchanged(team: Team) -> 
         assert archive.read("python/vendored/__init__.py") == b"VERSION = 1\n"
 
 
+def test_a_builder_may_prefer_a_package(team: Team) -> None:
+    def wheels_that_clash(layout: LayerPathLayout) -> None:
+        for name in ("alpha", "be-ta"):
+            make_wheel(layout.dir_wheels, name, files={"shared.py": name})
+
+    workflow = team.workflow(wheels_that_clash)
+    with pytest.raises(LbdartError, match="alpha and be-ta both bring shared"):
+        workflow.run()
+    workflow.builder.prefer = "alpha"  # type: ignore[attr-defined]
+    workflow.run()
+    with team.published() as archive:
+        assert archive.read("python/shared.py") == b"alpha"
+
+
 def test_a_member_of_a_workspace_has_the_manifest_of_the_workspace(
     team: Team, tmp_path: Path, aws: FakeAws
 ) -> None:

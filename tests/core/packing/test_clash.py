@@ -37,6 +37,7 @@ def test_a_module_of_two_packages_is_an_error_that_names_both(path: str) -> None
         settle([clash(path)])
     assert error.value.problem == f"alpha and beta both bring {path}, with different contents."
     assert "exclude=" in error.value.remedy
+    assert 'prefer=["alpha"] or prefer=["beta"]' in error.value.remedy
 
 
 def test_the_error_shows_a_few_of_the_modules() -> None:

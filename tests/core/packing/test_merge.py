@@ -44,6 +44,35 @@ def test_where_the_later_bundle_may_win_it_does_and_it_is_said(capsys: pytest.Ca
     assert not captured.out
 
 
+THREE = [bundle(name, shared=name.encode()) for name in ("alpha", "be-ta", "gamma")]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "winner"),
+    [
+        (["alpha"], b"alpha"),
+        (["Be_Ta"], b"be-ta"),
+        (["gamma", "alpha"], b"gamma"),
+        (["alpha", "gamma"], b"alpha"),
+    ],
+)
+def test_the_file_of_the_preferred_package_is_taken(
+    prefer: list[str], winner: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [entry.read() for entry in merge(THREE, prefer=prefer)] == [winner]
+    assert not capsys.readouterr().err
+
+
+def test_what_is_preferred_does_not_settle_a_clash_of_others() -> None:
+    with pytest.raises(LbdartError, match="alpha and be-ta both bring shared"):
+        merge([*THREE[:2], bundle("gamma", other=b"1")], prefer=["gamma"])
+
+
+def test_a_preferred_package_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(LbdartError, match=r"names delta, .*\nName packages among alpha, be-ta, gamma"):
+        merge(THREE, prefer=["alpha", "delta"])
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_path_that_is_a_file_here_and_a_folder_there_is_refused(order: int) -> None:
     bundles = [Bundle("alpha", (stored("a/b", b""),)), Bundle("beta", (stored("a/b/c/d.py", b""),))]
