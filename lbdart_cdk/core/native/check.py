@@ -161,13 +161,12 @@ class _Layout:
 
     def problems(self, file: NativeFile, package: NativeScan) -> Iterator[_Problem]:
         """Yield the reasons why the target's loader would refuse the file."""
-        elf = file.elf
+        elf, path = file.elf, posixpath.join(self._root, file.path)
+        if path in self._never_loaded:
+            return
         if elf is not None and elf.machine != self._target.machine:
             yield _Problem("machine", f"is built for {{}}, not for {self._target.machine}", elf.machine)
-        elif (
-            posixpath.join(self._root, posixpath.dirname(file.path), file.module)
-            in self._unimportable_modules
-        ):
+        elif self._module(file) in self._unimportable_modules:
             python = self._target.python_version
             yield _Problem("module", f"has modules that CPython {python} cannot import")
         elif elf is None:
@@ -175,7 +174,6 @@ class _Layout:
                 sentence = "has files that cannot be read as ELF files: {}"
                 yield _Problem("unreadable", sentence, file.problem, certain=False)
         else:
-            path = posixpath.join(self._root, file.path)
             yield from self._too_new(path, elf)
             for name in elf.needed:
                 if name not in self._image.libraries and not self._library_path(path, elf, name):
@@ -214,8 +212,13 @@ class _Layout:
 
     def _is_module(self, file: NativeFile) -> bool:
         """Tell whether an import loads this file, or would if it were for this Python."""
-        module = posixpath.join(self._root, posixpath.dirname(file.path), file.module)
-        return bool(file.module) and (file.tag in self._own_tags or module in self._unimportable_modules)
+        return bool(file.module) and (
+            file.tag in self._own_tags or self._module(file) in self._unimportable_modules
+        )
+
+    def _module(self, file: NativeFile) -> str:
+        """Return the path by which variants of a module are one module."""
+        return posixpath.join(self._root, posixpath.dirname(file.path), file.module)
 
     def _library_path(self, path: str, elf: Elf, name: str) -> str | None:
         """Return the path at which the loader finds a library among the packages' files.
@@ -246,7 +249,7 @@ class _Layout:
         for package in self._packages:
             for file in package.files:
                 if file.module:
-                    module = posixpath.join(self._root, posixpath.dirname(file.path), file.module)
+                    module = self._module(file)
                     can_import = file.tag in self._own_tags or file.fallback
                     importable[module] = importable.get(module, False) or can_import
         return {module for module, can_import in importable.items() if not can_import}
@@ -254,8 +257,29 @@ class _Layout:
     @cached_property
     def _loaded_paths(self) -> set[str]:
         """The extension modules and all libraries that loading them loads too."""
-        waiting = deque(path for path, (file, _) in self._by_path.items() if self._is_module(file))
-        loaded = set(waiting)
+        return self._with_libraries(
+            path for path, (file, _) in self._by_path.items() if self._is_module(file)
+        )
+
+    @cached_property
+    def _never_loaded(self) -> set[str]:
+        """The variants of modules for other interpreters, and the libraries that only these link with.
+
+        A module without a variant for this interpreter is not among them: importing it is an error.
+        """
+        foreign = {
+            posixpath.join(self._root, file.path)
+            for package in self._packages
+            for file in package.files
+            if file.module and not self._is_module(file)
+        }
+        linked = self._with_libraries(foreign & self._by_path.keys())
+        return foreign | (linked - self._with_libraries(self._by_path.keys() - linked))
+
+    def _with_libraries(self, paths: Iterable[str]) -> set[str]:
+        """Return files with all libraries among the packages' files that the loader loads for them."""
+        loaded = set(paths)
+        waiting = deque(loaded)
         while waiting:
             path = waiting.popleft()
             elf = self._by_path[path][1]

@@ -1,11 +1,18 @@
 """The shared libraries in the image of each Lambda runtime, and the versions of its C and C++ libraries.
 
-Sources. Amazon Linux 2023 (python3.12 and later): the column *Minimal Container* of *Comparing packages
-installed on Amazon Linux 2023 Minimal AMI and Container Images* (Amazon Linux 2023 User Guide), which the
-Lambda Developer Guide names as the base of these runtimes, and *AL2023 release notes*, 2023.7.20250331, for
-libxcrypt and GCC 14's libstdc++. Amazon Linux 2 (up to python3.11): the packages of the image
-``amazonlinux:2`` with GCC 7.3; a runtime's own image may have fewer of them. The names of the libraries come
-from these packages. ``/var/lang/lib`` also has the runtime's own libpython.
+Each list below names its source:
+
+- Amazon Linux 2 (up to python3.11): the file system of Lambda itself, as a function read it. It is in the
+  repository lambci/docker-lambda, ``base/base-2/fs.txt`` and ``base/base-2/packages.txt``. It has far less
+  than the image ``amazonlinux:2``: no expat, glib2, libxml2, sqlite or curl.
+- Amazon Linux 2023 (python3.12 and later): the column *Minimal Container* of *Comparing packages installed on
+  Amazon Linux 2023 Minimal AMI and Container Images* (Amazon Linux 2023 User Guide), which the Lambda
+  Developer Guide (*Lambda runtimes*) names as the base of these runtimes. The output of ``rpm -qa`` in the
+  image ``lambda/python:3.12``, in the repository amazonlinux/amazon-linux-2023, agrees. The names of the
+  libraries come from these packages. *AL2023 release notes*, 2023.7.20250331, has libxcrypt and the libstdc++
+  of GCC 14.
+
+``/var/lang/lib`` also has the runtime's own libpython.
 
 A runtime probably lacks a library that is not listed here, which is only a reason to warn. The versions of
 glibc and libstdc++ are certain.
@@ -18,33 +25,42 @@ from typing import Final
 
 from ..project.target import Target
 
-#: The libraries of glibc, in every version.
+#: The package glibc: in both file systems, in every version.
 _GLIBC: Final = """
     ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 libBrokenLocale.so.1 libanl.so.1 libc.so.6 libdl.so.2 libm.so.6
     libnss_compat.so.2 libnss_dns.so.2 libnss_files.so.2 libpthread.so.0 libresolv.so.2 librt.so.1
     libthread_db.so.1 libutil.so.1
 """
+#: The packages gmp, keyutils-libs, krb5-libs, libacl, libattr, libcap, libcom_err, libgcc, libselinux,
+#: libstdc++, libtasn1, libverto, ncurses-libs, p11-kit, popt and zlib: in both file systems.
 _BOTH: Final = """
-    libacl.so.1 libattr.so.1 libaudit.so.1 libblkid.so.1 libbz2.so.1 libcap.so.2 libcom_err.so.2 libcurl.so.4
-    libform.so.6 libformw.so.6 libgcc_s.so.1 libgio-2.0.so.0 libglib-2.0.so.0 libgmodule-2.0.so.0 libgmp.so.10
-    libgobject-2.0.so.0 libgpg-error.so.0 libgpgme.so.11 libgssapi_krb5.so.2 libgthread-2.0.so.0
-    libidn2.so.0 libk5crypto.so.3 libkeyutils.so.1 libkrb5.so.3 libkrb5support.so.0 liblz4.so.1 liblzma.so.5
-    libmagic.so.1 libmenu.so.6 libmenuw.so.6 libmount.so.1 libncurses.so.6 libncursesw.so.6 libnghttp2.so.14
-    libp11-kit.so.0 libpanel.so.6 libpanelw.so.6 libpopt.so.0 libselinux.so.1 libsqlite3.so.0 libstdc++.so.6
-    libtasn1.so.6 libtinfo.so.6 libuuid.so.1 libverto.so.1 libxml2.so.2 libz.so.1
+    libacl.so.1 libattr.so.1 libcap.so.2 libcom_err.so.2 libform.so.6 libformw.so.6 libgcc_s.so.1 libgmp.so.10
+    libgssapi_krb5.so.2 libgssrpc.so.4 libk5crypto.so.3 libkeyutils.so.1 libkrad.so.0 libkrb5.so.3
+    libkrb5support.so.0 libmenu.so.6 libmenuw.so.6 libncurses.so.6 libncursesw.so.6 libp11-kit.so.0
+    libpanel.so.6 libpanelw.so.6 libpopt.so.0 libselinux.so.1 libstdc++.so.6 libtasn1.so.6 libtic.so.6
+    libtinfo.so.6 libverto.so.1 libz.so.1
 """
+#: What else is in ``fs.txt``: of glibc, gmp, krb5-libs, libffi, libsepol, nspr, nss-softokn-freebl, nss-util,
+#: openssl-libs and pcre.
 _AL2: Final = """
-    libcrypt.so.1 libcrypto.so.10 libdb-5.3.so libelf.so.1 libexpat.so.1 libffi.so.6 libfreebl3.so
-    libgcrypt.so.11 libgdbm.so.4 libhistory.so.6 liblber-2.4.so.2 libldap-2.4.so.2 libldap_r-2.4.so.2
-    liblua-5.1.so libnspr4.so libnss3.so libnssutil3.so libpcre.so.1 libplc4.so libplds4.so libreadline.so.6
-    libsepol.so.1 libsmime3.so libsoftokn3.so libssh2.so.1 libssl.so.10 libssl3.so libunistring.so.0
+    libcidn.so.1 libcrypto.so.10 libffi.so.6 libfreebl3.so libfreeblpriv3.so libgmpxx.so.4 libkdb5.so.8
+    libnsl.so.1 libnspr4.so libnssutil3.so libpcre.so.1 libpcre16.so.0 libpcre32.so.0 libpcrecpp.so.0
+    libpcreposix.so.0 libplc4.so libplds4.so libsepol.so.1 libssl.so.10
 """
+#: What else is in the minimal container: of audit-libs, bzip2-libs, file-libs, glib2, gobject-introspection,
+#: gpgme, json-c, libarchive, libassuan, libblkid, libcap, libcap-ng, libcurl-minimal, libdnf, libffi, libgcrypt,
+#: libgpg-error, libidn2, libmodulemd, libmount, libnghttp2, libpsl, librepo, libsepol, libsigsegv,
+#: libsmartcols, libsolv, libunistring, libuuid, libxcrypt, libxml2, libyaml, libzstd, lua-libs, lz4-libs,
+#: mpfr, npth, openssl-libs, pcre2, readline, sqlite-libs and xz-libs.
 _AL2023: Final = """
-    libarchive.so.13 libassuan.so.0 libcap-ng.so.0 libcrypt.so.2 libcrypto.so.3 libdnf.so.2 libffi.so.8
-    libgcrypt.so.20 libgirepository-1.0.so.1 libhistory.so.8 libjson-c.so.5 liblua-5.4.so libmodulemd.so.2
-    libmpfr.so.6 libnpth.so.0 libpcre2-8.so.0 libpsl.so.5 libpsx.so.2 libreadline.so.8 librepo.so.0
-    libsepol.so.2 libsigsegv.so.2
-    libsmartcols.so.1 libsolv.so.1 libssl.so.3 libunistring.so.2 libyaml-0.so.2 libzstd.so.1
+    libarchive.so.13 libassuan.so.0 libaudit.so.1 libblkid.so.1 libbz2.so.1 libcap-ng.so.0 libcrypt.so.2
+    libcrypto.so.3 libcurl.so.4 libdnf.so.2 libffi.so.8 libgcrypt.so.20 libgio-2.0.so.0
+    libgirepository-1.0.so.1 libglib-2.0.so.0 libgmodule-2.0.so.0 libgobject-2.0.so.0 libgpg-error.so.0
+    libgpgme.so.11 libgthread-2.0.so.0 libhistory.so.8 libidn2.so.0 libjson-c.so.5 liblua-5.4.so liblz4.so.1
+    liblzma.so.5 libmagic.so.1 libmodulemd.so.2 libmount.so.1 libmpfr.so.6 libnghttp2.so.14 libnpth.so.0
+    libpcre2-8.so.0 libpsl.so.5 libpsx.so.2 libreadline.so.8 librepo.so.0 libsepol.so.2 libsigsegv.so.2
+    libsmartcols.so.1 libsolv.so.1 libsqlite3.so.0 libssl.so.3 libunistring.so.2 libuuid.so.1 libxml2.so.2
+    libyaml-0.so.2 libzstd.so.1
 """
 
 #: LD_LIBRARY_PATH as Lambda sets it (*Defined runtime environment variables*, Lambda Developer Guide). The

@@ -177,6 +177,26 @@ def test_a_library_that_nobody_brings_is_a_warning_that_names_it(bench: Bench) -
     )
 
 
+@pytest.mark.parametrize("target", [PYTHON_3_11, PYTHON_3_13], ids=str)
+@pytest.mark.parametrize(
+    ("library", "on_al2", "on_al2023"),
+    [
+        ("libexpat.so.1", False, False),
+        ("libgthread-2.0.so.0", False, True),
+        ("libsqlite3.so.0", False, True),
+        ("libz.so.1", True, True),
+        ("libssl.so.10", True, False),
+        ("libssl.so.3", False, True),
+    ],
+)
+def test_each_amazon_linux_has_its_own_libraries(
+    bench: Bench, target: Target, library: str, on_al2: bool, on_al2023: bool
+) -> None:
+    files = {"demo/_demo.abi3.so": make_elf(module="_demo", needed=[library])}
+    is_there = on_al2 if target == PYTHON_3_11 else on_al2023
+    assert (bench.check(files, target) == CheckResult()) is is_there
+
+
 def test_another_package_may_bring_the_library(bench: Bench) -> None:
     user = bench.scan({"user/_u.abi3.so": make_elf(needed=["libgomp.so.1"], runpath="$ORIGIN/../gomp")})
     bringer = bench.scan({"gomp/libgomp.so.1": make_elf(soname="libgomp.so.1")}, "gomp")
@@ -252,6 +272,32 @@ def test_a_module_for_another_interpreter_alone_is_an_error(bench: Bench, suffix
 def test_it_is_none_beside_the_same_module_that_can_be_imported(bench: Bench, beside: str) -> None:
     files = {"demo/_demo.cpython-312-x86_64-linux-gnu.so": MODULE, beside: MODULE}
     assert bench.check(files) == CheckResult()
+
+
+OTHER = "demo/_demo.cpython-312-x86_64-linux-musl.so"
+MUSL = make_elf(module="_demo", needed=["libone.so", "libc.musl-x86_64.so.1"], runpath="$ORIGIN/../libs")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {OTHER: MUSL, "libs/libone.so": make_elf(needed=["libtwo.so", "libc.so"]), "libs/libtwo.so": NEW_CXX},
+        {OTHER: make_elf(machine=AARCH64, module="_demo")},
+        {OTHER: make_elf(versions={"libc.so.6": ["GLIBC_2.99"]}, module="_demo")},
+        {OTHER: b"no ELF file at all"},
+    ],
+)
+def test_what_only_other_interpreters_load_is_not_mentioned(
+    bench: Bench, other: dict[str, bytes | str]
+) -> None:
+    files = {f"demo/_demo{OWN}": MODULE, **other}
+    assert bench.check(files, tag="cp313-cp313-linux_x86_64") == CheckResult()
+
+
+def test_a_library_that_this_interpreter_loads_too_is_mentioned(bench: Bench) -> None:
+    own = make_elf(module="_demo", needed=["libone.so"], runpath="$ORIGIN/../libs")
+    files = {f"demo/_demo{OWN}": own, OTHER: MUSL, "libs/libone.so": make_elf(needed=["libc.so"])}
+    assert "is linked with musl (libc.so)" in bench.check(files).errors[0]
 
 
 def test_a_library_with_dots_in_its_name_is_no_module(bench: Bench) -> None:
