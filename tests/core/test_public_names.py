@@ -54,7 +54,7 @@ CALLABLES: dict[str, tuple[str, str]] = {
         "py_ver_major py_ver_minor is_arm path_script verbose printer",
     ),
     "move_to_dir_python": ("dir_site_packages dir_python", ""),
-    "create_layer_zip_file": ("path_layout", ""),
+    "create_layer_zip_file": ("path_layout", "prefer"),
     "upload_layer_zip_to_s3": ("s3_client s3dir_lambda layer_zip manifest build_key", "owner"),
     "LambdaLayerVersionPublisher": (
         "",

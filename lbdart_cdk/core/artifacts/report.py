@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..errors import BuildWarning
 
 #: Change it when the same files would get another report; reports in another format are ignored.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 #: The key of the report in the notes of an archive.
 NOTED: Final = "native"
 

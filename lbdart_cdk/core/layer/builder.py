@@ -16,6 +16,7 @@ from ..credentials.environment import Given
 from ..errors import LbdartError
 from ..locking.manifest import find_manifest
 from ..locking.tool import Options, Tool
+from ..native.check import unknown_runtime
 from ..project.build_directory import claimed, usable_directory
 from ..project.project import Project, checked_pyproject
 from ..project.target import Target
@@ -188,6 +189,8 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
 
     def step_3_execute_build(self) -> None:
         """Copy the wheels of the selection into ``dir_wheels``."""
+        if not self.artifact.target.is_known:
+            self.log(f"Warning: {unknown_runtime(self.artifact.target).text}")
         for wheel in self.artifact.wheels():
             self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
             shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")

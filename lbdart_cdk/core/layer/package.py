@@ -52,7 +52,7 @@ def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
             shutil.move(path, target)
 
 
-def create_layer_zip_file(path_layout: LayerPathLayout, prefer: str | Collection[str] = ()) -> Path:
+def create_layer_zip_file(path_layout: LayerPathLayout, *, prefer: str | Collection[str] = ()) -> Path:
     """Pack the wheels and the files in the build directory; return the path of the zip.
 
     A wheel's compressed streams are copied as they are; files of a directory are compressed here. The zip

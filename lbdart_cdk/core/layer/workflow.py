@@ -116,7 +116,7 @@ class LayerDeploymentWorkflow(BaseLogger):
     def package(self) -> Path:
         """Pack what the builder left; return the path of ``layer.zip``."""
         self.log_header("Package the layer")
-        path = create_layer_zip_file(self.builder.path_layout, getattr(self.builder, "prefer", ()))
+        path = create_layer_zip_file(self.builder.path_layout, prefer=getattr(self.builder, "prefer", ()))
         self.log(f"{path} ({path.stat().st_size:,} bytes)")
         return path
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Final
 
 from ..errors import BuildWarning, LbdartError
-from ..project.target import Target
+from ..project.target import SUPPORTED_RUNTIMES, Target
 from .elf import Elf
 from .image import LIBRARY_PATH, Image, image_of
 from .scan import NativeFile, NativeScan
@@ -81,7 +81,7 @@ def check(packages: Iterable[NativeScan], target: Target, root: str = LAYER_ROOT
     kept = [package for package in packages if package.files]
     layout = _Layout(kept, target, root)
     errors: list[str] = []
-    warnings: list[BuildWarning] = []
+    warnings = [unknown_runtime(target)] if kept and not target.is_known else []
     for package in kept:
         certain, possible = _Group(), _Group()
         for file in package.files:
@@ -91,6 +91,15 @@ def check(packages: Iterable[NativeScan], target: Target, root: str = LAYER_ROOT
         errors += [f"{_package_text(package)} {sentence}" for _, sentence in certain.sentences()]
         warnings += _warnings(package, possible, target)
     return CheckResult(tuple(errors), tuple(warnings))
+
+
+def unknown_runtime(target: Target) -> BuildWarning:
+    """Return the warning about a runtime that is newer than this library."""
+    return BuildWarning(
+        f"lbdart_cdk:runtime:{target.runtime}",
+        f"{target.runtime} is newer than this library, which takes it for a runtime like "
+        f"{SUPPORTED_RUNTIMES[-1]}: with glibc {target.glibc[0]}.{target.glibc[1]} and the same libraries.",
+    )
 
 
 class _Group:

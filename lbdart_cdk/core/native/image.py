@@ -48,8 +48,8 @@ _AL2: Final = """
     libpcreposix.so.0 libplc4.so libplds4.so libsepol.so.1 libssl.so.10
 """
 #: What else is in the minimal container: of audit-libs, bzip2-libs, file-libs, glib2, gobject-introspection,
-#: gpgme, json-c, libarchive, libassuan, libblkid, libcap, libcap-ng, libcurl-minimal, libdnf, libffi, libgcrypt,
-#: libgpg-error, libidn2, libmodulemd, libmount, libnghttp2, libpsl, librepo, libsepol, libsigsegv,
+#: gpgme, json-c, libarchive, libassuan, libblkid, libcap, libcap-ng, libcurl-minimal, libdnf, libffi,
+#: libgcrypt, libgpg-error, libidn2, libmodulemd, libmount, libnghttp2, libpsl, librepo, libsepol, libsigsegv,
 #: libsmartcols, libsolv, libunistring, libuuid, libxcrypt, libxml2, libyaml, libzstd, lua-libs, lz4-libs,
 #: mpfr, npth, openssl-libs, pcre2, readline, sqlite-libs and xz-libs.
 _AL2023: Final = """

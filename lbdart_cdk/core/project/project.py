@@ -139,7 +139,7 @@ class Project:
         if oldest is None:
             raise LbdartError(
                 f'No Lambda runtime has a Python that requires-python = "{self.requires_python}" admits.',
-                f"Widen it to admit one of {', '.join(SUPPORTED_RUNTIMES)}.",
+                f"Widen it to admit one of {', '.join(SUPPORTED_RUNTIMES)}, or pass a newer runtime=.",
             )
         return oldest
 

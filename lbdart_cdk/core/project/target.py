@@ -27,6 +27,7 @@ _GLIBC: Final = {
     (3, 12): (2, 34),
     (3, 13): (2, 34),
     (3, 14): (2, 34),
+    (3, 15): (2, 34),
 }
 #: Lambda's architecture name -> the machine name that wheels and markers use.
 _MACHINE: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -37,11 +38,14 @@ _LEGACY_MANYLINUX: Final = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", 
 
 SUPPORTED_PYTHONS: Final = tuple(sorted(_GLIBC))
 SUPPORTED_RUNTIMES: Final = tuple(f"python{major}.{minor}" for major, minor in SUPPORTED_PYTHONS)
+_NEWEST: Final = SUPPORTED_PYTHONS[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """A Lambda runtime on an architecture, for example ``Target((3, 13), "arm64")``.
+
+    A Python 3 that is newer than this library gets the glibc of the newest one that is known.
 
     :param python: the major and minor version of Python.
     :param architecture: ``x86_64`` or ``arm64``, as in Lambda's API.
@@ -52,7 +56,7 @@ class Target:
     architecture: str = "x86_64"
 
     def __post_init__(self) -> None:
-        if self.python not in _GLIBC:
+        if not self.is_known and (self.python < _NEWEST or self.python[0] != _NEWEST[0]):
             raise LbdartError(
                 f"Lambda has no runtime {self.runtime} that this library knows.",
                 f"Choose one of {', '.join(SUPPORTED_RUNTIMES)}.",
@@ -75,6 +79,11 @@ class Target:
         return cls((int(match[1]), int(match[2])), architecture)
 
     @property
+    def is_known(self) -> bool:
+        """Whether the runtime is one of :data:`SUPPORTED_RUNTIMES`, so that its glibc is known."""
+        return self.python in _GLIBC
+
+    @property
     def runtime(self) -> str:
         """The runtime's name in Lambda's API: ``python3.13``."""
         return f"python{self.python_version}"
@@ -92,7 +101,7 @@ class Target:
     @property
     def glibc(self) -> tuple[int, int]:
         """The version of the C library in the runtime's image."""
-        return _GLIBC[self.python]
+        return _GLIBC[self.python if self.is_known else _NEWEST]
 
     def __str__(self) -> str:
         """Return the target as messages show it."""

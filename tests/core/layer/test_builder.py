@@ -46,6 +46,17 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
     assert one.build_key == listed.build_key
 
 
+def test_a_runtime_that_is_not_known_yet_is_taken_and_said(
+    orders: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder = UvLambdaLayerLocalBuilder(
+        orders / "pyproject.toml", exclude="native", store=store, target=Target((3, 99))
+    )
+    builder.run()
+    assert {path.name for path in builder.path_layout.dir_wheels.iterdir()} == {"alpha.whl", "urllib3.whl"}
+    assert "Warning: python3.99 is newer than this library" in capsys.readouterr().out
+
+
 @dataclass(frozen=True, kw_only=True)
 class Builder(BaseLambdaLayerLocalBuilder):
     """A builder by the script's author; ``step`` is what it does in its third step."""

@@ -274,6 +274,14 @@ def test_it_is_none_beside_the_same_module_that_can_be_imported(bench: Bench, be
     assert bench.check(files) == CheckResult()
 
 
+def test_a_runtime_that_is_not_known_yet_is_a_warning(bench: Bench) -> None:
+    newer = Target((3, 99))
+    (warned,) = bench.check({"demo/_demo.abi3.so": MODULE}, newer).warnings
+    assert warned.id == "lbdart_cdk:runtime:python3.99"
+    assert "takes it for a runtime like python3.15: with glibc 2.34" in warned.text
+    assert bench.check({"demo.py": ""}, newer) == CheckResult()
+
+
 OTHER = "demo/_demo.cpython-312-x86_64-linux-musl.so"
 MUSL = make_elf(module="_demo", needed=["libone.so", "libc.musl-x86_64.so.1"], runpath="$ORIGIN/../libs")
 

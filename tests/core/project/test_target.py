@@ -25,7 +25,7 @@ def loads(target: Target, tag: str) -> bool:
 
 @pytest.mark.parametrize(
     ("python", "glibc"),
-    [((3, 9), 26), ((3, 10), 26), ((3, 11), 26), ((3, 12), 34), ((3, 13), 34), ((3, 14), 34)],
+    [((3, 9), 26), ((3, 10), 26), ((3, 11), 26), ((3, 12), 34), ((3, 13), 34), ((3, 14), 34), ((3, 15), 34)],
 )
 def test_each_runtime_has_the_glibc_of_its_amazon_linux(python: tuple[int, int], glibc: int) -> None:
     assert Target(python).glibc == (2, glibc)
@@ -127,10 +127,18 @@ def test_other_runtimes_are_refused(runtime: str) -> None:
         Target.from_runtime(runtime)
 
 
-@pytest.mark.parametrize("runtime", ["python3.8", "python2.7", "python3.99"])
+@pytest.mark.parametrize("runtime", ["python3.8", "python2.7", "python4.0"])
 def test_pythons_that_lambda_lacks_are_refused(runtime: str) -> None:
     with pytest.raises(LbdartError, match=rf"no runtime {runtime} .*\nChoose one of python3\.9,"):
         Target.from_runtime(runtime)
+
+
+def test_a_newer_python_than_is_known_has_the_newest_glibc() -> None:
+    target = Target.from_runtime("python3.99", "arm64")
+    assert not target.is_known
+    assert target.glibc == Target(SUPPORTED_PYTHONS[-1]).glibc
+    assert loads(target, "cp399-cp399-manylinux_2_28_aarch64")
+    assert all(Target(python).is_known for python in SUPPORTED_PYTHONS)
 
 
 def test_an_unknown_architecture_is_refused() -> None:
