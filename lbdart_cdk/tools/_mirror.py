@@ -34,6 +34,11 @@ class Mirror:
 
     folder: Path | None = None
 
+    @property
+    def is_needless(self) -> bool:
+        """Whether there are no copies, because no build backend runs."""
+        return self.folder is None
+
     def copy(self, path: Path) -> Path:
         """Return the path of the copy of a file or directory."""
         return path if self.folder is None else self.folder / path.relative_to(path.anchor)

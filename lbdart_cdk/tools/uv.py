@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,12 +32,20 @@ from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
 
 from ._logins import logins
-from ._mirror import left_to_backend, mirrored, uv_table
+from ._mirror import Mirror, left_to_backend, mirrored, uv_table
+from ._stand_in_python import stand_in_python
 
 #: Kinds of ``source`` in uv.lock that are directories of the user ...
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
 #: ... and those that are archives, or may be folders of archives.
 _ARCHIVES: Final = ("path", "registry")
+
+#: uv's messages when it has no Python that ``requires-python`` admits ...
+_NO_PYTHON: Final = re.compile(
+    r"No interpreter found|Failed to download .*/cpython-|incompatible with the project's Python requirement"
+)
+#: ... and also those when it has to build something.
+_NEEDS_PYTHON: Final = re.compile(rf"{_NO_PYTHON.pattern}|--no-build|Building source distributions")
 
 _FRONTEND: Final = frontend.IsolatedBuild("uv", (frontend.UV,))
 
@@ -79,9 +89,8 @@ class Uv:
                 "groups": options.groups,
             }
         )
-        exported = store.memo(
-            "uv-tables", key, lambda: _export(project, directories, archives, options, store)
-        )
+        mirror = mirrored(directories, store, archives)
+        exported = store.memo("uv-tables", key, lambda: _export(project, mirror, options, target, store))
         return Lock(
             content=exported["content"],
             origin=project.manifest,
@@ -144,19 +153,31 @@ def _metadata_hashes(directories: list[Path]) -> Iterator[str]:
 
 
 def _export(
-    project: Project, directories: list[Path], archives: list[Path], options: Options, store: Store
+    project: Project,
+    mirrored_files: AbstractContextManager[Mirror],
+    options: Options,
+    target: Target,
+    store: Store,
 ) -> dict[str, Any]:
     chosen = [f"--extra={name}" for name in options.extras] + [f"--group={name}" for name in options.groups]
-    with (
-        announced(f"Reading {project.manifest.name} of {project.name}"),
-        mirrored(directories, store, archives) as mirror,
-    ):
-        result = frontend.run_uv(
-            "export", "--quiet", "--format=pylock.toml", "--locked", "--no-header",
-            "--no-emit-project", "--no-default-groups", *frontend.this_python(project), *chosen,
-            cwd=mirror.copy(project.root),
-            environment=for_installer(BuildEnvironment().variables(mirror.folder)),
-        )  # fmt: skip
+    with announced(f"Reading {project.manifest.name} of {project.name}"), mirrored_files as mirror:
+
+        def export(*python: str) -> subprocess.CompletedProcess[str]:
+            return frontend.run_uv(
+                "export", "--quiet", "--format=pylock.toml", "--locked", "--no-header",
+                "--no-emit-project", "--no-default-groups", *python, *chosen,
+                cwd=mirror.copy(project.root),
+                environment=for_installer(BuildEnvironment().variables(mirror.folder)),
+            )  # fmt: skip
+
+        result = export(*frontend.this_python(project))
+        if mirror.is_needless and result.returncode and _NO_PYTHON.search(said(result)):
+            with store.scratch() as folder:
+                python = stand_in_python(folder, target.environment()["python_full_version"])
+                # Without the cache, which would keep what the stand-in says of itself.
+                again = export(f"--python={python}", "--no-build", "--no-cache")
+            if not _NEEDS_PYTHON.search(said(again)):
+                result = again
         if result.returncode:
             raise _export_error(project, mirror.in_place(said(result)))
     content = without_dates(tomllib.loads(mirror.in_place(result.stdout)))
@@ -173,7 +194,7 @@ def _export_error(project: Project, message: str) -> LbdartError:
             f"{project.manifest} does not match {workspace / 'pyproject.toml'}{others}.",
             "Run `uv lock` and commit the result.",
         )
-    if re.search(r"No interpreter found|Failed to download .*/cpython-", message):
+    if _NO_PYTHON.search(message):
         required = _required_python(project)
         return LbdartError(
             f"uv needs Python {required} to read {project.manifest}, and finds none on this machine.",

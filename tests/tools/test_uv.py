@@ -17,6 +17,7 @@ from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
+from lbdart_cdk.core.wheels.build_hooks import BuildError
 from lbdart_cdk.tools import uv
 from tests.support.git import commit_all, make_repository
 from tests.support.projects import (
@@ -305,13 +306,46 @@ def test_the_python_that_is_pinned_for_lambda_need_not_be_installed(
     assert len(list((tmp_path / "out").glob("*.whl"))) == 1
 
 
-def test_a_python_that_is_not_installed_is_named(
-    orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def of_the_future(orders: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project for a Python that this machine does not have."""
     for name in ("pyproject.toml", "uv.lock"):
         path = orders / name
         path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
     monkeypatch.delenv("UV_PYTHON")
+    return orders
+
+
+def lock_of_the_future(root: Path, store: Store, *extras: str) -> Lock:
+    project, tool = find_project(root)
+    return tool.lock(project, Options(extras), Target((3, 99)), store)
+
+
+def test_a_lock_is_read_without_the_python_that_it_requires(of_the_future: Path, store: Store) -> None:
+    made = lock_of_the_future(of_the_future, store, "fast")
+    assert made.content["requires-python"] == ">=3.99"
+    assert [package["name"] for package in made.content["packages"]] == ["alpha", "beta", "native", "urllib3"]
+
+
+def test_and_is_refused_when_it_does_not_match(of_the_future: Path, store: Store) -> None:
+    pyproject = of_the_future / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace('"native"', '"gamma"'))
+    with pytest.raises(LbdartError, match=r"does not match .*\nRun `uv lock`"):
+        lock_of_the_future(of_the_future, store)
+
+
+def test_nothing_is_built_with_another_python_than_required(of_the_future: Path, store: Store) -> None:
+    leave_extras_to_backend(of_the_future)
+    with pytest.raises(LbdartError, match=r"uv needs Python >=3\.99 to read"):
+        lock_of_the_future(of_the_future, store)
+    assert not (of_the_future / "left-behind.txt").exists()
+    with pytest.raises(BuildError) as error:
+        uv.TOOL.frontend.build_wheel(of_the_future, store.root / "out")
+    assert error.value.why == "uv finds no Python >=3.99 for its build"
+
+
+def test_a_python_that_is_not_installed_is_named(of_the_future: Path, store: Store) -> None:
+    orders = of_the_future
     error = refused(orders, store)
     assert error.problem == (
         f"uv needs Python >=3.99 to read {orders / 'uv.lock'}, and finds none on this machine."

@@ -253,7 +253,8 @@ class _Build:
             self._refuse_failed(result, said(result))
             return
         result = self.installer.make(self.source, self.environment)
-        self._refuse_failed(result, f"{self.installer.name} finds no Python for its build")
+        required = _project(self.source).requires_python
+        self._refuse_failed(result, f"{self.installer.name} finds no Python {required or ''} for its build")
         settings = self.installer.settings(self.source)
         hooks = Hooks(self.source, self.environment, self._install, self._clean_lines, settings)
         hooks.build_wheel(output)

@@ -380,5 +380,5 @@ class TestUv:
         path = root / "pyproject.toml"
         path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
         error = refused(WITH_UV, root)
-        assert error.why == "uv finds no Python for its build"
+        assert error.why == "uv finds no Python >=3.99 for its build"
         assert [line for line in error.said if "3.99" in line]
