@@ -204,6 +204,20 @@ def test_the_libraries_that_people_miss_in_lambda_are_told_before(
     assert f"needs {library}" in warned.text
 
 
+@pytest.mark.parametrize("target", [Target((3, 9)), Target((3, 11))], ids=str)
+def test_amazon_linux_2_in_lambda_has_no_expat(registry: Registry, target: Target, tmp_path: Path) -> None:
+    wheel = registry.wheel("rasterio==1.3.11", target.python_version, *platforms_of(target))
+    (warned,) = checked(wheel, target, tmp_path).warnings
+    assert "needs libexpat.so.1" in warned.text
+
+
+def test_stray_modules_for_other_interpreters_are_not_mentioned(registry: Registry, tmp_path: Path) -> None:
+    """This wheel also has the modules for seven other interpreters, three of them with musl."""
+    target = Target((3, 10), "arm64")
+    wheel = registry.wheel("pandas==2.2.3", target.python_version, *platforms_of(target))
+    assert checked(wheel, target, tmp_path) == CheckResult()
+
+
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="there is no readelf to compare with")
 def test_what_is_read_is_what_readelf_reads(registry: Registry, tmp_path: Path) -> None:
     wheel = registry.wheel("psycopg2-binary==2.9.10", "3.13", *platforms_of(Target((3, 13))))
