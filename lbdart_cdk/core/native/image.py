@@ -2,15 +2,17 @@
 
 Each list below names its source:
 
-- Amazon Linux 2 (up to python3.11): the file system of Lambda itself, as a function read it. It is in the
-  repository lambci/docker-lambda, ``base/base-2/fs.txt`` and ``base/base-2/packages.txt``. It has far less
-  than the image ``amazonlinux:2``: no expat, glib2, libxml2, sqlite or curl.
+- Amazon Linux 2 (up to python3.11): the file system of Lambda itself, as functions read it in 2020. It is in
+  the repository lambci/docker-lambda, ``base/base-2/fs.txt`` and ``base/base-2/packages.txt``. It has less
+  than the image ``amazonlinux:2``: no expat, glib2, libxml2, sqlite, xz or curl. Reports of functions agree:
+  on python3.9 that libexpat.so.1 is missing (Toblerity/Fiona), on python3.11 that liblzma.so.5 is
+  (Belval/pdf2image-as-a-service).
 - Amazon Linux 2023 (python3.12 and later): the column *Minimal Container* of *Comparing packages installed on
   Amazon Linux 2023 Minimal AMI and Container Images* (Amazon Linux 2023 User Guide), which the Lambda
   Developer Guide (*Lambda runtimes*) names as the base of these runtimes. The output of ``rpm -qa`` in the
-  image ``lambda/python:3.12``, in the repository amazonlinux/amazon-linux-2023, agrees. The names of the
-  libraries come from these packages. *AL2023 release notes*, 2023.7.20250331, has libxcrypt and the libstdc++
-  of GCC 14.
+  image ``lambda/python:3.12``, in the repository amazonlinux/amazon-linux-2023, agrees as far as it was read,
+  up to libblkid: it has no expat, either. The names of the libraries come from these packages. *AL2023
+  release notes*, 2023.7.20250331, has libxcrypt and the libstdc++ of GCC 14.
 
 ``/var/lang/lib`` also has the runtime's own libpython.
 
