@@ -65,6 +65,7 @@ class LambdaLayerArtifact(Resource):
         groups: Sequence[str] = (),
         exclude: Sequence[str] = (),
         prefer: Sequence[str] = (),
+        own_code: bool = False,
         build_in_container: bool | BuildContainer = False,
         build_environment: Mapping[str, str] | None = None,
         credentials: Given = None,
@@ -92,6 +93,8 @@ class LambdaLayerArtifact(Resource):
         :param prefer: names of packages whose files are taken where two packages bring a file with different
             contents; of two of them, the first one. Default: none, so that two modules of one name are an
             error.
+        :param own_code: whether the layer has the project's own code, too: the files that a
+            ``LambdaSourceArtifact`` would have. Default: only dependencies.
         :param build_in_container: whether Docker builds packages with compiled code, in the Lambda build
             image; a ``BuildContainer`` names another image. Default: such a package is an error.
         :param build_environment: further environment variables for builds of packages and of local projects.
@@ -156,6 +159,7 @@ class LambdaLayerArtifact(Resource):
                 container,
                 environment=BuildEnvironment(build_environment or {}),
                 prefer=as_tuple(prefer),
+                own_code=own_code,
             )
             path_zip, records = None, None
             if publisher.staging.wanted:

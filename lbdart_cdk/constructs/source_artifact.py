@@ -81,12 +81,12 @@ class LambdaSourceArtifact(Resource):
             target = target_of(user_project, runtime, architecture) if runtime is not None else None
             artifact = SourceArtifact(
                 user_project,
-                user_tool.frontend,
+                user_tool,
                 as_tuple(include),
                 as_tuple(exclude),
                 Store(),
                 credentials,
-                BuildEnvironment(build_environment or {}),
+                environment=BuildEnvironment(build_environment or {}),
             )
             key_prefix = checked_prefix(prefix, default=user_project.name)
             source_zip = artifact.build() if publisher.staging.wanted else None

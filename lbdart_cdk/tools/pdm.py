@@ -29,7 +29,7 @@ from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
-from lbdart_cdk.core.project.toml import parse_toml
+from lbdart_cdk.core.project.toml import parse_toml, table
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.frontend import IsolatedBuild
 
@@ -56,6 +56,19 @@ class Pdm:
     manifest: str = "pdm.lock"
     pattern: str = "pdm.lock"
     frontend: Frontend = _FRONTEND
+
+    def frontend_of(self, project: Project) -> Frontend | None:
+        """Ask ``package-type`` or ``distribution`` in ``tool.pdm``; by default, what has a name is a package.
+
+        As ``Project.is_distribution`` in PDM does.
+        """
+        settings = _settings(project.pyproject)
+        if "package-type" in settings:
+            is_package = settings["package-type"] == "library"
+        else:
+            is_package = settings.get("distribution", True)
+        has_name = "name" in table(project.pyproject, "project")
+        return self.frontend if is_package and has_name else None
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """Return False: PDM has no workspaces."""

@@ -90,6 +90,13 @@ class Pip:
     pattern: str = "*.txt"
     frontend: Frontend = _FRONTEND
 
+    def frontend_of(self, project: Project) -> Frontend | None:
+        """Look for a build system or a ``setup.py``.
+
+        pip installs any directory with a ``pyproject.toml``, but that file may hold settings only.
+        """
+        return self.frontend if project.is_buildable else None
+
     def is_member(self, root: Path, manifest: Path) -> bool:
         """Return False: requirements files have no workspaces."""
         return False

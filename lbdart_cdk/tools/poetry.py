@@ -28,9 +28,9 @@ from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
-from lbdart_cdk.core.project.toml import parse_toml
+from lbdart_cdk.core.project.toml import parse_toml, table
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.core.wheels.frontend import IsolatedBuild
+from lbdart_cdk.core.wheels.frontend import BuildBackend, IsolatedBuild
 
 from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
 from ._logins import logins
@@ -46,6 +46,10 @@ _Addresses = Mapping[str | None, Mapping[str, Mapping[str, Any]]]
 _EXTRA: Final = re.compile(r"""\bextra\s*(==|!=)\s*("[^"]*"|'[^']*')""")
 
 _FRONTEND: Final = IsolatedBuild("poetry")
+#: Has a name of its own, because it builds the same files to other wheels.
+_WITH_POETRY_CORE: Final = IsolatedBuild(
+    "poetry-core", backend=BuildBackend("poetry-core", "poetry.core.masonry.api")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,17 @@ class Poetry:
     manifest: str = "poetry.lock"
     pattern: str = "poetry.lock"
     frontend: Frontend = _FRONTEND
+
+    def frontend_of(self, project: Project) -> Frontend | None:
+        """Ask ``package-mode`` in ``tool.poetry``; by default, a project is a package.
+
+        Without a build backend, Poetry builds it with its own (*build* in Poetry's documentation).
+        """
+        poetry = table(project.pyproject, "tool", "poetry")
+        if not project.pyproject or poetry.get("package-mode", True) is False:
+            return None
+        has_backend = "build-backend" in table(project.pyproject, "build-system")
+        return self.frontend if has_backend else _WITH_POETRY_CORE
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """Return False: Poetry has no workspaces."""

@@ -31,6 +31,13 @@ class Pylock:
     pattern: str = "pylock.*toml"
     frontend: Frontend = _FRONTEND
 
+    def frontend_of(self, project: Project) -> Frontend | None:
+        """Look for a build system or a ``setup.py``.
+
+        pip installs any directory with a ``pyproject.toml``, but that file may hold settings only.
+        """
+        return self.frontend if project.is_buildable else None
+
     def is_member(self, root: Path, manifest: Path) -> bool:
         """Return False: this format has no workspaces."""
         return False

@@ -26,7 +26,7 @@ from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.build_tree import BuildTree
 from lbdart_cdk.core.project.project import Project, named_path
 from lbdart_cdk.core.project.target import Target
-from lbdart_cdk.core.project.toml import parse_toml
+from lbdart_cdk.core.project.toml import parse_toml, table
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
@@ -58,6 +58,11 @@ class Uv:
     manifest: str = "uv.lock"
     pattern: str = "uv.lock"
     frontend: Frontend = _FRONTEND
+
+    def frontend_of(self, project: Project) -> Frontend | None:
+        """Ask ``package`` in ``tool.uv``, else for a build system (*Build systems* in uv's documentation)."""
+        package = table(project.pyproject, "tool", "uv").get("package", project.has_build_system)
+        return self.frontend if package else None
 
     def is_member(self, root: Path, manifest: Path) -> bool:
         """Read the workspace's members from the ``pyproject.toml`` beside its lock."""

@@ -34,6 +34,9 @@ class FakeTool:
     def frontend(self) -> FakeTool:
         return self
 
+    def frontend_of(self, project: Project) -> FakeTool | None:
+        return self if project.has_build_system else None
+
     def is_member(self, root: Path, manifest: Path) -> bool:
         return False
 

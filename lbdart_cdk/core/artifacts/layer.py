@@ -16,7 +16,7 @@ from ..credentials.environment import Given, in_environment, listed
 from ..credentials.lookup import refuse_passwords_in
 from ..credentials.value import Credentials
 from ..errors import LbdartError
-from ..keys import key_of
+from ..keys import Json, key_of
 from ..locking.exclusion import DEFAULT_EXCLUDE
 from ..locking.lock import Lock, Requirements, read_as_lock
 from ..locking.tool import Options, Tool
@@ -31,6 +31,7 @@ from .report import NOTED, LayerReport, kept_report
 if TYPE_CHECKING:
     from ..locking.selection import LockedFile, Selection
     from ..packing.merge import Bundle
+    from ..wheels.container import WheelContainer
     from ..wheels.supply import Supplier, Wheel
 
 
@@ -44,6 +45,7 @@ class LayerArtifact:
     :param container: builds packages with compiled code; without it, such a package is an error.
     :param environment: what the builds of packages see.
     :param prefer: names of packages whose files are taken where two packages bring one; the first one wins.
+    :param own_code: whether the layer has the project's own code, too.
     """
 
     project: Project
@@ -56,6 +58,7 @@ class LayerArtifact:
     container: BuildContainer | None = None
     environment: BuildEnvironment = field(default_factory=BuildEnvironment)
     prefer: tuple[str, ...] = ()
+    own_code: bool = False
 
     @cached_property
     def _credentials(self) -> tuple[Credentials, ...]:
@@ -100,12 +103,13 @@ class LayerArtifact:
             {
                 "artifact": "layer",
                 "project": self.project.name,
-                "tool": self.tool.name if self.selection.has_sources else "",
+                "tool": self.tool.name if self._has_sources else "",
                 "packages": packages,
                 "prefer": [canonicalize_name(name) for name in self.prefer],
                 "python": self.target.python_version,
                 "architecture": self.target.architecture,
                 **self._exclusion_inputs(),
+                **self._own_inputs(),
                 **self._container_inputs(),
             }
         )
@@ -117,10 +121,30 @@ class LayerArtifact:
         exclude = sorted({canonicalize_name(name) for name in self.exclude})
         return {"exclude": exclude, "default_exclude": DEFAULT_EXCLUDE}
 
+    def _own_inputs(self) -> dict[str, Json]:
+        if not self.own_code or self._locks_itself:
+            return {}
+        from .own_code import own_identity
+
+        with in_environment(self._credentials):
+            container = self._wheel_container()
+            identity = own_identity(self.project, self.tool, self.store, self.environment, container)
+        return {"own_code": identity}
+
+    @property
+    def _locks_itself(self) -> bool:
+        """Whether the lock names the project itself, so that its wheel is among the others."""
+        return any(local.directory == self.project.root.resolve() for local in self.selection.local)
+
     def _container_inputs(self) -> dict[str, str | bool]:
         """Return the container's inputs; none for the default container, or when nothing is built."""
         inputs = self.container.inputs(self.target) if self.container is not None else {}
-        return inputs if inputs and self.selection.has_sources else {}
+        return inputs if inputs and self._has_sources else {}
+
+    @property
+    def _has_sources(self) -> bool:
+        is_built = self.own_code and self.tool.frontend_of(self.project) is not None
+        return is_built or self.selection.has_sources
 
     def build(self) -> Path:
         """Return the path of the layer's zip; build the zip if the store does not have it.
@@ -140,7 +164,7 @@ class LayerArtifact:
     def wheels(self) -> list[Wheel]:
         """Fetch or build the wheel of each package, and return the wheels in the order of their names.
 
-        :raises LbdartError: when a wheel cannot be fetched or built, and when there are no wheels.
+        :raises LbdartError: when a wheel cannot be fetched or built, and when the layer would be empty.
         """
         selection = self.selection
         with in_environment(self._credentials):
@@ -149,10 +173,11 @@ class LayerArtifact:
             # The lock does not say which package requires which, but the wheels do.
             selection = self._select({wheel.package: wheel.requires for wheel in wheels})
             wheels = [wheel for wheel in wheels if wheel.package in selection.packages]
-        if not wheels:
+        if not (wheels or self.own_code):
             raise LbdartError(
                 f"The layer of {self.project.name} would be empty: the lock has no package for it.",
-                "Add a dependency, select a group or an extra that has one, or remove the layer.",
+                "Add a dependency, select a group or an extra that has one, pass own_code=True for the "
+                "project's own code, or remove the layer.",
             )
         if selection.left_out:
             print(
@@ -161,6 +186,33 @@ class LayerArtifact:
             )
         return wheels
 
+    def own_files(self) -> Bundle | None:
+        """Return the project's own files if the layer has them; without them, say so where it may surprise.
+
+        :raises LbdartError: when they cannot be built or have no Python code.
+        """
+        from .own_code import has_modules_beside, own_files, refuse_without_code
+
+        if self._locks_itself:
+            return None
+        if self.own_code:
+            with in_environment(self._credentials):
+                own = own_files(
+                    self.project,
+                    self.tool,
+                    self.store,
+                    environment=self.environment,
+                    container=self._wheel_container(),
+                )
+            refuse_without_code(own.bundle.entries, f"The own code in the layer of {self.project.name}")
+            return own.bundle
+        if has_modules_beside(self.project, self.tool):
+            print(
+                f"The layer of {self.project.name} has no code of the project itself; own_code=True adds it.",
+                file=sys.stderr,
+            )
+        return None
+
     def _supplier(self) -> Supplier:
         # Only a build imports these modules, so an unchanged app starts without them.
         from ..wheels.supply import Supplier
@@ -168,12 +220,21 @@ class LayerArtifact:
         def credentials() -> tuple[Credentials, ...]:
             return (*self._credentials, *self.lock.logins())
 
-        container = None
-        if self.container is not None and self.selection.has_sources:
-            from ..wheels.container import WheelContainer
+        return Supplier(
+            self.store,
+            self.tool.frontend,
+            self._wheel_container(),
+            credentials,
+            self._scan,
+            self.environment,
+        )
 
-            container = WheelContainer(self.container, self.target, credentials())
-        return Supplier(self.store, self.tool.frontend, container, credentials, self._scan, self.environment)
+    def _wheel_container(self) -> WheelContainer | None:
+        if self.container is None or not self._has_sources:
+            return None
+        from ..wheels.container import WheelContainer
+
+        return WheelContainer(self.container, self.target, (*self._credentials, *self.lock.logins()))
 
     def _scan(self, file: LockedFile) -> None:
         """Scan a wheel for compiled files, as soon as it is in the store."""
@@ -212,11 +273,14 @@ def make_layer(layer: LayerArtifact) -> None:
 
     # manifest -> lock -> selection -> wheels: each of these asks for the one before.
     wheels = layer.wheels()
+    own = layer.own_files()
     # wheels -> the entries of one zip, if they load on the target
     bundles = [Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels]
-    entries = merge(bundles, "python/", prefer=layer.prefer)
-    report = _make_report(layer, wheels, bundles, sum(entry.size for entry in entries))
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
+    if own is not None:
+        bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
+    entries = merge(bundles, "python/", prefer=layer.prefer)
+    report = _make_report(layer, wheels, own, bundles, sum(entry.size for entry in entries))
     # entries -> layer.zip, which names its build
     identity = LayerIdentity(layer.build_key)
     with layer.store.scratch() as folder:
@@ -227,16 +291,19 @@ def make_layer(layer: LayerArtifact) -> None:
 
 
 def _make_report(
-    layer: LayerArtifact, wheels: Sequence[Wheel], bundles: Sequence[Bundle], size: int
+    layer: LayerArtifact, wheels: Sequence[Wheel], own: Bundle | None, bundles: Sequence[Bundle], size: int
 ) -> LayerReport:
     """Return the report about a layer's contents.
 
     :raises LbdartError: when a compiled file cannot load on the target.
     """
     from ..native.check import check
-    from ..native.scan import scan_wheels
+    from ..native.scan import scan_entries, scan_wheels
 
     scans = scan_wheels(((wheel.package, wheel.path) for wheel in wheels), layer.store)
+    if own is not None:
+        with layer.store.scratch() as folder:
+            scans.append(scan_entries(own.name, own.entries, folder))
     result = check(scans, layer.target)
     result.raise_errors(layer.target)
     sizes = {bundle.name: bundle.size for bundle in bundles}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,24 +9,16 @@ from pathlib import Path
 from ..archive.entry import Entry
 from ..archive.writer import write_zip
 from ..credentials.environment import Given, in_environment, listed
-from ..errors import LbdartError
 from ..keys import key_of
-from ..locking.tool import Frontend
+from ..locking.tool import Frontend, Tool
 from ..native.scan import NativeScan, scan_entries, scan_from_json
 from ..packing.clash import announce
-from ..packing.merge import Bundle, merge
-from ..project.build_tree import BuildTree
+from ..packing.merge import merge
 from ..project.patterns import is_match
 from ..project.project import Project
 from ..store.store import Store
-from ..wheels.build import Builder
-from ..wheels.contents import wheel_entries
 from ..wheels.environment import BuildEnvironment
-from ..wheels.metadata import dist_info
-from ..wheels.reproducible import code_of
-from .source_files import included_files, module_files, stored_file
-
-_NO_VERSION = "0.0.0"
+from .own_code import included_files, own_files, own_inputs, refuse_without_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +50,22 @@ class SourceContents:
 class SourceArtifact:
     """A source zip's inputs.
 
-    A project with a build system is built to a wheel. From a project without one, the modules are packed as
-    they are.
+    A package is built to a wheel. The files of any other project are packed as they lie.
 
-    :param frontend: builds the wheel.
     :param include: glob patterns of more files to add, see :func:`is_match`.
     :param exclude: glob patterns of files to leave out of the zip.
     :param credentials: for private indexes that the build uses; they are not an input and change no hash.
+    :param frontend: builds the wheel. Default: the tool's.
     :param environment: what the build sees.
     """
 
     project: Project
-    frontend: Frontend
+    tool: Tool
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     store: Store
     credentials: Given = None
+    frontend: Frontend | None = None
     environment: BuildEnvironment = field(default_factory=BuildEnvironment)
 
     @cached_property
@@ -83,9 +74,7 @@ class SourceArtifact:
         return key_of(
             {
                 "artifact": "source",
-                "tool": self.frontend.name,
-                "tree": BuildTree(self.project.root).key(),
-                "environment": self.environment.inputs,
+                **own_inputs(self.project, self.tool, self.environment),
                 "include": self.include,
                 "exclude": self.exclude,
             }
@@ -123,31 +112,23 @@ class SourceArtifact:
 
         :raises LbdartError: when the project cannot be built or has no code.
         """
-        self.project.refuse_without_version()
-        project = self._project_bundle()
-        included = Bundle("include=", tuple(self._included_entries()))
+        included = included_files(self.project, self.tool, self.include)
+        with in_environment(listed(self.credentials)):
+            own = own_files(
+                self.project,
+                self.tool,
+                self.store,
+                include=self.include,
+                environment=self.environment,
+                frontend=self.frontend,
+            )
         entries = [
             entry
-            for entry in merge([project, included], settled=announce)
+            for entry in merge([own.bundle, included], settled=announce)
             if is_match(entry.name.split("/"), (), self.exclude)
         ]
         refuse_without_code(entries, f"The source of {self.project.name} in {self.project.root}")
-        return SourceContents(
-            entries, dist_info(project.entries).version or self.project.version or _NO_VERSION
-        )
-
-    def _project_bundle(self) -> Bundle:
-        if self.project.has_build_system:
-            with in_environment(listed(self.credentials)):
-                builder = Builder(self.frontend, self.store, environment=self.environment)
-                wheel = builder.local(self.project.root).path
-            return Bundle(self.project.name, tuple(code_of(wheel_entries(wheel))))
-        files = module_files(self.project.root)
-        return Bundle(self.project.name, tuple(stored_file(path, name.as_posix()) for path, name in files))
-
-    def _included_entries(self) -> Iterator[Entry]:
-        for path in included_files(self.project.root, self.include):
-            yield stored_file(path, path.relative_to(self.project.root).as_posix())
+        return SourceContents(entries, own.version)
 
 
 def make_source(source: SourceArtifact) -> None:
@@ -167,17 +148,4 @@ def make_source(source: SourceArtifact) -> None:
         size = sum(entry.size for entry in contents.entries)
         source.store.keep_archive(
             source.build_key, path, version=contents.version, size=size, native=asdict(native)
-        )
-
-
-def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
-    """Refuse a source that has nothing to import.
-
-    :param what: the name of the source in messages.
-    :raises LbdartError: when no entry is Python code or an extension module.
-    """
-    if not any(entry.name.endswith((".py", ".pyc", ".so")) for entry in entries):
-        raise LbdartError(
-            f"{what} would have no Python code.",
-            "Put the code into src/ or into a package beside pyproject.toml, or check exclude=.",
         )

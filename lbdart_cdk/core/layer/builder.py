@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from ..archive.writer import write_zip
 from ..arguments import as_tuple
 from ..artifacts.layer import LayerArtifact
 from ..credentials.environment import Given
@@ -124,6 +125,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     :param build_environment: further environment variables for builds, as for ``LambdaLayerArtifact``.
     :param prefer: one package whose files are taken where two packages bring one, or several: of two of them,
         the first one.
+    :param own_code: whether the layer has the project's own code, too.
     :param store: keeps wheels and locks.
     """
 
@@ -135,6 +137,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     exclude: str | Collection[str] = ()
     build_environment: Mapping[str, str] = field(default_factory=dict)
     prefer: str | Collection[str] = ()
+    own_code: bool = False
     store: Store = field(default_factory=Store)
 
     @abstractmethod
@@ -171,6 +174,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             self.build_container,
             environment=BuildEnvironment(self.build_environment),
             prefer=as_tuple(self.prefer),
+            own_code=self.own_code,
         )
 
     def step_1_preflight_check(self) -> None:
@@ -188,12 +192,17 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
         return self.artifact.sbom()
 
     def step_3_execute_build(self) -> None:
-        """Copy the wheels of the selection into ``dir_wheels``."""
+        """Copy the wheels of the selection, and a zip with the project's own code, into ``dir_wheels``."""
         if not self.artifact.target.is_known:
             self.log(f"Warning: {unknown_runtime(self.artifact.target).text}")
         for wheel in self.artifact.wheels():
             self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
             shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")
+        own = self.artifact.own_files()
+        if own is not None:
+            self.log(f"{own.name}, the project's own code")
+            with (self.path_layout.dir_wheels / f"{own.name}.whl").open("wb") as file:
+                write_zip(file, own.entries)
 
 
 @dataclass(frozen=True, kw_only=True)

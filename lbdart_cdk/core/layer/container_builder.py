@@ -146,7 +146,7 @@ class ToolLambdaLayerContainerBuilder(ToolLambdaLayerBuilder, BaseLambdaLayerCon
             BaseLambdaLayerContainerBuilder.step_1_preflight_check(self)
 
     def step_3_execute_build(self) -> None:
-        """Copy the wheels of the selection into ``dir_wheels``, or run the script."""
+        """Do what the local builder does, or run the script."""
         if self.path_script is None:
             super().step_3_execute_build()
         else:

@@ -57,6 +57,13 @@ class Tool(Protocol):
         """The frontend that builds projects and source distributions to wheels."""
         ...
 
+    def frontend_of(self, project: Project) -> Frontend | None:
+        """Return the frontend that builds the project itself; None when it is no package in the tool's eyes.
+
+        A project that is no package runs as its files lie.
+        """
+        ...
+
     @property
     def manifest(self) -> str:
         """The file name of its manifest: ``uv.lock``."""

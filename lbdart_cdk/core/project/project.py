@@ -101,6 +101,11 @@ class Project:
         return bool(self._table("build-system"))
 
     @property
+    def is_buildable(self) -> bool:
+        """Whether the project says how it is built: with a build system, or with the older ``setup.py``."""
+        return self.has_build_system or (self.root / "setup.py").is_file()
+
+    @property
     def requires_python(self) -> SpecifierSet | None:
         """``project.requires-python``, or None when it is missing.
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from ..archive.writer import write_zip
 from ..arguments import as_tuple
-from ..artifacts.source import SourceArtifact, SourceZip, refuse_without_code
-from ..artifacts.source_files import stored_file
+from ..artifacts.own_code import refuse_without_code, stored_file
+from ..artifacts.source import SourceArtifact, SourceZip
 from ..credentials.environment import Given, listed
 from ..keys import sha256_of
-from ..locking.tool import Frontend
+from ..locking.manifest import tool_named
 from ..native.scan import scan_entries
 from ..packing.merge import Bundle, merge
 from ..project.build_directory import claimed, replaced_directory, scratch
@@ -226,7 +226,7 @@ def build_and_upload_source_using_pip(
 
 
 def _artifact(
-    frontend: Frontend,
+    frontend: IsolatedBuild,
     path_pyproject_toml: Path,
     *,
     include: str | Collection[str] | None,
@@ -238,12 +238,13 @@ def _artifact(
     path = checked_pyproject(SourcePathLayout(path_pyproject_toml).path_pyproject_toml)
     return SourceArtifact(
         Project(path.parent, path),
-        frontend,
+        tool_named(frontend.name),
         as_tuple(include),
         as_tuple(exclude),
         store or Store(),
         listed(credentials),
-        BuildEnvironment(build_environment or {}),
+        environment=BuildEnvironment(build_environment or {}),
+        frontend=frontend,
     )
 
 

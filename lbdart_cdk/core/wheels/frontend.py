@@ -25,6 +25,7 @@ from ..credentials.masking import forms_of, masked, secrets_in
 from ..errors import LbdartError
 from ..process import run, said
 from ..project.project import Project
+from ..project.toml import read_toml, table
 from ..store.store import CACHE_VARIABLE
 from .build_hooks import BuildError, Hooks, IsolatedEnvironment
 from .environment import BuildEnvironment, for_installer
@@ -212,15 +213,25 @@ PIP: Final = PipInstaller()
 
 
 @dataclass(frozen=True, slots=True)
+class BuildBackend:
+    """A build backend: the requirement that brings it, and its name (PEP 517)."""
+
+    requirement: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class IsolatedBuild:
     """A build frontend that uses the first available installer.
 
     :param name: the tool that locks the sources.
     :param installers: in order of preference.
+    :param backend: for projects that name no build backend. Default: setuptools, as PEP 517 says.
     """
 
     name: str
     installers: tuple[Installer, ...] = (UV, PIP)
+    backend: BuildBackend | None = None
 
     def build_wheel(self, source: Path, output: Path, variables: Mapping[str, str] | None = None) -> None:
         """Build a project to one wheel in ``output``.
@@ -234,6 +245,8 @@ class IsolatedBuild:
         available = (installer for installer in self.installers if installer.is_there())
         installer = next(available, self.installers[-1])
         output.mkdir(parents=True, exist_ok=True)
+        if self.backend is not None:
+            _name_backend(source / "pyproject.toml", self.backend)
         with tempfile.TemporaryDirectory(prefix=".environment-", dir=output.parent) as folder:
             variables = BuildEnvironment().variables() if variables is None else variables
             _Build(installer, source, IsolatedEnvironment(Path(folder), variables)).run(output)
@@ -285,6 +298,16 @@ class _Build:
             for path in {str(folder), str(folder.resolve())}:
                 text = text.replace(f"{path}{os.sep}", "").replace(path, ".")
         return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _name_backend(pyproject: Path, backend: BuildBackend) -> None:
+    """Write a build backend into the ``pyproject.toml`` of a copy that names none."""
+    import tomli_w  # unused when a project names its backend
+
+    content = read_toml(pyproject)
+    if "build-backend" not in table(content, "build-system"):
+        named = {"requires": [backend.requirement], "build-backend": backend.name}
+        pyproject.write_text(tomli_w.dumps({**content, "build-system": named}), encoding="utf-8")
 
 
 def _project(source: Path) -> Project:

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdart_cdk.core.artifacts.source_files import included_files, module_files
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.project.patterns import is_match
 from lbdart_cdk.core.source.copy import copy_source_for_lambda_deployment
-from tests.support.projects import files_in, make_project
+from tests.support.projects import files_in
 
 paths = st.lists(
     st.text("abc.", min_size=1, max_size=4).filter(lambda part: part.strip(".")), min_size=1, max_size=4
@@ -135,26 +134,6 @@ def test_a_copy_into_the_directory_itself_holds_no_copy_of_the_copy(tmp_path: Pa
     root = tree(tmp_path / "in")
     copy_source_for_lambda_deployment(root, root / "a/copy", "app.py")
     assert files_in(root / "a") == {"copy/app.py": b"app.py"}
-
-
-def test_only_what_a_pattern_includes_is_added_to_a_project(tmp_path: Path) -> None:
-    tree(tmp_path)
-    assert list(included_files(tmp_path, [])) == []
-    assert list(included_files(tmp_path, ["conf/*"])) == [tmp_path / "conf/a.json", tmp_path / "conf/b.yaml"]
-
-
-def test_the_modules_of_a_project_with_src(tmp_path: Path) -> None:
-    root = make_project(tmp_path / "orders", built=False)
-    (root / "setup.py").write_text("")
-    assert [name.as_posix() for _, name in module_files(root)] == ["orders/__init__.py", "orders/app.py"]
-
-
-def test_the_modules_of_a_project_without_src(tmp_path: Path) -> None:
-    for name in ("app.py", "lib/__init__.py", "lib/data.json", "docs/x.py", "tests/__init__.py", "README.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    names = [name.as_posix() for _, name in module_files(tmp_path)]
-    assert names == ["app.py", "lib/__init__.py", "lib/data.json"]
 
 
 def as_regex(pattern: str) -> re.Pattern[str]:

@@ -66,7 +66,7 @@ def root(tmp_path: Path) -> Path:
 def of_construct(root: Path, store: Store) -> SourceZip:
     """What ``LambdaSourceArtifact`` makes of a project."""
     project, tool = find_project(root, "uv")
-    return SourceArtifact(project, tool.frontend, ("conf",), ("*.sh",), store).build()
+    return SourceArtifact(project, tool, ("conf",), ("*.sh",), store).build()
 
 
 @BUILDS
@@ -266,7 +266,7 @@ def test_one_pattern_is_as_good_as_a_list_of_it(root: Path, store: Store) -> Non
 def test_a_relative_path_is_the_same_project(
     root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = SourceArtifact(Project(root, root), find_project(root)[1].frontend, (), (), store).build()
+    expected = SourceArtifact(Project(root, root), find_project(root)[1], (), (), store).build()
     monkeypatch.chdir(root)
     source_zip = create_source_zip(build_source_dir_using_uv(Path("pyproject.toml"), store=store))
     assert source_zip.sha256 == expected.sha256
