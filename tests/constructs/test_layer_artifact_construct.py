@@ -12,7 +12,7 @@ from aws_cdk import App, CfnResource, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 
-from lbdart_cdk import LambdaLayerArtifact
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from tests.support.apps import (
@@ -335,3 +335,16 @@ def test_a_function_asks_python_nothing_about_its_layer(
     function(stack, layers=[layer])
     assert asked == []
     assert stack.node.find_child("Deps").node.path == layer.node.path == "Shop/Deps"
+
+
+def test_a_layer_of_own_code_has_the_files_of_the_source(stack: Stack, outdir: Path, tmp_path: Path) -> None:
+    # The directory of PythonLayerVersion(entry=...): modules and what they open, beside a manifest.
+    root = tmp_path / "shared"
+    for name in ("requirements.txt", "lib/x.py", "lib/data.json", "shared.py", ".env"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+    deps = LambdaLayerArtifact(stack, "Deps", project=str(root), runtime=PYTHON_3_13, own_code=True)
+    code = LambdaSourceArtifact(stack, "Code", project=str(root))
+    own = names_in(staged(outdir, code.source_sha256))
+    assert own == ["lib/data.json", "lib/x.py", "shared.py"]
+    assert names_in(staged(outdir, deps.build_key)) == [f"python/{name}" for name in own]

@@ -8,6 +8,7 @@ that start with a dot and, at the top, manifests and tests.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from ..archive.names import own_name
 from ..errors import LbdartError, explained
 from ..keys import Json
 from ..locking.tool import Frontend, Tool
-from ..packing.merge import Bundle
+from ..packing.merge import Bundle, refuse_too_large
 from ..project.build_tree import BuildTree
 from ..project.patterns import is_match
 from ..project.project import Project
@@ -107,7 +108,9 @@ def own_files(
         return _built(project, _wheel(project, frontend or own_frontend, store, environment, container).path)
     tree = _Tree.of(project)
     _say_left_out(project, tree, include)
-    bundle = _bundle(project.name, tree, filter(tree.takes, tree.files))
+    taken = list(filter(tree.takes, tree.files))
+    _refuse_too_large(tree, taken)
+    bundle = _bundle(project.name, tree, taken)
     return OwnFiles(bundle, project.version or _NO_VERSION)
 
 
@@ -239,6 +242,14 @@ class _Tree:
 
 def _bundle(name: str, tree: _Tree, files: Iterable[PurePath]) -> Bundle:
     return Bundle(name, tuple(stored_file(tree.root / path, tree.name_in_zip(path)) for path in files))
+
+
+def _refuse_too_large(tree: _Tree, files: Iterable[PurePath]) -> None:
+    """Refuse more than Lambda allows, before it is read: a directory may hold anything."""
+    sizes: Counter[str] = Counter()
+    for path in files:
+        sizes[tree.name_in_zip(path).partition("/")[0]] += (tree.root / path).stat().st_size
+    refuse_too_large(sizes.total(), sizes, f"the code in {tree.root}")
 
 
 def _say_left_out(project: Project, tree: _Tree, include: Collection[str]) -> None:

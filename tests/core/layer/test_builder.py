@@ -147,3 +147,15 @@ class TestWorkspace:
         with pytest.raises(LbdartError, match=f"The manifest {root}/uv.lock cannot be read"):
             UvLambdaLayerLocalBuilder(root / "pyproject.toml", verbose=False).run()
         assert not (root / "build").exists()
+
+
+def test_the_projects_own_code_is_packed_as_in_the_layer_of_an_app(
+    orders: Path, tmp_path: Path, store: Store
+) -> None:
+    builder = UvLambdaLayerLocalBuilder(
+        orders / "pyproject.toml", own_code=True, store=store, skip_prompt=True, target=Target((3, 13))
+    )
+    builder.run()
+    names = names_in(create_layer_zip_file(builder.path_layout))
+    assert "python/orders/app.py" in names
+    assert names == names_in(builder.artifact.build())
