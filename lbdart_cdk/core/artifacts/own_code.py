@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _MANIFESTS: Final = (
     *("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in"),
     *("uv.toml", "uv.lock", "poetry.toml", "poetry.lock", "pdm.toml", "pdm.lock", "Pipfile", "Pipfile.lock"),
-    *("pylock.toml", "pylock.*.toml", "*requirements*.txt", "*requirements*.in", "constraints*.txt"),
+    *("pylock.toml", "pylock.*.toml", "requirements*.txt", "requirements*.in"),
     *("cdk.json", "cdk.context.json"),
 )
 _TESTS: Final = ("test", "tests")
