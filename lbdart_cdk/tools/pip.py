@@ -32,7 +32,7 @@ from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
 
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
-from ._logins import expanded, logins
+from ._logins import logins
 from ._mirror import Mirror, mirrored, with_sources
 
 #: The glibc versions that uv can select wheels for; Lambda's 2.26 is between two of them.
@@ -77,6 +77,10 @@ _LOCATION: Final = re.compile(
 )
 _HASH: Final = re.compile(r"(?:--hash[\s=]+sha256:|[#&]sha256[=:])([0-9a-fA-F]{64})")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
+#: The one spelling of a variable that pip expands.
+_VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
+#: A URL that may have a password in it.
+_REMOTE: Final = re.compile(r"\b(?!file:)[A-Za-z][\w+.-]*://[^\s\"']+")
 
 _FRONTEND: Final = frontend.IsolatedBuild("pip")
 
@@ -118,6 +122,7 @@ class Pip:
                 "architecture": target.architecture,
                 "indexes": [without_login(os.environ.get(name, "")) for name in _INDEXES],
                 "choosing": [os.environ.get(name, "") for name in _CHOOSING],
+                "variable": requirements.variable,
             }
         )
         tables = store.recall("pip-tables", key)
@@ -136,7 +141,8 @@ class Pip:
             extras=options.extras,
             groups=options.groups,
             inputs=requirements.included,
-            pinned=tables["pinned"],
+            # Only the selected files tell what the variables say today.
+            pinned=tables["pinned"] and not requirements.has_variables,
             logins=lambda: logins(project, requirements.addresses()),
         )
 
@@ -156,6 +162,9 @@ class _Requirements:
     :param files: the lines of each file, rewritten for uv.
     :param refuses: whether uv does not accept the original files; it then reads copies with these lines.
     :param directories: the user's directories, by the line that names each.
+    :param urls: the URLs that come from variables, by the names that stand for them in ``files``. Secrets.
+    :param variable: the lines in which variables give more than a login, expanded and without logins.
+    :param has_variable_url: whether a variable gives more than a login in the URL of a package.
     """
 
     hashes: set[str] = field(default_factory=set)
@@ -166,6 +175,14 @@ class _Requirements:
     files: dict[Path, list[str]] = field(default_factory=dict)
     refuses: bool = False
     directories: dict[str, Path] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    variable: list[str] = field(default_factory=list)
+    has_variable_url: bool = False
+
+    @property
+    def has_variables(self) -> bool:
+        """Whether variables give more than logins, so that other values can give other packages."""
+        return bool(self.variable) or self.has_variable_url
 
     @property
     def included(self) -> tuple[Path, ...]:
@@ -181,6 +198,23 @@ class _Requirements:
         """Whether every package needs a hash: an option says so, or every named requirement has one."""
         return "require-hashes" in self.options or (bool(self.names) and not self.unhashed)
 
+    def without_secrets(self, line: str, original: str) -> str:
+        """Put a name in the place of each URL that a variable gives; uv reads the URL under that name.
+
+        :param line: the line, expanded.
+        :param original: the line as it is in the file.
+        """
+
+        def name_of(match: re.Match[str]) -> str:
+            url = match[0]
+            if url in original and not _VARIABLE.search(url):
+                return url
+            name = f"LBDART_URL_{len(self.urls)}"
+            self.urls[name] = url
+            return f"${{{name}}}"
+
+        return _REMOTE.sub(name_of, line)
+
     def addresses(self) -> str:
         """Return all URLs of indexes and packages as one text, with those in pip's settings. A secret."""
         locations = [location for values in self.options.values() for location in values]
@@ -193,14 +227,13 @@ def _read(path: Path, project: Project, requirements: _Requirements) -> _Require
     content = project.manifest_content if path == project.manifest else _content(path, project)
     requirements.refuses |= content.startswith(UTF_16)
     for joined, is_same_in_uv in _lines(decoded(content)):
-        line = _EDITABLE_REPOSITORY.sub("", _GLUED.sub(r"\1 ", joined))
+        expanded_line = _EDITABLE_REPOSITORY.sub("", _GLUED.sub(r"\1 ", _expanded(joined)))
+        line = requirements.without_secrets(expanded_line, joined)
         requirements.refuses |= not is_same_in_uv or line != joined
-        expanded_line = expanded(line)
         if (include := _INCLUDE.match(expanded_line)) is not None and not _is_url(include[2]):
             included = Path(os.path.normpath(path.parent / include[2].strip("\"'")))
             if included not in requirements.files:
                 _read(included, project, requirements)
-            # Other lines keep their variables: a value may be a password, and a copy may contain the line.
             line = f"-{include[1] or expanded_line[2]} {requirements.copy_name(included)}"
         elif (directory := _directory(expanded_line, project)) is not None:
             requirements.directories[line] = directory
@@ -219,8 +252,18 @@ def _read(path: Path, project: Project, requirements: _Requirements) -> _Require
         requirements.hashes |= hashes
         if (package := _NAME.match(expanded_line)) is not None:
             (requirements.names if hashes else requirements.unhashed).add(canonicalize_name(package[1]))
+        if without_login(_expanded(joined)) != without_login(joined):
+            if expanded_line in requirements.direct:
+                requirements.has_variable_url = True
+            else:
+                requirements.variable.append(without_login(expanded_line))
         lines.append(line)
     return requirements
+
+
+def _expanded(line: str) -> str:
+    """Replace each variable that is set and not empty (*Requirements File Format*, pip)."""
+    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], line)
 
 
 def _directory(line: str, project: Project) -> Path | None:
@@ -298,6 +341,8 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
                 unpinned.append(package["name"])
         if _has_password(package):
             lasts = False  # the store must not keep a password
+    if requirements.has_variable_url:
+        lasts = False  # any part of a URL may be a password
     if unpinned and requirements.requires_hashes:
         raise LbdartError(
             f"{project.manifest} requires hashes, and has none for {', '.join(unpinned)}.",
@@ -415,9 +460,11 @@ def _compile(
 
 
 def _in_place(message: str, requirements: _Requirements, path: Path) -> str:
-    """Replace the paths of copies in uv's message by the paths of the original files."""
+    """Replace what only the copies have in uv's message: their paths, and the names of URLs."""
     for original in requirements.files:
         message = message.replace(str(path.parent / requirements.copy_name(original)), str(original))
+    for name, url in requirements.urls.items():
+        message = message.replace(f"${{{name}}}", without_login(url))
     return message
 
 
@@ -477,7 +524,13 @@ def _environment(project: Project, requirements: _Requirements) -> dict[str, str
     from lbdart_cdk.core.wheels import git
 
     inherited = frontend.for_uv(git.environment())
-    environment = {name: value for name, value in inherited.items() if name not in _OVERRULED}
+    # uv also expands variables that are empty, and those that pip leaves as they are.
+    left = {name for lines in requirements.files.values() for name in _VARIABLE.findall(" ".join(lines))}
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if name not in _OVERRULED and (value or name not in left)
+    } | requirements.urls
     # uv itself asks the keyring for the password of a user without one.
     complete = (login for login in logins(project, requirements.addresses()) if login.password)
     credentials = (*known(), *complete)

@@ -6,8 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from lbdart_cdk.core.locking.lock import Lock
 from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import Selection, select
 from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.process import run
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
@@ -373,6 +375,183 @@ class TestWhatAFileCanSay:
         write(root, f"-i {private}/simple/", hashed(packages["beta"]))
         assert "hunter2" not in str(lock(root, store).content)
         assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
+
+class TestVariables:
+    """pip expands ``${UPPER_CASE}`` in every place of a file, and another value is another input."""
+
+    @pytest.fixture
+    def places(self, root: Path, index: Index) -> dict[str, str]:
+        """What the lines and values of these tests name, most in two versions."""
+        make_wheel(index.folder, "gamma")
+        make_wheel(
+            index.folder, "delta", requires=["beta; extra == 'b'", "gamma; extra == 'c'"], extras=["b", "c"]
+        )
+        make_sdist(index.folder, "beta", "1.5")
+        repository = root.parent / "repository"
+        make_repository(repository)
+        places = {"root": str(root), "files": f"{index.url}/files", "repository": repository.as_uri()}
+        for version in ("1", "2"):
+            made = make_wheel(root / f"wheels{version}", "beta", f"{version}.0")
+            lib = make_project(root / f"lib{version}", "lib", f"{version}.0")
+            write(root, f"beta=={version}.0", name=f"beta{version}.txt")
+            shutil.copytree(lib, repository / "lib", dirs_exist_ok=True)
+            places |= {f"hash{version}": sha256(made), f"commit{version}": commit_all(repository)}
+        return places
+
+    @pytest.fixture
+    def filled(self, places: dict[str, str]) -> Callable[[str], str]:
+        """Return a function that fills the places into a text."""
+        return lambda text: re.sub("<([a-z]+[12]?)>", lambda match: places[match[1]], text)
+
+    @pytest.mark.parametrize(
+        ("line", "values"),
+        [
+            # a requirement
+            ("${ANY}", ("beta==1.0", "beta==2.0")),
+            ("${ANY}==1.0", ("beta", "gamma")),
+            ("beta==${ANY}.0", ("1", "2")),
+            ("beta${ANY}", ("<2", ">=2")),
+            ("beta>=${ANY}, \\\n<=${ANY}", ("1.0", "2.0")),
+            ("delta[${ANY}]", ("b", "c")),
+            ("beta==1.0; python_version >= '${ANY}'\ngamma", ("3.9", "4.0")),
+            ("beta==${ANY}", ("1.0 --hash=sha256:<hash1>", "2.0 --hash=sha256:<hash2>")),
+            # a URL
+            ("beta @ ${ANY}", ("<files>/beta-1.0-py3-none-any.whl", "<files>/beta-2.0-py3-none-any.whl")),
+            ("${ANY}", ("<files>/beta-1.0-py3-none-any.whl", "beta @ <files>/beta-2.0-py3-none-any.whl")),
+            ("beta @ <files>/beta-${ANY}-py3-none-any.whl", ("1.0", "2.0")),
+            (
+                "beta @ <files>/beta-${ANY}",
+                ("1.0-py3-none-any.whl#sha256=<hash1>", "2.0-py3-none-any.whl#sha256=<hash2>"),
+            ),
+            ("<files>/beta-${ANY}-py3-none-any.whl", ("1.0", "2.0")),
+            # a repository
+            ("lib @ git+<repository>@${ANY}#subdirectory=lib", ("<commit1>", "<commit2>")),
+            ("-e git+<repository>@${ANY}#egg=lib&subdirectory=lib", ("<commit1>", "<commit2>")),
+            ("lib @ ${ANY}#subdirectory=lib", ("git+<repository>@<commit1>", "git+<repository>@<commit2>")),
+            # a path
+            ("./lib${ANY}", ("1", "2")),
+            ("${ANY}", ("./lib1", "./lib2")),
+            ("-e ${ANY}", ("./lib1", "./lib2")),
+            ("lib @ file://<root>/lib${ANY}", ("1", "2")),
+            ("./wheels${ANY}/beta-${ANY}.0-py3-none-any.whl", ("1", "2")),
+            # an option
+            ("-r beta${ANY}.txt", ("1", "2")),
+            ("-r${ANY}", ("beta1.txt", "beta2.txt")),
+            ("--constraint=${ANY}\nbeta", ("beta1.txt", "beta2.txt")),
+            ("${ANY}", ("-r beta1.txt", "-rbeta2.txt")),
+            ("--no-index\n--find-links ./wheels${ANY}\nbeta", ("1", "2")),
+            ("--no-index\n-f file://<root>/${ANY}\nbeta", ("wheels1", "wheels2")),
+            ("--no-binary ${ANY}\ngamma\nbeta<=2", ("delta", "beta")),
+        ],
+    )
+    def test_another_value_gives_another_package(
+        self,
+        root: Path,
+        store: Store,
+        filled: Callable[[str], str],
+        line: str,
+        values: tuple[str, str],
+    ) -> None:
+        def selected(value: str) -> tuple[Selection, str]:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("ANY", filled(value))
+                return chosen(root, store), layer(root, store).build_key
+
+        write(root, filled(line))
+        (first, first_key), (second, second_key), again = map(selected, (*values, values[0]))
+        assert first.packages
+        assert first != second
+        assert first_key != second_key
+        assert again == (first, first_key)
+
+    def test_another_index(
+        self,
+        root: Path,
+        store: Store,
+        index: Index,
+        packages: dict[str, Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
+        make_wheel(root.parent / "other", "beta", "2.0", files={"beta/other.py": ""})
+        (other,) = (root.parent / "other").glob("*")
+        both = " ".join(f"--hash=sha256:{sha256(path)}" for path in (packages["beta 2"], other))
+        write(root, "--index-url ${INDEX}/simple/", f"beta==2.0 {both}")
+        with Index(root.parent / "other") as running:
+            found = []
+            for url in (index.url, running.url):
+                monkeypatch.setenv("INDEX", url.replace("//", "//ci:hunter2@"))
+                found += [wheel.sha256 for wheel in chosen(root, store).wheels]
+        assert found == [sha256(packages["beta 2"]), sha256(other)]
+        assert not [name for name, content in files_in(store.root).items() if b"hunter2" in content]
+
+    @pytest.mark.parametrize("line", ["beta==${any}", "beta==$ANY", "beta==${UNSET}", "beta${EMPTY}"])
+    def test_nothing_else_is_a_variable(
+        self, root: Path, store: Store, line: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("any", "1.0")
+        monkeypatch.setenv("ANY", "1.0")
+        monkeypatch.setenv("EMPTY", "")
+        write(root, line)
+        assert line.removeprefix("beta") in refused(root, store).problem
+
+    def test_an_empty_commit_is_not_the_newest_one(
+        self, root: Path, store: Store, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LIB_COMMIT", "")
+        write(root, f"lib @ git+{places['repository']}@${{LIB_COMMIT}}#subdirectory=lib")
+        assert "${LIB_COMMIT}" in refused(root, store).problem
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "http://ci:${TOKEN}@<host>/files/beta-1.0-py3-none-any.whl",
+            "http://<host>/files/beta-1.0-py3-none-any.whl?token=${TOKEN}",
+            "${WHOLE}",
+        ],
+    )
+    def test_a_secret_is_written_nowhere(
+        self,
+        root: Path,
+        store: Store,
+        index: Index,
+        address: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        wheel = index.folder / "beta-1.0-py3-none-any.whl"
+        host = index.url.removeprefix("http://")
+        monkeypatch.setenv("TOKEN", "hunter2")
+        monkeypatch.setenv("WHOLE", f"http://ci:hunter2@{host}/files/{wheel.name}")
+        leaks: list[str] = []
+
+        def look() -> None:
+            leaks.extend(name for name, content in files_in(store.root).items() if b"hunter2" in content)
+
+        def run_and_look(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+            look()
+            leaks.extend(part for part in command if "hunter2" in str(part))
+            return run(command, **options)
+
+        monkeypatch.setattr(pip, "run", run_and_look)
+        write(
+            root,
+            f"beta @ {address.replace('<host>', host)}#sha256={sha256(wheel)}",
+            "alpha \\",
+            "==1.0",
+        )
+        assert packed(root, store) == {"alpha", "beta", "urllib3"}
+        look()
+        assert not leaks
+
+    def test_a_message_has_the_url_without_the_login(
+        self, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TOKEN", "hunter2")
+        write(root, "beta @ https://ci:${TOKEN}@host.invalid/beta-1.0-py3-none-any.whl ; nonsense")
+        problem = refused(root, store).problem
+        assert "beta @ https://host.invalid/beta-1.0-py3-none-any.whl" in problem
+        assert "hunter2" not in problem
 
 
 class TestRepositories:
