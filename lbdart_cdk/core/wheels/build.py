@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +36,10 @@ _REMEDY: Final = (
     "For a layer, set build_in_container=True to build it in the Lambda build image; otherwise lock a "
     "version that has a wheel."
 )
+
+#: The errors of this process's builds that failed, by the store and the key of the wheel. The store does not
+#: keep them, because the user corrects the cause and tries again.
+_FAILED: Final[dict[tuple[Path, str], Callable[[], LbdartError]]] = {}
 
 if TYPE_CHECKING:
     from ..locking.selection import LockedCommit, LockedFile
@@ -206,29 +212,44 @@ class _BuildSite:
 
 def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> BuiltWheel:
     """Build at one site after the other until a wheel loads on the target; store and return that wheel."""
-    for site in sites:
-        where = f" in {site.container.image}" if site.container is not None else ""
-        with store.scratch() as folder:
-            with store.guarded(folder):
-                _bound(folder)
-            output = folder / "wheel"
-            try:
-                with announced(f"Building {Path(source.what).name}{where}"):
-                    site.build_wheel(source.copy(folder), output)
-            except LbdartError as error:
-                if site is not sites[-1]:
-                    continue  # the image may have the compiler or library that this machine lacks
-                if isinstance(error, BuildError):
-                    raise _failure(source, error) from error
-                raise
-            wheel = _only_wheel(output, source.what)
-            if site.accepts(parse_wheel_filename(wheel.name)[-1]):
-                rewritten = folder / "made.whl"
-                with store.guarded(rewritten), usable(wheel.name), rewritten.open("wb") as file:
-                    write_zip(file, reproducible(wheel_entries(wheel)))
-                store.keep_archive(site.key, rewritten)
-                return site.built(store, sha256_of(store.archive(site.key)))
-    raise _wrong_platform(source.what, wheel.name, sites[-1].container)
+    *before, last = sites
+    for site in before:
+        with suppress(LbdartError):  # the image may have the compiler or library that this machine lacks
+            return _build_at(site, source, store)
+    try:
+        return _build_at(last, source, store)
+    except BuildError as error:
+        raise _failure(source, error) from error
+
+
+def _build_at(site: _BuildSite, source: Source, store: Store) -> BuiltWheel:
+    """Build at a site; store and return the wheel.
+
+    The key of a build on this machine is the same for every target, so a failure there is remembered.
+    """
+    where = f" in {site.container.image}" if site.container is not None else ""
+    build = store.root, site.key
+    if build in _FAILED:
+        raise _FAILED[build]()
+    with store.scratch() as folder:
+        with store.guarded(folder):
+            _bound(folder)
+        output = folder / "wheel"
+        try:
+            with announced(f"Building {Path(source.what).name}{where}"):
+                site.build_wheel(source.copy(folder), output)
+        except BuildError as error:
+            _FAILED[build] = partial(BuildError, error.why, [])  # its output is shown once
+            raise
+        wheel = _only_wheel(output, source.what)
+        if not site.accepts(parse_wheel_filename(wheel.name)[-1]):
+            _FAILED[build] = partial(_wrong_platform, source.what, wheel.name, site.container)
+            raise _FAILED[build]()
+        rewritten = folder / "made.whl"
+        with store.guarded(rewritten), usable(wheel.name), rewritten.open("wb") as file:
+            write_zip(file, reproducible(wheel_entries(wheel)))
+        store.keep_archive(site.key, rewritten)
+        return site.built(store, sha256_of(store.archive(site.key)))
 
 
 def _only_wheel(output: Path, what: str) -> Path:

@@ -145,6 +145,7 @@ class Failing(FakeTool):
     """Its build backend finds no library."""
 
     def build_wheel(self, source: Path, output: Path, variables: Mapping[str, str] | None = None) -> None:
+        self.built.append(source)
         why = "RuntimeError: There is none"
         raise BuildError(why, ["looking for a library", why])
 
@@ -166,6 +167,50 @@ def test_of_a_build_that_fails_what_was_built_and_why_is_told(
     ):
         Builder(Failing(), store).sdist(sdist, locked)
     assert kept_in(store) == set()
+
+
+class TestTwoTargets:
+    """A build that fails for one target is not run again for the next, as long as the process lives."""
+
+    def fail(self, lib: Path, tool: FakeTool, store: Store) -> str:
+        with pytest.raises(LbdartError) as error:
+            Builder(tool, store).local(lib)
+        return str(error.value)
+
+    def test_a_build_that_failed(self, lib: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+        tool = Failing()
+        assert self.fail(lib, tool, store) == self.fail(lib, tool, store)
+        assert len(tool.built) == 1
+        assert capsys.readouterr().err == "looking for a library\nRuntimeError: There is none\n"
+
+    def test_a_wheel_that_was_compiled_here(self, lib: Path, store: Store) -> None:
+        tool = FakeTool(tag="cp313-cp313-linux_x86_64")
+        assert self.fail(lib, tool, store) == self.fail(lib, tool, store)
+        assert len(tool.built) == 1
+
+    def test_it_is_built_again_when_a_file_changed(self, lib: Path, store: Store) -> None:
+        tool = Failing()
+        self.fail(lib, tool, store)
+        (lib / "src/lib/app.py").write_text("y = 2\n")
+        self.fail(lib, tool, store)
+        assert len(tool.built) == 2
+
+    def test_an_error_of_something_else_is_no_failure_of_the_build(self, lib: Path, store: Store) -> None:
+        class Refused(FakeTool):
+            def build_wheel(
+                self, source: Path, output: Path, variables: Mapping[str, str] | None = None
+            ) -> None:
+                self.built.append(source)
+                raise LbdartError("The index refused setuptools.", "Try again.")
+
+        tool = Refused()
+        self.fail(lib, tool, store)
+        self.fail(lib, tool, store)
+        assert len(tool.built) == 2
+
+    def test_another_process_tries_again(self, lib: Path, store: Store) -> None:
+        self.fail(lib, Failing(), store)
+        assert kept_in(store) == set()
 
 
 class TestSourceDistribution:
