@@ -7,7 +7,7 @@ export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
 
 LOCK   := integ/example/orders/uv.lock
 
-.PHONY: setup check test oldest fuzz faults bench demo dist clean lock-requirements
+.PHONY: setup check test oldest fuzz faults registry bench demo dist clean lock-requirements
 setup: $(VENV)/.ready $(CDK) $(LOCK)
 
 $(VENV)/.ready: requirements/dev.txt
@@ -51,6 +51,9 @@ fuzz: setup ## SECONDS=60
 faults: setup ## ROUNDS=300
 	python -m tests.faults.build --rounds $(or $(ROUNDS),300)
 	python -m tests.runtime.faults
+
+registry: setup ## COUNT=100 packages (from the first) and SECONDS (start none after them); keeps 15 GB in build/registry
+	python -m tests.registry.matrix --count $(or $(COUNT),100) --seconds $(or $(SECONDS),86400)
 
 bench: setup
 	python -m bench

@@ -17,7 +17,11 @@ os.environ["JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION"] = "1"
 os.environ["JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION"] = "1"
 
 #: Files whose tests take turns: they share one Docker engine, or one set of downloads.
-TAKE_TURNS = ("integ/docker/test_container_builds.py", "tests/registry/test_real_wheels.py")
+TAKE_TURNS = (
+    "integ/docker/test_container_builds.py",
+    "tests/registry/test_matrix.py",
+    "tests/registry/test_real_wheels.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)
