@@ -7,7 +7,7 @@ export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
 
 LOCK   := integ/example/orders/uv.lock
 
-.PHONY: setup check test oldest fuzz faults registry bench demo dist clean lock-requirements
+.PHONY: setup check test oldest fuzz faults registry oracle bench demo dist clean lock-requirements
 setup: $(VENV)/.ready $(CDK) $(LOCK)
 
 $(VENV)/.ready: requirements/dev.txt
@@ -54,6 +54,9 @@ faults: setup ## ROUNDS=300
 
 registry: setup ## COUNT=100 packages (from the first) and SECONDS (start none after them); keeps 15 GB in build/registry
 	python -m tests.registry.matrix --count $(or $(COUNT),100) --seconds $(or $(SECONDS),86400)
+
+oracle: setup ## COUNT=2000 SEED=0 WORKERS=2
+	python -m tests.oracle --count $(or $(COUNT),2000) --seed $(or $(SEED),0) --workers $(or $(WORKERS),2)
 
 bench: setup
 	python -m bench

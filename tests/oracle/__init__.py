@@ -1,0 +1,1 @@
+"""The oracle: what the product makes of a project is what uv makes of it in place."""
