@@ -34,6 +34,7 @@ from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project as UserProject
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
+from lbdart_cdk.tools.pip import TOOL as PIP
 from lbdart_cdk.tools.uv import TOOL as UV
 
 from .edits import edits_of
@@ -313,7 +314,13 @@ def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def _artifact(project: Project, written: Written, cache: Path) -> SourceArtifact | LayerArtifact:
     if project.role == "own":
         return SourceArtifact(
-            UserProject(written.root, written.root / "uv.lock"), UV.frontend, (), (), Store(cache)
+            # As with pip, a setup.py is enough to be a package.
+            UserProject(written.root, written.root / "requirements.txt"),
+            PIP,
+            (),
+            (),
+            Store(cache),
+            frontend=UV.frontend,
         )
     root = written.repository if project.role == "workspace" else written.consumer
     tool = {"pylock": "pylock", "requirements": "pip", "uv": "uv"}[project.manifest]

@@ -15,8 +15,8 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePath
 from typing import Final
 
 from . import git
@@ -54,6 +54,17 @@ class Repository:
     def common_directory(self) -> Path | None:
         """The directory with the objects and refs, which a copy refers to; None when git cannot read it."""
         return self._directories[1] if self._directories is not None else None
+
+    def stamp(self) -> tuple[int, int]:
+        """Return the time and size of the index, which change when git tracks other files."""
+        marker = self.top / ".git"
+        if marker.is_file():
+            marker = self.top / marker.read_text(errors="replace").removeprefix("gitdir:").strip()
+        try:
+            status = (marker / "index").stat()
+        except OSError:  # nothing was added yet
+            return 0, 0
+        return status.st_mtime_ns, status.st_size
 
     @cached_property
     def _changes(self) -> list[tuple[str, str]]:
@@ -124,9 +135,21 @@ class Repository:
                 _make_untracked(copy / name, is_directory=name.endswith("/"))
 
 
-def has_tracked_files(directory: Path) -> bool:
-    """Tell whether git tracks files in a directory."""
-    return Repository.around(directory) is not None and bool(git.read(directory, "ls-files", "--", "."))
+def tracked_folders(directory: Path) -> frozenset[str]:
+    """Return the directories below a directory in which git tracks files, by their relative paths.
+
+    Asks git once, as long as the index does not change.
+    """
+    repository = Repository.around(directory)
+    if repository is None:
+        return frozenset()
+    return _tracked_folders(directory.resolve(), repository.stamp())
+
+
+@lru_cache(maxsize=64)
+def _tracked_folders(directory: Path, _stamp: tuple[int, int]) -> frozenset[str]:
+    files = map(PurePath, git.names(git.read(directory, "ls-files", "-z")))
+    return frozenset(folder.as_posix() for file in files for folder in file.parents)
 
 
 def _is_top(directory: Path) -> bool:

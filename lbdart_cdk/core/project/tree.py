@@ -12,27 +12,24 @@ from typing import Final
 
 from ..errors import LbdartError, explained
 from ..store.cache_tag import CACHE_SIGNATURE, CACHE_TAG
-from .repository import has_tracked_files
+from .repository import tracked_folders
 
+#: Directories that hold no source, even if git tracks files in them.
+_NEVER_SOURCE: Final = {".git", ".hg", ".svn", "__pycache__"}
 #: Directories that tools create anywhere in a project ...
 _GENERATED: Final = {
-    ".git",
-    ".hg",
     ".hypothesis",
     ".idea",
     ".mypy_cache",
     ".nox",
     ".pytest_cache",
     ".ruff_cache",
-    ".svn",
     ".tox",
     ".vscode",
-    "__pycache__",
     "cdk.out",
     "node_modules",
 }
-#: ... and those that count only at the top of a project, and only if git does not track files in them: a
-#: package may have the same name.
+#: ... and those that count only at the top of a project, because a package may have the same name.
 _GENERATED_AT_TOP: Final = {"build", "dist"}
 #: Files that mark their directory as generated, whatever its name, and the bytes that they start with.
 _MARKERS: Final = {
@@ -97,14 +94,14 @@ def input_files(root: Path) -> Iterator[Path]:
 
     :raises OSError: when a directory cannot be read.
     """
-    for entry in walk(root, _is_generated):
+    for entry in walk(root, _generated_in(root)):
         if _is_input(entry) and _is(entry.is_file):
             yield Path(entry.path)
 
 
 def links(root: Path) -> Iterator[Path]:
     """Yield the links among the inputs of a project, to files and to directories."""
-    for entry in walk(root, _is_generated, lambda _link: False):
+    for entry in walk(root, _generated_in(root), lambda _link: False):
         if _is_input(entry) and entry.is_symlink():
             yield Path(entry.path)
 
@@ -121,14 +118,24 @@ def _is(check: Callable[[], bool]) -> bool:
         return False
 
 
-def _is_generated(folder: os.DirEntry[str], at_top: bool) -> bool:
-    """Tell whether a tool created a directory, by its name or by a file in it."""
-    return (
-        folder.name in _GENERATED
-        or folder.name.endswith(".egg-info")
-        or any(_starts_with(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
-        or (at_top and folder.name in _GENERATED_AT_TOP and not has_tracked_files(Path(folder.path)))
-    )
+def _generated_in(root: Path) -> Callable[[os.DirEntry[str], bool], bool]:
+    """Return a function that tells whether a tool created a directory, by its name or by a file in it.
+
+    A directory in which git tracks files is source, whatever its name.
+    """
+
+    def is_generated(folder: os.DirEntry[str], at_top: bool) -> bool:
+        if folder.name in _NEVER_SOURCE:
+            return True
+        looks_generated = (
+            folder.name in _GENERATED
+            or (at_top and folder.name in _GENERATED_AT_TOP)
+            or folder.name.endswith(".egg-info")
+            or any(_starts_with(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
+        )
+        return looks_generated and Path(folder.path).relative_to(root).as_posix() not in tracked_folders(root)
+
+    return is_generated
 
 
 def _starts_with(path: str, start: bytes) -> bool:
@@ -205,7 +212,7 @@ def copy_inputs(root: Path, target: Path) -> None:
 
     :raises OSError: when a file or directory cannot be read or written.
     """
-    for entry in walk(root, _is_generated, lambda link: not _is_relative(link)):
+    for entry in walk(root, _generated_in(root), lambda link: not _is_relative(link)):
         path = Path(entry.path)
         copied = target / path.relative_to(root)
         if _is_input(entry) and _is_relative(entry):

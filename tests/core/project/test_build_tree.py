@@ -66,15 +66,21 @@ class TestCopy:
         assert names(top) == {"src/orders/app.py", "tool"}
         assert (top / "tool").stat().st_mode & 0o100
 
+    @pytest.mark.parametrize(
+        "name",
+        ["build/__init__.py", "src/api/node_modules/x.js", "src/api/cdk.out/x", "src/api/CACHEDIR.TAG"],
+    )
     @pytest.mark.parametrize("is_tracked", [True, False])
-    def test_a_package_named_build_is_there_if_git_tracks_it(
-        self, repository: Path, tmp_path: Path, is_tracked: bool
+    def test_what_looks_generated_is_source_if_git_tracks_it(
+        self, repository: Path, tmp_path: Path, is_tracked: bool, name: str
     ) -> None:
-        write(repository / "api/build/__init__.py")
+        text = "Signature: 8a477f597d28d172789f06886806bc55\n"
+        write(repository / "api" / name, text)
         if is_tracked:
             commit_all(repository)
         top, _ = copied(repository / "api", tmp_path / "copy")
-        assert ("api/build/__init__.py" in names(top)) == is_tracked
+        expected = is_tracked or name.endswith("TAG")  # other files of the package are tracked anyway
+        assert (f"api/{name}" in names(top)) == expected
 
     def test_ignore_files_above_the_project_are_there(self, repository: Path, tmp_path: Path) -> None:
         top, project = copied(repository / "api", tmp_path / "copy")
