@@ -30,6 +30,8 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import UTF_16, decoded
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
+from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
+from lbdart_cdk.core.wheels.git import NO_PROMPTS
 
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
 from ._logins import logins
@@ -521,9 +523,9 @@ def _environment(project: Project, requirements: _Requirements) -> dict[str, str
     uv finds credentials by the name of an index, and the indexes in a requirements file have no names. So
     variables repeat the URLs in the file, in the same order and with user and password.
     """
-    from lbdart_cdk.core.wheels import git
-
-    inherited = frontend.for_uv(git.environment())
+    # uv runs build backends to learn what sources require; they see no more than other builds.
+    listed = for_installer(BuildEnvironment().variables())
+    inherited = frontend.for_uv(listed | NO_PROMPTS)
     # uv also expands variables that are empty, and those that pip leaves as they are.
     left = {name for lines in requirements.files.values() for name in _VARIABLE.findall(" ".join(lines))}
     environment = {

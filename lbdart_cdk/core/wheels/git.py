@@ -22,7 +22,7 @@ from ..project.project import named_path
 
 _USER: Final = re.compile(r"//[^/@\s]+@")
 #: Variables that stop every prompt, for a password or for an unknown host.
-_NO_PROMPTS: Final = {
+NO_PROMPTS: Final = {
     "GIT_ALLOW_PROTOCOL": ":".join((*PROTOCOLS, "http")),
     "GIT_TERMINAL_PROMPT": "0",
     "GCM_INTERACTIVE": "never",
@@ -45,11 +45,6 @@ _SETTINGS: Final = (
 )
 _ATTRIBUTES: Final = "* -filter\n"
 _FETCHED: Final = "refs/lbdart/commit"
-
-
-def environment() -> dict[str, str]:
-    """Return this process's environment, changed so that git never prompts and uses no other repository."""
-    return git.environment() | _NO_PROMPTS
 
 
 def checkout(commit: Commit, subdirectory: str, folder: Path) -> Path:
@@ -130,7 +125,8 @@ def _git(commit: Commit, folder: Path, *arguments: str) -> subprocess.CompletedP
             f"git is not installed, and {commit.package} comes from {commit.display}.",
             "Install git, or depend on a released version of the package.",
         )
-    variables = environment() | {"GIT_CEILING_DIRECTORIES": str(folder.parent), "GIT_LFS_SKIP_SMUDGE": "1"}
+    variables = git.environment() | NO_PROMPTS
+    variables |= {"GIT_CEILING_DIRECTORIES": str(folder.parent), "GIT_LFS_SKIP_SMUDGE": "1"}
     if "submodule" in arguments and not commit.address.startswith("file:"):
         variables["GIT_ALLOW_PROTOCOL"] = ":".join((*(name for name in PROTOCOLS if name != "file"), "http"))
     count = variables.get("GIT_CONFIG_COUNT", "")
