@@ -536,7 +536,20 @@ MISTAKES = [
     ),
     Mistake(
         "a layer of which all is left out", LAYER, props(exclude=["alpha", "native", "urllib3"]),
-        r"The layer of orders would be empty", r"Add a dependency",
+        r"The layer of orders would be empty: exclude= leaves out alpha, native, urllib3", r"Leave out less",
+    ),
+    Mistake(
+        "a layer that the default list empties", LAYER, props(exclude=["alpha", "native"]),
+        r"The layer of orders would be empty: .* and the default list leaves out urllib3",
+        r'Pass keep=\["urllib3"\]',
+    ),
+    Mistake(
+        "a name to keep that is not left out", LAYER, props(keep=["alpha"]),
+        r"keep= names alpha, which the layer does not leave out by default\.", r"Remove the name: .*boto3",
+    ),
+    Mistake(
+        "a name to keep and to leave out", LAYER, props(keep=["boto3"], exclude=["Boto3"]),
+        r"boto3 is both in keep= and in exclude=\.", r"Remove the name from one of the two",
     ),
     Mistake(
         "a source without code", SOURCE, props(exclude=["*.py"]),

@@ -24,7 +24,7 @@ from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
+from lbdart_cdk.core.locking.lock import Lock, requirement, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
@@ -35,6 +35,7 @@ from lbdart_cdk.core.wheels.frontend import IsolatedBuild
 
 from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes
 from ._logins import expanded, logins
+from ._roots import roots_of
 
 #: PDM's own group: the dependencies of the project itself.
 _MAIN: Final = "default"
@@ -96,13 +97,14 @@ class Pdm:
                 ],
             }
         )
-        tables = store.memo("pdm-tables", key, lambda: _read(project))
+        tables = store.memo("pdm-locks", key, lambda: _read(project))
         return Lock(
             content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
             local=tables["local"],
             requires=tables["requires"],
+            roots=roots_of(project, options),
             extras=options.extras,
             groups=options.groups,
             logins=lambda: _logins_of(project),
@@ -322,14 +324,16 @@ def _marker(package: Mapping[str, Any], optional: set[str]) -> str:
     return f"({condition}) and ({package['marker']})" if "marker" in package else condition
 
 
-def _requires(packages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
-    """Return the requirements of each package, including those of its extras that are in use."""
+def _requires(packages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, list[str]]]:
+    """Return what each package requires; the lock lists it once more for each combination of extras."""
     from packaging.requirements import Requirement
 
-    edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    requires: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
     for package in packages:
+        required = requires[canonicalize_name(package["name"])].setdefault(package["version"], [])
+        asked = [f'extra == "{extra}"' for extra in package.get("extras", ())]
         for line in package.get("dependencies", []):
-            required = Requirement(line)
-            marker = str(required.marker) if required.marker is not None else None
-            edges[canonicalize_name(package["name"])].append((required.name, marker))
-    return {name: requirements(required) for name, required in edges.items()}
+            read = Requirement(line)
+            own = [f"({read.marker})"] if read.marker is not None else []
+            required.append(requirement(read.name, read.extras, " and ".join([*own, *asked])))
+    return requires

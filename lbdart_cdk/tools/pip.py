@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress
@@ -34,8 +34,10 @@ from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
 from lbdart_cdk.core.wheels.git import NO_PROMPTS
 
 from ._index import DEFAULT_INDEX_OF_UV, pip_setting
+from ._listing import Line, origins_in, own_lines, shown_by
 from ._logins import logins
 from ._mirror import Mirror, mirrored, with_sources
+from ._roots import written
 
 #: The glibc versions that uv can select wheels for; Lambda's 2.26 is between two of them.
 _GLIBC_OF_UV: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
@@ -83,6 +85,8 @@ _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 #: A URL that may have a password in it.
 _REMOTE: Final = re.compile(r"\b(?!file:)[A-Za-z][\w+.-]*://[^\s\"']+")
+#: The options behind a requirement.
+_OPTIONS: Final = re.compile(r"\s--.*")
 
 _FRONTEND: Final = frontend.IsolatedBuild("pip")
 
@@ -127,12 +131,12 @@ class Pip:
                 "variable": requirements.variable,
             }
         )
-        tables = store.recall("pip-tables", key)
+        tables = store.recall("pip-locks", key)
         if tables is None:
             tables = _lock(project, requirements, target, store)
             if tables["lasts"]:
                 # The URL of a direct reference contains the user from the requirement.
-                store.note("pip-tables", key, tables | {"content": _without_logins(tables["content"])})
+                store.note("pip-locks", key, tables | {"content": _without_logins(tables["content"])})
         _warn(project, tables["unpinned"])
         return Lock(
             content=tables["content"],
@@ -140,6 +144,8 @@ class Pip:
             base=project.root,
             local=tables["local"],
             requires=None,
+            roots=tuple(tables["roots"]),
+            shown=tables["shown"],
             extras=options.extras,
             groups=options.groups,
             inputs=requirements.included,
@@ -162,6 +168,7 @@ class _Requirements:
     :param options: the values of each option.
     :param direct: the requirements that contain a URL.
     :param files: the lines of each file, rewritten for uv.
+    :param origins: for each file, what its comments say that a package is there for.
     :param refuses: whether uv does not accept the original files; it then reads copies with these lines.
     :param directories: the user's directories, by the line that names each.
     :param urls: the URLs that come from variables, by the names that stand for them in ``files``. Secrets.
@@ -175,6 +182,7 @@ class _Requirements:
     options: dict[str, list[str]] = field(default_factory=dict)
     direct: list[str] = field(default_factory=list)
     files: dict[Path, list[str]] = field(default_factory=dict)
+    origins: dict[Path, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     refuses: bool = False
     directories: dict[str, Path] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
@@ -228,6 +236,7 @@ def _read(path: Path, project: Project, requirements: _Requirements) -> _Require
     lines = requirements.files[path] = []
     content = project.manifest_content if path == project.manifest else _content(path, project)
     requirements.refuses |= content.startswith(UTF_16)
+    requirements.origins[path] = origins_in(decoded(content))
     for joined, is_same_in_uv in _lines(decoded(content)):
         expanded_line = _EDITABLE_REPOSITORY.sub("", _GLUED.sub(r"\1 ", _expanded(joined)))
         line = requirements.without_secrets(expanded_line, joined)
@@ -350,13 +359,36 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
             f"{project.manifest} requires hashes, and has none for {', '.join(unpinned)}.",
             _HOW_TO_PIN.format(project.manifest.name),
         )
+    locked = {package["name"] for package in content.get("packages", [])}
+    named = list(_named(requirements, project, local))
     return {
         "content": content,
         "local": local,
+        "roots": own_lines(named, locked),
+        "shown": shown_by(named),
         "unpinned": unpinned,
         "lasts": lasts,
         "pinned": pinned,
     }
+
+
+def _named(requirements: _Requirements, project: Project, local: Mapping[str, str]) -> Iterator[Line]:
+    """Yield the lines that require a package, if its name is known, but not those of constraints."""
+    names = {os.path.normpath(project.root / path): name for name, path in local.items()}
+    copies = {f"-r {requirements.copy_name(path)}": path for path in requirements.files}
+    paths = [project.manifest]
+    for path in paths:
+        for line in requirements.files[path]:
+            if line in copies:
+                paths += {copies[line]} - {*paths}
+                continue
+            text = _OPTIONS.sub("", _expanded(line))
+            directory, match = requirements.directories.get(line), _LOCATION.fullmatch(text)
+            if directory is not None and match is not None:
+                text = f"{names.get(str(directory), '')}{match['rest']}"
+            if (required := written(text)) is not None:
+                name = re.split(r"[\[;]", required)[0]
+                yield Line(required, requirements.origins[path].get(name, frozenset()))
 
 
 def _without_logins(tables: Any) -> Any:

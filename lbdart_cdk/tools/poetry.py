@@ -23,7 +23,7 @@ from lbdart_cdk.core.credentials.environment import known
 from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
+from lbdart_cdk.core.locking.lock import Lock, in_extras, requirement, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
@@ -34,6 +34,7 @@ from lbdart_cdk.core.wheels.frontend import BuildBackend, IsolatedBuild
 
 from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
 from ._logins import logins
+from ._roots import roots_of
 
 #: Poetry's own group: the dependencies of the project itself.
 _MAIN: Final = "main"
@@ -43,7 +44,6 @@ _LOCK_VERSION: Final = Version("2.1")
 _HASHES_GROUPS: Final = Version("2.3.0")
 #: The files of each package, by the URL of the index (None for the default index).
 _Addresses = Mapping[str | None, Mapping[str, Mapping[str, Any]]]
-_EXTRA: Final = re.compile(r"""\bextra\s*(==|!=)\s*("[^"]*"|'[^']*')""")
 
 _FRONTEND: Final = IsolatedBuild("poetry")
 #: Has a name of its own, because it builds the same files to other wheels.
@@ -94,13 +94,14 @@ class Poetry:
                 ],
             }
         )
-        tables = store.memo("poetry-tables", key, lambda: _read(project, groups))
+        tables = store.memo("poetry-locks", key, lambda: _read(project, groups))
         return Lock(
             content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
             local=tables["local"],
             requires=tables["requires"],
+            roots=roots_of(project, options),
             extras=options.extras,
             groups=options.groups,
             logins=lambda: logins(project, pip_setting("index-url") or "", tables.get("indexes")),
@@ -292,23 +293,18 @@ def _marker(package: Mapping[str, Any]) -> str:
         condition = f'"{canonicalize_name(group)}" in dependency_groups'
         marker = markers if isinstance(markers, str) else markers.get(group)
         if marker:
-            condition += f" and ({_EXTRA.sub(_in_extras, marker)})"
+            condition += f" and ({in_extras(marker)})"
         conditions.append(condition)
     return " or ".join(conditions)
 
 
-def _in_extras(match: re.Match[str]) -> str:
-    return f"{match[2]} {'in' if match[1] == '==' else 'not in'} extras"
-
-
-def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]]:
-    """Return the requirements of each package, including those of its extras that are in use."""
-    edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
+def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, list[str]]]:
+    """Return what each package requires."""
+    requires: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
     for package in packages:
+        required = requires[canonicalize_name(package["name"])].setdefault(package["version"], [])
         for name, constraints in package.get("dependencies", {}).items():
             for constraint in constraints if isinstance(constraints, list) else [constraints]:
-                marker = constraint.get("markers") if isinstance(constraint, dict) else None
-                # Markers are evaluated without an extra, so this makes the condition on the extra true.
-                without_extra = _EXTRA.sub(r"extra != \2", marker) if marker is not None else None
-                edges[canonicalize_name(package["name"])].append((name, without_extra))
-    return {name: requirements(required) for name, required in edges.items()}
+                options = constraint if isinstance(constraint, dict) else {}
+                required.append(requirement(name, options.get("extras", ()), options.get("markers")))
+    return requires

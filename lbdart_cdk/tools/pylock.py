@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from packaging.utils import canonicalize_name
-
-from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
+from lbdart_cdk.core.locking.lock import Lock, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
@@ -18,6 +15,7 @@ from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.frontend import IsolatedBuild
 
 from ._logins import logins
+from ._roots import roots_within
 
 _FRONTEND: Final = IsolatedBuild("pylock")
 
@@ -43,14 +41,18 @@ class Pylock:
         return False
 
     def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Read the lock; the markers in it select extras and groups."""
-        tables = store.memo("pylock-tables", project.manifest_sha256, lambda: _read(project))
+        """Read the lock; the markers in it select extras and groups.
+
+        It does not say what the project itself requires; a ``pyproject.toml`` beside it may.
+        """
+        tables = store.memo("pylock-locks", project.manifest_sha256, lambda: _read(project))
         return Lock(
             content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
             local=tables["local"],
-            requires=tables["requires"],
+            requires=None,
+            roots=roots_within(project, options, tables["names"], tables["selectable"]),
             extras=options.extras,
             groups=options.groups,
             logins=lambda: logins(project),
@@ -61,7 +63,7 @@ TOOL: Final = Pylock()
 
 
 def _read(project: Project) -> dict[str, Any]:
-    """Read the tables of the lock, the paths of local packages, and the requirements of each package."""
+    """Read the tables of the lock, the paths of local packages, and the names of packages and options."""
     content = without_dates(parse_toml(project.manifest_content, project.manifest))
     packages = content.get("packages", [])
     directories = {package["name"]: package["directory"] for package in packages if "directory" in package}
@@ -69,15 +71,9 @@ def _read(project: Project) -> dict[str, Any]:
         name: str(Path(directory["path"], directory.get("subdirectory", "")))
         for name, directory in directories.items()
     }
-    return {"content": content, "local": local, "requires": _requires(packages)}
-
-
-def _requires(packages: list[dict[str, Any]]) -> dict[str, dict[str, str | None]] | None:
-    """Return the requirements of each package, or None when the lock has none for any package."""
-    edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
-    for package in packages:
-        required = [(edge["name"], None) for edge in package.get("dependencies", ()) if "name" in edge]
-        edges[canonicalize_name(package["name"])] += required
-    if not any(edges.values()):
-        return None
-    return {name: requirements(required) for name, required in edges.items()}
+    return {
+        "content": content,
+        "local": local,
+        "names": [package["name"] for package in packages],
+        "selectable": [*content.get("extras", ()), *content.get("dependency-groups", ())],
+    }

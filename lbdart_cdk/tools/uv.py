@@ -8,7 +8,7 @@ import re
 import subprocess
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.core.locking.lock import Lock, requirements, without_dates
+from lbdart_cdk.core.locking.lock import Lock, in_extras, requirement, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
 from lbdart_cdk.core.process import said
 from lbdart_cdk.core.progress import announced
@@ -33,12 +33,19 @@ from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
 
 from ._logins import logins
 from ._mirror import Mirror, left_to_backend, mirrored, uv_table
+from ._roots import OwnRequirements
 from ._stand_in_python import stand_in_python
 
 #: Kinds of ``source`` in uv.lock that are directories of the user ...
 _DIRECTORIES: Final = ("editable", "virtual", "directory")
 #: ... and those that are archives, or may be folders of archives.
 _ARCHIVES: Final = ("path", "registry")
+#: The name under which what the workspace itself requires is kept; no package has it.
+_WORKSPACE: Final = ""
+#: A condition on one of the project's options that conflict, as uv encodes it.
+_CONFLICT: Final = re.compile(r"""["'](?:extra|group|project)-\d+-[^"']*["'] (?:not )?in extras""")
+#: A condition that always holds.
+_ALWAYS: Final = 'os_name != ""'
 
 #: uv's messages when it has no Python that ``requires-python`` admits ...
 _NO_PYTHON: Final = re.compile(
@@ -80,7 +87,7 @@ class Uv:
         ``uv.lock`` covers every target. The store keeps the export, so uv runs again only when the lock, a
         ``pyproject.toml`` that it depends on, or the options change.
         """
-        graph = store.memo("uv-graphs", project.manifest_sha256, lambda: _graph(project))
+        graph = store.memo("uv-locks", project.manifest_sha256, lambda: _graph(project))
         directories = _existing(project, [".", str(project.root), *graph["directories"]])
         archives = _existing(project, graph["archives"])
         key = key_of(
@@ -102,6 +109,7 @@ class Uv:
             base=project.root,
             local=exported["local"],
             requires=graph["requires"],
+            roots=_roots(project, graph, options),
             logins=lambda: logins(project),
         )
 
@@ -119,23 +127,66 @@ def _matches(root: Path, workspace: Path, patterns: Iterable[str]) -> bool:
 
 
 def _graph(project: Project) -> dict[str, Any]:
-    """Read the local directories and archives, and the requirements of each package, from ``uv.lock``."""
+    """Read the local directories and archives, and what each package requires, from ``uv.lock``.
+
+    What the directories require is kept by extra and group, too: each may be the project.
+    """
     data = parse_toml(project.manifest_content, project.manifest)
-    packages = [package for package in data.get("package", []) if isinstance(package, dict)]
-    edges: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    tables = [package for package in data.get("package", []) if isinstance(package, dict)]
+    packages = [package for package in tables if "name" in package]  # uv tells what is wrong with others
+    requires: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
+    workspace = data.get("manifest", {})
+    own = {_WORKSPACE: [[], {}, _by_name(workspace.get("dependency-groups", {}))]}
     for package in packages:
-        # The lock has an extra only if a package requires it, so the extra's requirements count.
-        extras = package.get("optional-dependencies", {}).values()
-        for required in (package.get("dependencies", []), *extras):
-            for edge in required:
-                edges[canonicalize_name(package["name"])].append((edge["name"], edge.get("marker")))
-    requires = {name: requirements(required) for name, required in edges.items()}
+        name, always = canonicalize_name(package["name"]), _required(package.get("dependencies", []))
+        of_extras = package.get("optional-dependencies", {})
+        required = requires[name].setdefault(package.get("version", ""), [])
+        required += always
+        required += [text for extra, edges in of_extras.items() for text in _required(edges, extra)]
+        if any(kind in package.get("source", {}) for kind in _DIRECTORIES):
+            own[name] = [always, _by_name(of_extras), _by_name(package.get("dev-dependencies", {}))]
     sources = [package.get("source", {}) for package in packages]
     directories = [source[kind] for source in sources for kind in _DIRECTORIES if kind in source]
     archives = {
         source[kind] for source in sources for kind in _ARCHIVES if "://" not in source.get(kind, "://")
     }
-    return {"directories": directories, "archives": sorted(archives), "requires": requires}
+    return {
+        "directories": directories,
+        "archives": sorted(archives),
+        "requires": requires,
+        "own": own,
+        "members": workspace.get("members", []),
+    }
+
+
+def _by_name(edges: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {canonicalize_name(name): _required(listed) for name, listed in edges.items()}
+
+
+def _required(edges: Iterable[Mapping[str, Any]], extra: str | None = None) -> list[str]:
+    """Return the requirements in a list of ``uv.lock``, if a package is asked for with an extra."""
+    asked = f'extra == "{extra}"' if extra is not None else ""
+    return [
+        requirement(
+            edge["name"],
+            # A workspace's own groups have them in the form of pyproject.toml.
+            edge.get("extra", edge.get("extras", ())),
+            # All that the options could bring counts.
+            _CONFLICT.sub(_ALWAYS, in_extras(" and ".join(filter(None, [_bracketed(edge), asked])))),
+        )
+        for edge in edges
+    ]
+
+
+def _bracketed(edge: Mapping[str, Any]) -> str:
+    return f"({edge['marker']})" if "marker" in edge else ""
+
+
+def _roots(project: Project, graph: Mapping[str, Any], options: Options) -> tuple[str, ...]:
+    """Return what the project requires; for a workspace without a ``project`` table, what its members do."""
+    names = [project.name] if "project" in project.pyproject else [_WORKSPACE, *graph["members"]]
+    own = {name: OwnRequirements(*graph["own"][name]) for name in names if name in graph["own"]}
+    return tuple(sorted({text for name, required in own.items() for text in required.chosen(name, options)}))
 
 
 def _existing(project: Project, locked: Iterable[str]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
@@ -51,13 +51,15 @@ def lock_of(
     base: Path = Path("/project"),
     head: str = "",
     local: Mapping[str, str] | None = None,
-    requires: Mapping[str, Mapping[str, str | None]] | None = None,
+    requires: Mapping[str, Sequence[str]] | None = None,
+    roots: Iterable[str] = (),
 ) -> Lock:
     content = f'lock-version = "1.0"\ncreated-by = "tests"\n{head}\n' + (
         "\n".join(packages) or "packages = []"
     )
     tables = without_dates(tomllib.loads(content))
-    return Lock(tables, base / "uv.lock", base, local or {}, requires or {})
+    required = {name: {"": texts} for name, texts in (requires or {}).items()}
+    return Lock(tables, base / "uv.lock", base, local or {}, required, tuple(roots))
 
 
 SDIST = f'sdist = {{ url = "https://host.invalid/alpha-1.0.tar.gz", hashes = {{ sha256 = "{"0" * 64}" }} }}\n'

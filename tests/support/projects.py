@@ -117,6 +117,13 @@ def uv_lock(root: Path) -> Path:
     return root / "uv.lock"
 
 
+def run_uv(root: Path, *arguments: str) -> None:
+    """Run uv in a project."""
+    from uv import find_uv_bin
+
+    subprocess.run([find_uv_bin(), *arguments], cwd=root, check=True, capture_output=True)
+
+
 def index_table(url: str) -> str:
     """Return the part of a pyproject.toml that turns every index off but this one."""
     return f'[[tool.uv.index]]\nname = "tests"\nurl = "{url}/simple/"\ndefault = true\n'

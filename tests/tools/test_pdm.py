@@ -132,17 +132,31 @@ class TestGroupsExtrasAndMarkers:
             with pytest.raises(LbdartError, match=r"^The lock does not cover python3\.13 on x86_64"):
                 chosen(root, store)
 
-    @pytest.mark.parametrize(("with_extra", "kept"), [(True, {"alpha", "urllib3"}), (False, {"alpha"})])
+    @pytest.mark.parametrize(
+        ("asks_for", "kept"),
+        [
+            ("alpha[HTTP]", {"alpha", "urllib3"}),
+            ("alpha[http,tls]", {"alpha", "urllib3"}),
+            ("alpha[tls]", {"alpha"}),
+            ("alpha[http]; sys_platform == 'win32'", {"alpha"}),
+            ("alpha", {"alpha"}),
+        ],
+    )
     def test_urllib3_stays_when_a_kept_package_requires_it(
-        self, tmp_path: Path, store: Store, wheels: dict[str, Path], with_extra: bool, kept: set[str]
+        self,
+        tmp_path: Path,
+        store: Store,
+        wheels: dict[str, Path],
+        asks_for: str,
+        kept: set[str],
     ) -> None:
-        extra = package(wheels["alpha"], extras=("http",), requires=["alpha==1.0", "urllib3"])
         root = write(
             tmp_path / "orders",
             package(wheels["alpha"]),
-            *([extra] if with_extra else []),
+            package(wheels["alpha"], extras=("http",), requires=["alpha==1.0", "urllib3"]),
             package(wheels["urllib3"]),
             package(wheels["boto3"], requires=["urllib3"]),
+            pyproject=PYPROJECT.replace('["alpha"]', f'["{asks_for}"]'),
         )
         assert packed(root, store) == kept
 

@@ -270,7 +270,9 @@ class TestWhereFilesAre:
 
 
 class TestWhoRequiresWhom:
-    """The lock says it; what an extra requires is in it when the extra is used."""
+    """The lock says it; what an extra requires counts when somebody asks for the extra."""
+
+    OF_EXTRA = 'urllib3 = {version = "*", optional = true, markers = "extra == \\"http\\""}'
 
     @pytest.mark.parametrize(
         ("requires", "kept"),
@@ -283,10 +285,7 @@ class TestWhoRequiresWhom:
                 '{version = ">=2", markers = "sys_platform == \'linux\'"}]',
                 {"alpha", "urllib3"},
             ),
-            (
-                'urllib3 = {version = "*", optional = true, markers = "extra == \\"http\\""}',
-                {"alpha", "urllib3"},
-            ),
+            (OF_EXTRA, {"alpha"}),
         ],
     )
     def test_urllib3_stays_when_a_kept_package_requires_it(
@@ -299,6 +298,45 @@ class TestWhoRequiresWhom:
             package(wheels["boto3"], requires='urllib3 = "*"'),
         )
         assert packed(root, store) == kept
+
+    @pytest.mark.parametrize(
+        "pyproject",
+        [
+            PYPROJECT.replace('["alpha"]', '["Alpha[HTTP]"]'),
+            PYPROJECT.replace("dependencies", "dynamic")
+            + '[tool.poetry.dependencies]\nalpha = {version = "*", extras = ["http"], python = "^3.11"}\n',
+            PYPROJECT.replace("dependencies", "dynamic")
+            + '[tool.poetry.dependencies]\nalpha = [{version = "1", python = "<3.12"}, '
+            '{version = "1", extras = ["http"], platform = "linux", python = ">=3.12"}]\n',
+        ],
+    )
+    def test_an_extra_that_the_project_asks_for(
+        self, tmp_path: Path, store: Store, wheels: dict[str, Path], pyproject: str
+    ) -> None:
+        root = write(
+            tmp_path / "orders",
+            package(wheels["alpha"], requires=self.OF_EXTRA),
+            package(wheels["urllib3"]),
+            package(wheels["boto3"], requires='urllib3 = "*"'),
+            pyproject=pyproject,
+        )
+        assert packed(root, store) == {"alpha", "urllib3"}
+
+    @pytest.mark.parametrize(
+        "condition", ["markers = \"sys_platform == 'win32'\"", 'platform = "win32"', 'python = "<3.12"']
+    )
+    def test_an_extra_that_the_project_asks_for_elsewhere(
+        self, tmp_path: Path, store: Store, wheels: dict[str, Path], condition: str
+    ) -> None:
+        root = write(
+            tmp_path / "orders",
+            package(wheels["alpha"], requires=self.OF_EXTRA),
+            package(wheels["urllib3"]),
+            package(wheels["boto3"], requires='urllib3 = "*"'),
+            pyproject=PYPROJECT.replace("dependencies", "dynamic")
+            + f'[tool.poetry.dependencies]\nalpha = {{version = "1", extras = ["http"], {condition}}}\n',
+        )
+        assert packed(root, store) == {"alpha"}
 
 
 class TestFreshness:

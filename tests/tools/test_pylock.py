@@ -122,7 +122,7 @@ def test_extras_groups_and_default_groups_are_those_of_the_lock(tmp_path: Path, 
 
 
 class TestWhoRequiresWhom:
-    """urllib3 stays when a kept package requires it; whatever the lock says about that, or not."""
+    """urllib3 stays when a kept package requires it: the wheels say that."""
 
     def wheels(self, folder: Path, *, requires: list[str]) -> list[str]:
         return [
@@ -130,13 +130,6 @@ class TestWhoRequiresWhom:
             locked_file(make_wheel(folder, "urllib3")),
             locked_file(make_wheel(folder, "boto3", requires=["urllib3"])),
         ]
-
-    def test_the_lock_says_it(self, tmp_path: Path, store: Store) -> None:
-        alpha, *others = self.wheels(tmp_path, requires=[])
-        named = alpha + 'dependencies = [{ name = "urllib3", version = "1.0" }]\n'
-        root = write(tmp_path, named, *others).parent
-        assert lock(root, store).requires == {"alpha": {"urllib3": None}, "boto3": {}, "urllib3": {}}
-        assert packed(root, store) == {"alpha", "urllib3"}
 
     @pytest.mark.parametrize(
         ("requires", "kept"),

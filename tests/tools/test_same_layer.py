@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from lbdart_cdk.core.locking.manifest import find_project, tools
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.core.wheels import frontend
 from tests.support import pdm, poetry
 from tests.support.git import git, make_repository
 from tests.support.index import Index
-from tests.support.projects import index_table, make_project, make_sdist, uv_lock
+from tests.support.projects import index_table, make_project, make_sdist, run_uv, uv_lock
 from tests.support.wheels import make_wheel, names_in, sha256
 
 TARGETS = [Target((3, 11)), Target((3, 13)), Target((3, 13), "arm64")]
@@ -88,12 +86,6 @@ def project(root: Path, scene: Scene) -> Path:
         + f'cloned = {{ git = "{scene.git}", subdirectory = "libs/cloned", rev = "{scene.commit}" }}\n'
         + f'mono = {{ url = "{scene.archive}", subdirectory = "libs/mono" }}\n',
     )
-
-
-def run_uv(root: Path, *arguments: str) -> None:
-    executable = frontend.uv_executable()
-    assert executable is not None
-    subprocess.run([executable, *arguments], cwd=root, check=True, capture_output=True)
 
 
 def with_uv(root: Path, scene: Scene) -> None:

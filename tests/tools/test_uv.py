@@ -57,7 +57,7 @@ def test_the_projects_own_dependencies_are_locked_with_all_they_require(orders: 
     found = lock(orders, store)
     assert chosen(found) == ["alpha", "native", "urllib3"]
     assert found.requires is not None
-    assert found.requires["alpha"] == {"urllib3": None}
+    assert found.requires["alpha"] == {"1.0": ["urllib3"]}
 
 
 def test_extras_and_groups_are_only_what_was_asked_for(orders: Path, store: Store) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ from ..credentials.lookup import refuse_passwords_in
 from ..credentials.value import Credentials
 from ..errors import LbdartError
 from ..keys import Json, key_of
-from ..locking.exclusion import DEFAULT_EXCLUDE
-from ..locking.lock import Lock, Requirements, read_as_lock
+from ..locking.exclusion import DEFAULT_EXCLUDE, refuse_contradiction
+from ..locking.lock import Lock, Requires, read_as_lock
 from ..locking.tool import Options, Tool
 from ..project.project import Project
 from ..project.target import Target
@@ -46,6 +46,8 @@ class LayerArtifact:
     :param environment: what the builds of packages see.
     :param prefer: names of packages whose files are taken where two packages bring one; the first one wins.
     :param own_code: whether the layer has the project's own code, too.
+    :param keep: names of packages on the default list to keep, with what they require.
+    :raises LbdartError: when ``keep`` has a name that is not on the default list, or that is excluded.
     """
 
     project: Project
@@ -59,6 +61,10 @@ class LayerArtifact:
     environment: BuildEnvironment = field(default_factory=BuildEnvironment)
     prefer: tuple[str, ...] = ()
     own_code: bool = False
+    keep: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        refuse_contradiction(self.exclude, self.keep)
 
     @cached_property
     def _credentials(self) -> tuple[Credentials, ...]:
@@ -76,7 +82,7 @@ class LayerArtifact:
         """For each package, the one file that loads on the target."""
         return self._select(None)
 
-    def _select(self, requires: Mapping[str, Requirements] | None) -> Selection:
+    def _select(self, requires: Requires | None) -> Selection:
         from ..locking.selection import select
 
         with read_as_lock(self.lock.origin):
@@ -84,6 +90,7 @@ class LayerArtifact:
                 self.lock,
                 self.target,
                 self.exclude,
+                keep=self.keep,
                 requires=requires,
                 may_compile=self.container is not None,
             )
@@ -118,8 +125,12 @@ class LayerArtifact:
         """Return what the wheels' own requirements decide about, when the lock does not know them."""
         if self.lock.requires is not None:
             return {}
-        exclude = sorted({canonicalize_name(name) for name in self.exclude})
-        return {"exclude": exclude, "default_exclude": DEFAULT_EXCLUDE}
+        return {
+            "exclude": sorted({canonicalize_name(name) for name in self.exclude}),
+            "keep": sorted({canonicalize_name(name) for name in self.keep}),
+            "default_exclude": DEFAULT_EXCLUDE,
+            "roots": sorted(self.lock.roots),
+        }
 
     def _own_inputs(self) -> dict[str, Json]:
         if not self.own_code or self._locks_itself:
@@ -158,33 +169,36 @@ class LayerArtifact:
 
     @property
     def report(self) -> LayerReport | None:
-        """The report about the zip's contents; None when the zip is not built."""
-        return kept_report(self.store.recall("archives", self.build_key))
+        """The report about the zip's contents, with warnings about the selection; None before it is built."""
+        report = kept_report(self.store.recall("archives", self.build_key))
+        if report is None or self.lock.requires is None:
+            return report
+        return replace(report, warnings=(*self.selection.warnings, *report.warnings))
 
     def wheels(self) -> list[Wheel]:
         """Fetch or build the wheel of each package, and return the wheels in the order of their names.
 
         :raises LbdartError: when a wheel cannot be fetched or built, and when the layer would be empty.
         """
+        return self.supply()[1]
+
+    def supply(self) -> tuple[Selection, list[Wheel]]:
+        """Do as :meth:`wheels` does, and also return the selection that the wheels are."""
         selection = self.selection
         with in_environment(self._credentials):
             wheels = self._supplier().supply(selection)
         if self.lock.requires is None:
             # The lock does not say which package requires which, but the wheels do.
-            selection = self._select({wheel.package: wheel.requires for wheel in wheels})
+            selection = self._select({wheel.package: {"": wheel.requires} for wheel in wheels})
             wheels = [wheel for wheel in wheels if wheel.package in selection.packages]
         if not (wheels or self.own_code):
-            raise LbdartError(
-                f"The layer of {self.project.name} would be empty: the lock has no package for it.",
-                "Add a dependency, select a group or an extra that has one, pass own_code=True for the "
-                "project's own code, or remove the layer.",
-            )
+            raise _empty(self.project.name, selection)
         if selection.left_out:
             print(
                 f"Left out of the layer of {self.project.name}: {', '.join(selection.left_out)}",
                 file=sys.stderr,
             )
-        return wheels
+        return selection, wheels
 
     def own_files(self) -> Bundle | None:
         """Return the project's own files if the layer has them; without them, say so where it may surprise.
@@ -259,6 +273,26 @@ class LayerArtifact:
         return {"json": render(self.project.name, self.build_key, packages)}
 
 
+def _empty(project: str, selection: Selection) -> LbdartError:
+    """Return the error about a layer that has no package."""
+    problem = f"The layer of {project} would be empty: "
+    if not selection.left_out:
+        return LbdartError(
+            f"{problem}the lock has no package for it.",
+            "Add a dependency, select a group or an extra that has one, pass own_code=True for the project's "
+            "own code, or remove the layer.",
+        )
+    reasons = {"exclude=": selection.excluded, "the default list": selection.dropped}
+    left_out = [f"{reason} leaves out {', '.join(names)}" for reason, names in reasons.items() if names]
+    keep = ", ".join(f'"{name}"' for name in selection.dropped)
+    return LbdartError(
+        f"{problem}{' and '.join(left_out)}, and nothing else is selected.",
+        f"Pass keep=[{keep}] to have them as locked, or remove the layer."
+        if keep
+        else "Leave out less, or remove the layer.",
+    )
+
+
 def make_layer(layer: LayerArtifact) -> None:
     """Make a layer's zip and keep it in the store, with its report.
 
@@ -272,7 +306,7 @@ def make_layer(layer: LayerArtifact) -> None:
     from .sbom import described
 
     # manifest -> lock -> selection -> wheels: each of these asks for the one before.
-    wheels = layer.wheels()
+    selection, wheels = layer.supply()
     own = layer.own_files()
     # wheels -> the entries of one zip, if they load on the target
     bundles = [Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels]
@@ -281,6 +315,8 @@ def make_layer(layer: LayerArtifact) -> None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
     entries = merge(bundles, "python/", prefer=layer.prefer)
     report = _make_report(layer, wheels, own, bundles, sum(entry.size for entry in entries))
+    if layer.lock.requires is None:  # only the wheels know what requires what, so keep what was found
+        report = replace(report, warnings=(*selection.warnings, *report.warnings))
     # entries -> layer.zip, which names its build
     identity = LayerIdentity(layer.build_key)
     with layer.store.scratch() as folder:
@@ -291,7 +327,11 @@ def make_layer(layer: LayerArtifact) -> None:
 
 
 def _make_report(
-    layer: LayerArtifact, wheels: Sequence[Wheel], own: Bundle | None, bundles: Sequence[Bundle], size: int
+    layer: LayerArtifact,
+    wheels: Sequence[Wheel],
+    own: Bundle | None,
+    bundles: Sequence[Bundle],
+    size: int,
 ) -> LayerReport:
     """Return the report about a layer's contents.
 

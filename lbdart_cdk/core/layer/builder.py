@@ -126,6 +126,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     :param prefer: one package whose files are taken where two packages bring one, or several: of two of them,
         the first one.
     :param own_code: whether the layer has the project's own code, too.
+    :param keep: one package of the default list to keep as locked, or several.
     :param store: keeps wheels and locks.
     """
 
@@ -138,6 +139,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     build_environment: Mapping[str, str] = field(default_factory=dict)
     prefer: str | Collection[str] = ()
     own_code: bool = False
+    keep: str | Collection[str] = ()
     store: Store = field(default_factory=Store)
 
     @abstractmethod
@@ -175,6 +177,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             environment=BuildEnvironment(self.build_environment),
             prefer=as_tuple(self.prefer),
             own_code=self.own_code,
+            keep=as_tuple(self.keep),
         )
 
     def step_1_preflight_check(self) -> None:
@@ -195,9 +198,12 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
         """Copy the wheels of the selection, and a zip with the project's own code, into ``dir_wheels``."""
         if not self.artifact.target.is_known:
             self.log(f"Warning: {unknown_runtime(self.artifact.target).text}")
-        for wheel in self.artifact.wheels():
+        selection, wheels = self.artifact.supply()
+        for wheel in wheels:
             self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
             shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")
+        for warning in selection.warnings:
+            self.log(f"Warning: {warning.text}")
         own = self.artifact.own_files()
         if own is not None:
             self.log(f"{own.name}, the project's own code")

@@ -1,16 +1,26 @@
-"""Choose the packages that a layer leaves out."""
+"""Choose the packages that a layer leaves out.
+
+The rule is the same for every tool. A package on the default list stays if a package in the layer requires it
+on the target, with the extras that are really asked for: by the project, or by a package in the layer. boto3,
+botocore and s3transfer stay together or go together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Final
 
-from packaging.markers import Marker
 from packaging.pylock import Package
+from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from ..errors import BuildWarning, LbdartError
 from ..project.target import Target
-from .lock import Requirements
+from .lock import Lock, Requires
 
 #: The packages that Lambda provides or never needs: the specification's list.
 DEFAULT_EXCLUDE: Final = (
@@ -25,48 +35,238 @@ DEFAULT_EXCLUDE: Final = (
     "_pytest",
     "pytest",
 )
+_DEFAULT: Final = frozenset(map(canonicalize_name, DEFAULT_EXCLUDE))
+#: The AWS SDK: each release of one of these works only with releases of the others from about the same day.
+SDK: Final = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
+#: The name of an extra in a condition of :func:`~.lock.in_extras`.
+_IN_EXTRAS: Final = re.compile(r"""["']([^"']*)["'] in extras""")
 
 
-def without_excluded(
-    packages: Sequence[Package],
-    requires: Mapping[str, Requirements] | None,
-    target: Target,
-    exclude: Collection[str],
-) -> tuple[list[Package], tuple[NormalizedName, ...]]:
-    """Leave out the packages in ``exclude``, and those on the default list that no kept package requires.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the selected packages are in the layer.
 
-    :param requires: the requirements of each package. None when they are unknown; then the default list
-        leaves out nothing.
-    :param exclude: names of packages to leave out in any case.
-    :return: the kept packages, and the names of the packages left out.
+    :param kept: the packages in the layer.
+    :param excluded: the packages that the user leaves out.
+    :param dropped: the packages that the default list leaves out.
+    :param direct: those in ``dropped`` that the project itself requires.
+    :param unmatched: the names in ``exclude`` and ``keep`` that no selected package has, by the option.
     """
-    unwanted = {canonicalize_name(name) for name in exclude}
-    optional = {canonicalize_name(name) for name in DEFAULT_EXCLUDE} - unwanted
-    present = {package.name for package in packages}
-    if requires is None:
-        required = optional
-    else:
-        required = _required(requires, present - unwanted - optional, optional, target)
-    excluded = unwanted | (optional - required)
-    kept = [package for package in packages if package.name not in excluded]
-    return kept, tuple(sorted(excluded & present))
+
+    kept: frozenset[NormalizedName]
+    excluded: frozenset[NormalizedName]
+    dropped: frozenset[NormalizedName]
+    direct: frozenset[NormalizedName]
+    unmatched: Mapping[str, frozenset[NormalizedName]]
+
+    @property
+    def warnings(self) -> tuple[BuildWarning, ...]:
+        """What may not be as the user expects."""
+        return (*self._of_direct(), *self._of_unmatched(), *self._of_sdk())
+
+    def _of_direct(self) -> Iterator[BuildWarning]:
+        for name in sorted(self.direct):
+            yield BuildWarning(
+                f"lbdart_cdk:left-out:{name}",
+                f"The project requires {name}, and the layer does not have it: it is on the default list of "
+                f'what Lambda brings itself or never needs. Pass keep=["{name}"] to have it as locked, or '
+                f'exclude=["{name}"] to leave it out without this warning.',
+            )
+
+    def _of_unmatched(self) -> Iterator[BuildWarning]:
+        for option, names in self.unmatched.items():
+            for name in sorted(names):
+                yield BuildWarning(
+                    f"lbdart_cdk:{option}:{name}",
+                    f"{option}= names {name}, which is not among the packages that are selected for this "
+                    "layer. Correct the name, or remove it.",
+                )
+
+    def _of_sdk(self) -> Iterator[BuildWarning]:
+        kept, missing = sorted(SDK & self.kept), sorted(SDK - self.kept)
+        if kept and missing:
+            yield BuildWarning(
+                "lbdart_cdk:sdk",
+                f"The layer has {_join(kept)} as locked, but not {_join(missing)}: a function that imports "
+                f"{'it' if len(missing) == 1 else 'them'} gets Lambda's own, which may need other releases "
+                "of the rest. Add boto3 to the project's dependencies, so that the layer has the whole AWS "
+                "SDK, or leave out all of it with exclude=.",
+            )
 
 
-def _required(
-    requires: Mapping[str, Requirements],
-    roots: Collection[NormalizedName],
-    among: Collection[NormalizedName],
+def refuse_contradiction(exclude: Collection[str], keep: Collection[str]) -> None:
+    """Refuse names that cannot be kept.
+
+    :raises LbdartError: when a name in ``keep`` is not on the default list, or also in ``exclude``.
+    """
+    kept, excluded = _names(keep), _names(exclude)
+    if unknown := sorted(kept - _DEFAULT):
+        raise LbdartError(
+            f"keep= names {_join(unknown)}, which the layer does not leave out by default.",
+            f"Remove the name: keep= takes names of the default list ({', '.join(DEFAULT_EXCLUDE)}).",
+        )
+    if both := sorted(kept & excluded):
+        raise LbdartError(
+            f"{_join(both)} is both in keep= and in exclude=.", "Remove the name from one of the two."
+        )
+
+
+def choose(
+    packages: Sequence[Package],
+    requires: Requires | None,
+    lock: Lock,
     target: Target,
-) -> set[NormalizedName]:
-    """Return the names in ``among`` that the roots require, directly or through other names in ``among``."""
-    environment = dict[str, str](**target.environment(), extra="")
-    required: set[NormalizedName] = set()
-    waiting = list(roots)
-    while waiting:
-        for requirement, marker in requires.get(waiting.pop(), {}).items():
-            name = canonicalize_name(requirement)
-            is_new = name in among and name not in required
-            if is_new and (marker is None or Marker(marker).evaluate(environment)):
+    *,
+    exclude: Collection[str] = (),
+    keep: Collection[str] = (),
+) -> Choice:
+    """Choose which of the selected packages are in the layer.
+
+    :param packages: the packages whose markers hold on the target.
+    :param requires: what each package requires. None when it is unknown; then the default list leaves out
+        nothing.
+    :param lock: says what the project itself requires, as far as that is known.
+    :param exclude: names of packages to leave out in any case.
+    :param keep: names of the default list to keep, with what they require.
+    """
+    selected = frozenset(package.name for package in packages)
+    unwanted, wanted = _names(exclude), _names(keep)
+    optional = (selected & _DEFAULT) - unwanted - _whole(wanted)
+    dropped: frozenset[NormalizedName] = frozenset()
+    direct: AbstractSet[NormalizedName] = frozenset()
+    if optional and requires is not None:
+        graph = _Graph.of(packages, requires, target)
+        asked, direct = graph.asked(map(Requirement, lock.roots), lock.shown)
+        dropped = optional - graph.reached(selected - unwanted - optional, optional, asked).packages
+    return Choice(
+        kept=selected - unwanted - dropped,
+        excluded=selected & unwanted,
+        dropped=dropped,
+        direct=dropped & direct,
+        unmatched={"exclude": unwanted - selected, "keep": wanted - selected},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """Some packages, and the names that they require."""
+
+    packages: AbstractSet[NormalizedName]
+    required: AbstractSet[NormalizedName]
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """What the selected packages require on the target.
+
+    :param is_complete: whether that is known of all of them.
+    """
+
+    requirements: Mapping[NormalizedName, Sequence[Requirement]]
+    environment: Mapping[str, str]
+    is_complete: bool
+
+    @classmethod
+    def of(cls, packages: Iterable[Package], requires: Requires, target: Target) -> _Graph:
+        requirements = {
+            package.name: [Requirement(text) for text in _required_by(package, requires)]
+            for package in packages
+        }
+        is_complete = requirements.keys() <= requires.keys()
+        return cls(requirements, dict[str, str](**target.environment()), is_complete)
+
+    def _holding(
+        self, requirements: Iterable[Requirement], extras: AbstractSet[str] = frozenset()
+    ) -> dict[NormalizedName, set[str]]:
+        """Return the names that the requirements ask for on the target, each with its extras."""
+        conditions: dict[str, str | AbstractSet[str]] = {
+            **self.environment,
+            "extras": extras,
+            "dependency_groups": frozenset[str](),
+            "extra": "",
+        }
+        asked: defaultdict[NormalizedName, set[str]] = defaultdict(set)
+        for required in requirements:
+            if required.marker is None or required.marker.evaluate(conditions, context="lock_file"):
+                asked[canonicalize_name(required.name)].update(map(canonicalize_name, required.extras))
+        return asked
+
+    def required_by(self, name: NormalizedName, extras: AbstractSet[str]) -> dict[NormalizedName, set[str]]:
+        """Return what a package with extras requires: names, each with its extras."""
+        return self._holding(self.requirements.get(name, ()), frozenset(extras))
+
+    def reached(
+        self,
+        packages: Collection[NormalizedName],
+        optional: AbstractSet[NormalizedName] = frozenset(),
+        asked: Mapping[NormalizedName, AbstractSet[str]] | None = None,
+    ) -> _Reached:
+        """Return the packages with those in ``optional`` that they require, directly or through each other.
+
+        :param asked: the extras that the project asks for, by package.
+        """
+        extras = defaultdict(set, {name: set(names) for name, names in (asked or {}).items()})
+        reached, required = set(packages), set[NormalizedName]()
+        waiting = list(packages)
+        while waiting:
+            package = waiting.pop()
+            for name, more in self.required_by(package, extras[package]).items():
                 required.add(name)
-                waiting.append(name)
-    return required
+                joining = (_whole({name}) & optional) - reached
+                reached |= joining
+                waiting += joining
+                if not more <= extras[name]:
+                    extras[name] |= more
+                    waiting += {name} & reached
+        return _Reached(reached, required)
+
+    def asked(
+        self, roots: Iterable[Requirement], shown: Mapping[str, Collection[str]]
+    ) -> tuple[Mapping[NormalizedName, AbstractSet[str]], AbstractSet[NormalizedName]]:
+        """Return the extras that the project asks for, by package, and the packages that it requires itself.
+
+        Some locks do not say what the project requires, or not with which extras. So an extra also counts as
+        asked for if it requires a package that nothing else is known to require, or that the lock shows as
+        required, provided that all that the extra requires is selected. If there is no such extra, the
+        project itself must require the package.
+        """
+        selected = self.requirements.keys()
+        asked = defaultdict(set, self._holding(roots))
+        direct = set(asked)
+        unexplained = selected - direct - self.reached(selected, asked=asked).required
+        for name, requirements in self.requirements.items():
+            wanted = unexplained | _names(shown.get(name, ()))
+            for extra in _extras_in(requirements) if wanted else ():
+                always = {name, *self.required_by(name, frozenset())}
+                more = self.required_by(name, {extra}).keys() - always
+                if more <= selected and more & wanted:
+                    asked[name].add(extra)
+        if unexplained and self.is_complete:
+            direct |= unexplained - self.reached(selected, asked=asked).required
+        return asked, direct
+
+
+def _required_by(package: Package, requires: Requires) -> Iterable[str]:
+    """Return what a package requires; that of all its versions if its own is not among them."""
+    versions = requires.get(package.name, {})
+    own = versions.get(str(package.version))
+    return own if own is not None else [text for texts in versions.values() for text in texts]
+
+
+def _extras_in(requirements: Iterable[Requirement]) -> set[str]:
+    """Return the names of the extras on which requirements depend."""
+    markers = (str(required.marker) for required in requirements if required.marker is not None)
+    return {name for marker in markers for name in _IN_EXTRAS.findall(marker)}
+
+
+def _whole(names: AbstractSet[NormalizedName]) -> AbstractSet[NormalizedName]:
+    """Add the rest of the AWS SDK to names that have a part of it."""
+    return names | SDK if names & SDK else names
+
+
+def _names(names: Iterable[str]) -> frozenset[NormalizedName]:
+    return frozenset(map(canonicalize_name, names))
+
+
+def _join(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

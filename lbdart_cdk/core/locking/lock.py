@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -18,8 +19,15 @@ from ..errors import LbdartError, explained, in_one_line
 
 _DATES: Final = (date, time)
 
-#: The names that a package requires, each with its marker or None.
-Requirements = Mapping[str, str | None]
+#: What packages require: for each name, and each version of it in the lock (empty when it is not known),
+#: requirements as :func:`requirement` writes them.
+Requires = Mapping[str, Mapping[str, Sequence[str]]]
+
+#: A condition on an extra as metadata has it.
+_EXTRA: Final = re.compile(
+    r"""\bextra\s*(?P<is>[!=]=)\s*(?P<name>"[^"]*"|'[^']*')"""
+    r"""|(?P<other_name>"[^"]*"|'[^']*')\s*(?P<other_is>[!=]=)\s*extra\b"""
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,12 @@ class Lock:
     :param origin: the file that the lock came from, for messages.
     :param base: the directory that relative paths in the lock start from.
     :param local: for each package that is a directory of the user, its path, by package name.
-    :param requires: the requirements of each package: ``{package: {required package: marker or None}}``. None
-        when the tool does not know them; then the metadata of the wheels does.
+    :param requires: what each package requires. None when the tool does not know it; then the metadata of the
+        wheels does.
+    :param roots: what the project itself requires, with the extras and groups that are chosen, as far as that
+        is known. It is written as in ``requires``.
+    :param shown: names that each package requires, perhaps only with an extra, for a lock that shows this and
+        not the extras.
     :param extras: the extras that are still to select; empty when the tool has applied them already.
     :param groups: the dependency groups that are still to select, likewise.
     :param inputs: the files that the manifest includes.
@@ -44,7 +56,9 @@ class Lock:
     origin: Path
     base: Path
     local: Mapping[str, str] = field(default_factory=dict)
-    requires: Mapping[str, Requirements] | None = field(default_factory=dict)
+    requires: Requires | None = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    shown: Mapping[str, Sequence[str]] = field(default_factory=dict)
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     inputs: tuple[Path, ...] = ()
@@ -96,12 +110,18 @@ def read_as_lock(origin: Path) -> AbstractContextManager[None]:
     )
 
 
-def requirements(edges: Iterable[tuple[str, str | None]]) -> dict[str, str | None]:
-    """Return a package's requirements from names and markers; ``or`` joins the markers of a repeated name."""
-    markers: dict[str, str | None] = {}
-    for requirement, marker in edges:
-        name = canonicalize_name(requirement)
-        before = markers.get(name, marker)
-        either = marker if marker == before else f"({before}) or ({marker})"
-        markers[name] = None if marker is None or before is None else either
-    return markers
+def requirement(name: str, extras: Iterable[str] = (), marker: str | None = None) -> str:
+    """Write a requirement as PEP 508 does, without versions, and with :func:`in_extras` of its marker."""
+    asked = ",".join(sorted(map(canonicalize_name, extras)))
+    condition = f"; {in_extras(marker)}" if marker else ""
+    return f"{canonicalize_name(name)}{f'[{asked}]' if asked else ''}{condition}"
+
+
+def in_extras(marker: str) -> str:
+    """Write the conditions of a marker on extras as a lock has them: ``"fast" in extras`` (PEP 751)."""
+
+    def written(match: re.Match[str]) -> str:
+        is_asked = (match["is"] or match["other_is"]) == "=="
+        return f"{match['name'] or match['other_name']} {'in' if is_asked else 'not in'} extras"
+
+    return _EXTRA.sub(written, marker)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +29,11 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from ..errors import LbdartError, in_one_line
+from ..errors import BuildWarning, LbdartError, in_one_line
 from ..project.target import Target
 from .commit import Commit
-from .exclusion import without_excluded
-from .lock import Lock, Requirements
+from .exclusion import choose
+from .lock import Lock, Requires
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 #: The file name suffixes of source archives that installers accept.
@@ -83,7 +83,9 @@ class Selection:
     :param sdists: the source distributions of packages without a usable wheel, to be built to wheels.
     :param compiling: the packages in ``sdists`` that have wheels for other machines, which shows that their
         build compiles.
-    :param left_out: the names of the packages that the layer leaves out.
+    :param excluded: the names of the packages that the user leaves out.
+    :param dropped: the names of the packages that the default list leaves out.
+    :param warnings: what of this may not be as the user expects.
     """
 
     wheels: tuple[LockedFile, ...]
@@ -91,12 +93,19 @@ class Selection:
     commits: tuple[LockedCommit, ...] = ()
     compiling: frozenset[NormalizedName] = frozenset()
     local: tuple[LocalPackage, ...] = ()
-    left_out: tuple[NormalizedName, ...] = ()
+    excluded: tuple[NormalizedName, ...] = ()
+    dropped: tuple[NormalizedName, ...] = ()
+    warnings: tuple[BuildWarning, ...] = ()
 
     @property
     def has_sources(self) -> bool:
         """Whether a package has to be built."""
         return bool(self.sdists or self.commits or self.local)
+
+    @property
+    def left_out(self) -> tuple[NormalizedName, ...]:
+        """The names of the packages that the layer leaves out, sorted."""
+        return tuple(sorted((*self.excluded, *self.dropped)))
 
     @property
     def packages(self) -> tuple[NormalizedName, ...]:
@@ -110,13 +119,15 @@ def select(
     target: Target,
     exclude: Collection[str] = (),
     *,
-    requires: Mapping[str, Requirements] | None = None,
+    keep: Collection[str] = (),
+    requires: Requires | None = None,
     may_compile: bool = False,
 ) -> Selection:
     """Choose for each package the one file that loads on the target.
 
     :param exclude: names of packages to leave out, in addition to :data:`~.exclusion.DEFAULT_EXCLUDE`.
-    :param requires: the requirements of each package, for a lock that does not know them.
+    :param keep: names of that list to keep, with what they require.
+    :param requires: what each package requires, for a lock that does not know it.
     :param may_compile: whether to choose the source distribution of a package that has wheels for other
         machines only.
     :raises LbdartError: when packages have no wheel for the target (one message names them all), when the
@@ -131,7 +142,9 @@ def select(
         *_as_spelled(lock, "groups", lock.groups, pylock.dependency_groups or ()),
     ]
     known = lock.requires if requires is None else requires
-    kept, left_out = without_excluded(pylock.packages, known, target, exclude)
+    applicable = [package for package in pylock.packages if _applies(package, environment, extras, groups)]
+    choice = choose(applicable, known, lock, target, exclude=exclude, keep=keep)
+    kept = [package for package in applicable if package.name in choice.kept]
     try:
         chosen = list(
             replace(pylock, packages=[_newest_build_first(package) for package in kept]).select(
@@ -142,8 +155,7 @@ def select(
             )
         )
     except PylockSelectError as error:
-        applicable = [package for package in kept if _applies(package, environment, extras, groups)]
-        _refuse_packages_without_wheel(applicable, target, may_compile)
+        _refuse_packages_without_wheel(kept, target, may_compile)
         limits = pylock.environments or ()
         values = dict[str, str | AbstractSet[str]](**environment)
         is_limited = limits and not any(limit.evaluate(values) for limit in limits)
@@ -174,7 +186,9 @@ def select(
             if isinstance(file, PackageSdist) and not _has_pure_wheels_only(package)
         ),
         local=tuple(sorted(local, key=lambda local_package: local_package.package)),
-        left_out=left_out,
+        excluded=tuple(sorted(choice.excluded)),
+        dropped=tuple(sorted(choice.dropped)),
+        warnings=choice.warnings,
     )
 
 

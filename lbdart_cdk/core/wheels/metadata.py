@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from ..archive.entry import Entry
 from ..archive.reader import read_entries, usable
-from ..locking.lock import Requirements, requirements
+from ..locking.lock import requirement
 
 #: Largest size of one file, in bytes. The largest METADATA files in use have less than one MiB, and a parser
 #: needs many times the file's size in memory.
@@ -57,9 +57,9 @@ class DistInfo:
         return str(self.fields.get("License-Expression") or self.fields.get("License") or "").strip()
 
     @property
-    def requires(self) -> Requirements:
-        """The package's requirements, as names and markers."""
-        return requirements(_names_and_markers(map(str, self.fields.get_all("Requires-Dist", ()))))
+    def requires(self) -> tuple[str, ...]:
+        """The package's requirements, written as in a lock."""
+        return tuple(_requirements(map(str, self.fields.get_all("Requires-Dist", ()))))
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -105,8 +105,8 @@ def _fields(entry: Entry | None) -> Message:
     return HeaderParser().parsestr(entry.read().decode(errors="replace"))
 
 
-def _names_and_markers(fields: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+def _requirements(fields: Iterable[str]) -> Iterator[str]:
     for field in fields:
         with contextlib.suppress(InvalidRequirement):  # in metadata from before PEP 508
-            requirement = Requirement(field)
-            yield requirement.name, str(requirement.marker) if requirement.marker is not None else None
+            read = Requirement(field)
+            yield requirement(read.name, read.extras, str(read.marker) if read.marker is not None else None)

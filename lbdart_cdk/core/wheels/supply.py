@@ -11,7 +11,6 @@ from packaging.utils import NormalizedName
 
 from ..credentials.value import Credentials
 from ..keys import key_of, sha256_of
-from ..locking.lock import Requirements
 from ..locking.selection import LockedFile, Selection
 from ..locking.tool import Frontend
 from ..store.store import Store
@@ -38,8 +37,8 @@ class Wheel:
     sha256: str
 
     @property
-    def requires(self) -> Requirements:
-        """The package's requirements, as names and markers."""
+    def requires(self) -> tuple[str, ...]:
+        """The package's requirements, written as in a lock."""
         from .metadata import dist_info_of
 
         return dist_info_of(self.path, self.package).requires

@@ -229,9 +229,9 @@ class TestExcluded:
         lock = lock_of(
             *map(anywhere, ["requests", "urllib3", "boto3", "botocore"]),
             requires={
-                "requests": {"urllib3": None},
-                "boto3": {"botocore": None},
-                "botocore": {"urllib3": None},
+                "requests": ["urllib3"],
+                "boto3": ["botocore"],
+                "botocore": ["urllib3"],
             },
         )
         assert chosen(lock) == ["requests", "urllib3"]
@@ -243,31 +243,29 @@ class TestExcluded:
         assert chosen(lock, exclude=("urllib3",)) == ["requests"]
 
     def test_urllib3_goes_when_only_excluded_packages_require_it(self) -> None:
-        lock = lock_of(
-            *map(anywhere, ["alpha", "urllib3", "botocore"]), requires={"botocore": {"urllib3": None}}
-        )
+        lock = lock_of(*map(anywhere, ["alpha", "urllib3", "botocore"]), requires={"botocore": ["urllib3"]})
         assert chosen(lock) == ["alpha"]
 
     def test_what_a_kept_package_requires_stays_with_all_it_requires(self) -> None:
         lock = lock_of(
             *map(anywhere, ["toolbox", "boto3", "botocore", "s3transfer", "urllib3"]),
             requires={
-                "toolbox": {"boto3": None},
-                "boto3": {"botocore": None, "s3transfer": None},
-                "botocore": {"urllib3": None},
+                "toolbox": ["boto3"],
+                "boto3": ["botocore", "s3transfer"],
+                "botocore": ["urllib3"],
             },
         )
         assert len(chosen(lock)) == 5
 
     def test_the_users_own_exclusion_always_holds(self) -> None:
-        lock = lock_of(*map(anywhere, ["requests", "urllib3"]), requires={"requests": {"urllib3": None}})
+        lock = lock_of(*map(anywhere, ["requests", "urllib3"]), requires={"requests": ["urllib3"]})
         assert chosen(lock, exclude=("urllib3",)) == ["requests"]
         assert select(lock, X86, ["urllib3"]).left_out == ("urllib3",)
 
     def test_a_requirement_whose_marker_does_not_hold_there_keeps_nothing(self) -> None:
         lock = lock_of(
             *map(anywhere, ["requests", "urllib3"]),
-            requires={"requests": {"urllib3": "sys_platform == 'win32'"}},
+            requires={"requests": ["urllib3; sys_platform == 'win32'"]},
         )
         assert chosen(lock) == ["requests"]
 
