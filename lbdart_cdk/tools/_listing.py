@@ -18,6 +18,8 @@ from packaging.utils import canonicalize_name
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*")
 _VIA: Final = re.compile(r"(?:^|\s)#\s*via\b(.*)")
+#: One of several origins, below ``# via``.
+_ORIGIN: Final = re.compile(r"\s*#\s{2,}(\S.*)")
 #: An origin that is a package, perhaps with extras.
 _PACKAGE: Final = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[.*\])?")
 
@@ -37,19 +39,17 @@ class Line:
 def origins_in(text: str) -> Mapping[str, frozenset[str]]:
     """Return what the comments of a requirements file say that its packages are there for, by package."""
     origins: defaultdict[str, set[str]] = defaultdict(set)
-    package, is_within = "", False
+    package, is_below = "", False
     for line in text.splitlines():
-        comment = _VIA.search(line)
         if (named := _NAME.match(line)) is not None:
             package = canonicalize_name(named[0])
-        if comment is not None:
-            listed = comment[1].split(",")
-        else:
-            is_within = is_within and line.lstrip().startswith("#")
-            listed = [line.lstrip("# \t")] if is_within else []
-        is_within |= comment is not None
-        origins[package].update(filter(None, map(str.strip, listed)))
-    return {name: frozenset(found) for name, found in origins.items() if found}
+        via, origin = _VIA.search(line), _ORIGIN.match(line)
+        if via is not None:
+            origins[package].update(map(str.strip, via[1].split(",")))
+        elif origin is not None and is_below:
+            origins[package].add(origin[1].strip())
+        is_below = via is not None or (origin is not None and is_below)
+    return {name: frozenset(found - {""}) for name, found in origins.items()}
 
 
 def own_lines(lines: Iterable[Line], locked: Collection[str]) -> tuple[str, ...]:

@@ -385,7 +385,7 @@ def _named(requirements: _Requirements, project: Project, local: Mapping[str, st
             text = _OPTIONS.sub("", _expanded(line))
             directory, match = requirements.directories.get(line), _LOCATION.fullmatch(text)
             if directory is not None and match is not None:
-                text = f"{names.get(str(directory), '')}{match['rest']}"
+                text = f"{(match['name'] or names.get(str(directory), '')).rstrip(' @')}{match['rest']}"
             if (required := written(text)) is not None:
                 name = re.split(r"[\[;]", required)[0]
                 yield Line(required, requirements.origins[path].get(name, frozenset()))

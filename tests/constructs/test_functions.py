@@ -216,6 +216,25 @@ def test_what_may_be_missing_is_a_warning_of_the_layer_whenever_it_is_synthesise
         assert warned.endswith("[ack: lbdart_cdk:library:ordersdep]")
 
 
+def test_so_is_a_direct_dependency_that_is_left_out(app: App, tmp_path: Path, projects: Projects) -> None:
+    root = Path(projects.pure())
+    wheels = [make_wheel(root, name) for name in ("alpha", "boto3")]
+    (root / "pylock.toml").write_text(dumps(lock_of(*map(locked_file, wheels)).content))
+    for each_app in (app, make_app(tmp_path / "again.out")):
+        stack = Stack(each_app, "Shop")
+        layer(stack, str(root))
+        Annotations.of(layer(stack, str(root), "Known")).acknowledge_warning("lbdart_cdk:left-out:boto3")
+        layer(stack, str(root), "Meant", exclude=["boto3"])
+        layer(stack, str(root), "Kept", keep=["boto3"])
+        (warned,) = messages(each_app, "WARNING")["/Shop/Deps"]
+        assert warned.startswith("The project requires boto3, and the layer does not have it")
+        assert 'keep=["boto3"]' in warned
+        assert warned.endswith("[ack: lbdart_cdk:left-out:boto3]")
+        assert messages(each_app, "WARNING").keys() == {"/Shop/Deps", "/Shop/Kept"}
+        (warned,) = messages(each_app, "WARNING")["/Shop/Kept"]
+        assert warned.endswith("[ack: lbdart_cdk:sdk]")
+
+
 def with_library(projects: Projects, **elf: Any) -> str:
     root = make_project(projects.folder / "code", "code", built=False)
     (root / "src" / "code" / "_fast.so").write_bytes(make_elf(module="_fast", **elf))

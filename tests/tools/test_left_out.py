@@ -17,6 +17,7 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from tests.support import pdm, poetry
 from tests.support.index import Index
+from tests.support.locks import locked_file
 from tests.support.projects import index_table, make_project, run_uv, uv_lock
 from tests.support.wheels import make_wheel, names_in
 
@@ -310,20 +311,152 @@ def test_the_layer_has_what_the_rule_says(served: Index, tmp_path: Path, tool: s
         tail=index_table(served.url),
     )
     LOCKED_WITH[tool](root, scenario, served)
-    found, reader = find_project(root)
+    _, reader = find_project(root)
     applied = Options() if reader.name in ("pip", "pylock") else scenario.options
-    artifact = LayerArtifact(
-        found,
-        reader,
-        Target((3, 13)),
-        applied,
-        scenario.exclude,
-        Store(tmp_path / "store"),
-        keep=scenario.keep,
-    )
-    names = {name.split("/")[1] for name in names_in(artifact.build())}
-    assert artifact.report is not None
-    warnings = {warning.id.removeprefix("lbdart_cdk:") for warning in artifact.report.warnings}
+    kept, warnings = built(root, tmp_path, applied, exclude=scenario.exclude, keep=scenario.keep)
     in_doubt = scenario.in_doubt if tool == "pip, compiled" else set()
-    assert {name for name in names if not name.endswith(".dist-info")} == scenario.kept | in_doubt
+    assert kept == scenario.kept | in_doubt
     assert warnings == (set() if in_doubt else scenario.warnings)
+
+
+def built(
+    root: Path, folder: Path, options: Options | None = None, **names: tuple[str, ...]
+) -> tuple[set[str], set[str]]:
+    """Build a layer; return what is in it, and the ids of the warnings."""
+    found, reader = find_project(root)
+    target, store = Target((3, 13)), Store(folder / "store")
+    exclude = names.pop("exclude", ())
+    artifact = LayerArtifact(found, reader, target, options or Options(), exclude, store, **names)  # type: ignore[arg-type]
+    kept = {name.split("/")[1] for name in names_in(artifact.build())}
+    assert artifact.report is not None
+    return (
+        {name for name in kept if not name.endswith(".dist-info")},
+        {warning.id.removeprefix("lbdart_cdk:") for warning in artifact.report.warnings},
+    )
+
+
+class TestRequirementsFiles:
+    """What pip reads besides names: files, constraints and directories, with extras."""
+
+    @pytest.fixture
+    def root(self, served: Index, tmp_path: Path) -> Path:
+        root = make_project(tmp_path / "orders", tail=index_table(served.url))
+        lib = make_project(root / "lib", "lib", extras={"aws": ["boto3"]})
+        backend = lib / "backend.py"
+        more = "Provides-Extra: aws\\nRequires-Dist: boto3; extra == 'aws'\\n"
+        backend.write_text(
+            backend.read_text().replace("Metadata-Version: 2.1\\n", f"Metadata-Version: 2.1\\n{more}")
+        )
+        return root
+
+    @pytest.mark.parametrize(
+        ("lines", "kept", "warnings"),
+        [
+            (["./lib[aws]"], {"lib", *SDK}, set()),
+            (["./lib[aws]", "boto3"], {"lib", *SDK}, set()),
+            (["-e ./lib[aws]", "boto3"], {"lib", *SDK}, set()),
+            (["lib[aws] @ ./lib", "boto3"], {"lib", *SDK}, set()),
+            (["./lib", "boto3"], {"lib", "jmespath"}, {"left-out:boto3"}),
+            ([f"./lib[aws]; {WINDOWS}", "./lib", "boto3"], {"lib", "jmespath"}, {"left-out:boto3"}),
+            (["-r more.txt", "boto3"], {"powertools", *SDK}, set()),
+            (["-c more.txt", "powertools", "boto3"], {"powertools", "jmespath"}, {"left-out:boto3"}),
+            (["-c more.txt", "xray", "alpha"], {"alpha", "xray", "botocore", "jmespath", "urllib3"}, {"sdk"}),
+        ],
+    )
+    def test_their_extras_count(
+        self,
+        root: Path,
+        tmp_path: Path,
+        lines: list[str],
+        kept: set[str],
+        warnings: set[str],
+    ) -> None:
+        is_constraint = any(line.startswith("-c") for line in lines)
+        (root / "more.txt").write_text("boto3==1.0\n" if is_constraint else "powertools[aws-sdk]\n")
+        (root / "requirements.txt").write_text("\n".join(lines))
+        assert built(root, tmp_path) == (kept, warnings)
+
+    def test_in_doubt_the_sdk_stays(self, root: Path, tmp_path: Path) -> None:
+        """As ``pip freeze`` lists packages: nothing says whether the extra was asked for."""
+        (root / "requirements.txt").write_text("\n".join(f"{name}==1.0" for name in {"powertools", *SDK}))
+        assert built(root, tmp_path) == ({"powertools", *SDK}, set())
+
+
+class TestBareLocks:
+    """A ``pylock.toml`` alone does not say what the project requires."""
+
+    def lock(self, served: Index, root: Path, names: set[str]) -> Path:
+        root.mkdir()
+        tables = [locked_file(path) for name in sorted(names) for path in served.folder.glob(f"{name}-*")]
+        (root / "pylock.toml").write_text('lock-version = "1.0"\ncreated-by = "tests"\n' + "\n".join(tables))
+        return root
+
+    @pytest.mark.parametrize(
+        ("names", "kept", "warnings"),
+        [
+            ({"alpha", *SDK}, {"alpha", "jmespath"}, {"left-out:boto3"}),
+            ({"powertools", *SDK}, {"powertools", *SDK}, set()),
+            ({"moto", "requests", *SDK}, {"moto", "requests", *SDK}, set()),
+            ({"elsewhere", *SDK}, {"elsewhere", "jmespath"}, {"left-out:boto3"}),
+        ],
+    )
+    def test_an_extra_counts_if_it_explains_a_package(
+        self, served: Index, tmp_path: Path, names: set[str], kept: set[str], warnings: set[str]
+    ) -> None:
+        assert built(self.lock(served, tmp_path / "orders", names), tmp_path) == (kept, warnings)
+
+    def test_a_project_beside_it_says_it(self, served: Index, tmp_path: Path) -> None:
+        root = self.lock(served, tmp_path / "orders", {"powertools", *SDK})
+        (root / "pyproject.toml").write_text(
+            '[project]\nname = "orders"\ndependencies = ["powertools", "boto3"]\n'
+        )
+        before = built(root, tmp_path)
+        assert before == ({"powertools", "jmespath"}, {"left-out:boto3"})
+        (root / "pyproject.toml").write_text(
+            '[project]\nname = "orders"\ndependencies = ["powertools[aws-sdk]", "boto3"]\n'
+        )
+        assert built(root, tmp_path) == ({"powertools", *SDK}, set())
+
+
+class TestUvWorkspaces:
+    def test_a_workspace_without_a_project_requires_what_its_members_do(
+        self, served: Index, tmp_path: Path
+    ) -> None:
+        root = tmp_path / "shop"
+        make_project(root / "one", "one", dependencies=["powertools[aws-sdk]"])
+        make_project(root / "two", "two", dependencies=["boto3", "alpha"])
+        (root / "pyproject.toml").write_text(
+            "[tool.uv.workspace]\nmembers = ['one', 'two']\n[dependency-groups]\nops = ['requests']\n"
+            + index_table(served.url)
+        )
+        uv_lock(root)
+        kept, warnings = built(root, tmp_path)
+        assert kept > SDK
+        assert warnings == set()
+        kept, warnings = built(root / "two", tmp_path)
+        assert kept == {"alpha", "jmespath"}
+        assert warnings == {"left-out:boto3"}
+
+    def test_a_member_that_is_asked_for_with_an_extra(self, served: Index, tmp_path: Path) -> None:
+        root = make_project(
+            tmp_path / "orders",
+            dependencies=["lib[aws]", "boto3"],
+            tail="[tool.uv.workspace]\nmembers = ['lib']\n[tool.uv.sources]\nlib = { workspace = true }\n"
+            + index_table(served.url),
+        )
+        make_project(root / "lib", "lib", extras={"aws": ["xray"], "other": ["alpha"]})
+        uv_lock(root)
+        assert built(root, tmp_path) == ({"lib", "xray", *SDK}, set())
+
+    def test_extras_that_exclude_each_other(self, served: Index, tmp_path: Path) -> None:
+        root = make_project(
+            tmp_path / "orders",
+            dependencies=["boto3"],
+            extras={"one": ["xray"], "other": ["alpha"]},
+            tail="[tool.uv]\nconflicts = [[{ extra = 'one' }, { extra = 'other' }]]\n"
+            + index_table(served.url),
+        )
+        uv_lock(root)
+        assert built(root, tmp_path, Options(extras=("one",))) == ({"xray", *SDK}, set())
+        other = built(root, tmp_path, Options(extras=("other",)))
+        assert other == ({"alpha", "jmespath"}, {"left-out:boto3"})

@@ -272,8 +272,33 @@ class TestRefused:
         assert error.problem.startswith("The layer of orders would be empty")
 
     def test_a_layer_of_which_everything_is_left_out(self, tmp_path: Path, root: Path, store: Store) -> None:
-        error = self.refused(layer(root, store, locked_file(make_wheel(tmp_path, "boto3"))))
-        assert "would be empty" in error.problem
+        artifact = layer(root, store, locked_file(make_wheel(tmp_path, "boto3")))
+        error = self.refused(artifact)
+        assert error.problem == (
+            "The layer of orders would be empty: the default list leaves out boto3, and nothing else is "
+            "selected."
+        )
+        assert error.remedy == 'Pass keep=["boto3"] to have them as locked, or remove the layer.'
+        error = self.refused(replace(artifact, exclude=("boto3",)))
+        assert "exclude= leaves out boto3" in error.problem
+        assert "keep" not in error.remedy
+
+    @pytest.mark.parametrize(
+        ("names", "problem"),
+        [
+            (
+                {"keep": ("alpha", "boto3")},
+                "keep= names alpha, which the layer does not leave out by default.",
+            ),
+            ({"keep": ("Boto3",), "exclude": ("boto3",)}, "boto3 is both in keep= and in exclude=."),
+        ],
+    )
+    def test_a_name_that_cannot_be_kept(
+        self, root: Path, store: Store, names: dict[str, tuple[str, ...]], problem: str
+    ) -> None:
+        with pytest.raises(LbdartError) as error:
+            replace(layer(root, store), **names)  # type: ignore[arg-type]
+        assert error.value.problem == problem
 
     def test_a_wheel_with_other_bytes(self, tmp_path: Path, root: Path, store: Store) -> None:
         error = self.refused(layer(root, store, locked_file(make_wheel(tmp_path), sha="f" * 64)))

@@ -35,13 +35,18 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
             groups=groups,
             exclude=exclude,
             prefer=exclude,
+            keep=keep,
             store=store,
             target=target,
         )
-        for extras, groups, exclude in (("fast", "ops", "native"), (["fast"], ["ops"], ["native"]))
+        for extras, groups, exclude, keep in (
+            ("fast", "ops", "native", "pip"),
+            (["fast"], ["ops"], ["native"], ["pip"]),
+        )
     )
     assert one.artifact.options == listed.artifact.options == Options(("fast",), ("ops",))
     assert one.artifact.exclude == listed.artifact.exclude == ("native",)
+    assert one.artifact.keep == listed.artifact.keep == ("pip",)
     assert one.artifact.prefer == listed.artifact.prefer == ("native",)
     assert one.build_key == listed.build_key
 
@@ -55,6 +60,16 @@ def test_a_runtime_that_is_not_known_yet_is_taken_and_said(
     builder.run()
     assert {path.name for path in builder.path_layout.dir_wheels.iterdir()} == {"alpha.whl", "urllib3.whl"}
     assert "Warning: python3.99 is newer than this library" in capsys.readouterr().out
+
+
+def test_what_may_not_be_as_expected_is_said(orders: Path, store: Store) -> None:
+    lines: list[str] = []
+    builder = UvLambdaLayerLocalBuilder(
+        orders / "pyproject.toml", exclude="nativ", store=store, skip_prompt=True, printer=lines.append
+    )
+    builder.run()
+    (warning,) = [line for line in lines if line.startswith("Warning: ")]
+    assert warning.startswith("Warning: exclude= names nativ, which is not among the packages")
 
 
 @dataclass(frozen=True, kw_only=True)
