@@ -107,6 +107,11 @@ RULES: Final = (
         "A cache that Python writes again; it depends on the interpreter. Modules without a source stay.",
         lambda path, _: path.parent.name == "__pycache__",
     ),
+    Rule(
+        "submodule",
+        "In a submodule, .git is a file that says where the repository lies on this machine.",
+        lambda path, _: path.name == ".git",
+    ),
 )
 
 

@@ -166,8 +166,9 @@ FEATURES: Final[dict[str, Callable[[Project], bool]]] = {
     "odd-names": _anywhere,
     "executable": _anywhere,
     "subpackages": _anywhere,
-    "tool-names": _anywhere,
-    "cache-tag": _anywhere,
+    # Where git does not say that they are source, such folders of a directory are what tools left there.
+    "tool-names": lambda p: p.has_git or p.role == "sdist",
+    "cache-tag": lambda p: p.has_git or p.role == "sdist",
     "bytecode": _anywhere,
     "licence": _anywhere,
     "tests": _anywhere,

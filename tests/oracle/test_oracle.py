@@ -29,7 +29,7 @@ from .wheelhouse import UnreachableError, wheelhouse
 #: The settings that tests run without, as they were when Python started.
 _SETTINGS = {name: os.environ[name] for name in os.environ if name.startswith("PIP_") or name == "HOME"}
 
-#: With :data:`WRONG_TODAY`: every choice of every axis, and every feature. ``make oracle`` tries thousands.
+#: Every choice of every axis, and every feature. ``make oracle`` tries thousands.
 SAMPLE = (
     "hatchling src static own pylock none top data odd-names executable entry-points link-outside",
     "hatchling src file own pylock git below data ignore-project artifacts untracked dirty",
@@ -39,9 +39,6 @@ SAMPLE = (
     "none src static own pylock none top data leftovers tests subpackages",
     "uv src static workspace uv git below data ignore-top entry-points",
     "uv namespace static sdist pylock git top data data-scheme headers",
-)
-#: The product is known to be wrong about these.
-WRONG_TODAY = (
     "hatchling namespace parent path pylock git below data shared include ignore-package link-up",
     "hatchling flat attribute workspace uv git below data ignore-top tracked-ignored exclude",
     "hatchling src static own pylock git top build-folder data-scheme shell-script cache-tag leftovers",
@@ -64,7 +61,7 @@ WRONG_TODAY = (
 
 
 def test_the_sample_has_everything() -> None:
-    projects = [Project.parse(line) for line in (*SAMPLE, *WRONG_TODAY)]
+    projects = [Project.parse(line) for line in SAMPLE]
     for axis, choices in AXES.items():
         assert {getattr(project, axis) for project in projects} == set(choices)
     assert {feature for project in projects for feature in project.features} == set(FEATURES)
@@ -153,11 +150,8 @@ def bench(index: Index, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
     return Bench(tmp_path, f"{index.url}/simple/", tmp_path_factory.getbasetemp() / "uv-cache")
 
 
-_IS_WRONG = pytest.mark.xfail(strict=True, reason="builds do not see the project in place yet")
-
-
 @pytest.mark.registry
-@pytest.mark.parametrize("line", [*SAMPLE, *(pytest.param(line, marks=_IS_WRONG) for line in WRONG_TODAY)])
+@pytest.mark.parametrize("line", SAMPLE)
 def test_the_product_packs_what_uv_installs(line: str, bench: Bench) -> None:
     outcome = check(Project.parse(line), bench, edits=1)
     assert outcome.wrong == (), f"python -m tests.oracle --project '{line}'"
@@ -168,6 +162,7 @@ def test_the_product_packs_what_uv_installs(line: str, bench: Bench) -> None:
 _WITH_EVERY_RULE = (
     "setuptools-cfg src static path pylock none top entry-points headers data package-data",
     "setuptools-scm src tag path pylock git top tag bytecode",
+    "pdm-scm flat tag path pylock git below data inner-submodule",
 )
 
 

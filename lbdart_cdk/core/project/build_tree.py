@@ -59,17 +59,10 @@ class BuildTree:
         return sorted({path for path in named if not path.is_relative_to(self._own)})
 
     def _linked(self) -> Iterator[Path]:
-        """Yield what relative links in the project lead to outside of it, in the repository."""
-        if self.repository is None:
-            return
+        """Yield what relative links in the project lead to outside of it."""
         for path in links(self._own):
-            target = path.resolve()
-            is_relative = not path.readlink().is_absolute()
-            if (
-                is_relative
-                and target.is_relative_to(self.repository.top)
-                and not self._own.is_relative_to(target)
-            ):
+            target = Path(os.path.realpath(path))  # unlike resolve(), it ends in a loop of links
+            if not path.readlink().is_absolute() and target.exists() and not self._own.is_relative_to(target):
                 yield target
 
     @cached_property

@@ -180,7 +180,7 @@ class Builder:
                 what=source.what,
                 project=copy.project.relative_to(copy.top),
                 readable=copy.git,
-                variables=self.environment.inputs,
+                variables=self.environment.for_container(),
             )
 
         return build

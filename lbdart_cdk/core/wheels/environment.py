@@ -105,6 +105,10 @@ class BuildEnvironment:
             **self.inputs,
         }
 
+    def for_container(self) -> dict[str, str]:
+        """Return what a build in a container sees, besides the variables of its image and of indexes."""
+        return {**git.with_settings({}, git.READ_ONLY), **self.inputs}
+
 
 def for_installer(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of an installer of build requirements.

@@ -164,6 +164,15 @@ class TestCopy:
         for name in ("file", "chain", "folder/text.txt", "built", "absolute"):
             assert (package / name).read_text() == (repository / "api/src/api" / name).read_text()
 
+    def test_a_link_out_of_a_project_without_a_repository_is_one(self, tmp_path: Path) -> None:
+        """Some build backends follow no links to directories."""
+        write(tmp_path / "code/shared/text.txt")
+        write(tmp_path / "code/api/app.py")
+        (tmp_path / "code/api/shared").symlink_to("../shared")
+        _, project = copied(tmp_path / "code/api", tmp_path / "copy")
+        assert (project / "shared").is_symlink()
+        assert (project / "shared/text.txt").read_text() == "x\n"
+
     def test_a_link_to_nothing_stays_one(self, tmp_path: Path) -> None:
         write(tmp_path / "api/app.py")
         (tmp_path / "api/link").symlink_to("nowhere")

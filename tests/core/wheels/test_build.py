@@ -333,6 +333,29 @@ class TestContainer:
         assert files_in(lib) == before
         assert docker.runs == 1
 
+    def test_it_sees_the_whole_copy_git_and_the_variables_of_the_build(
+        self, tmp_path: Path, store: Store, docker: FakeDocker
+    ) -> None:
+        lib = make_project(tmp_path / "mono/libs/lib", "lib", built=False)
+        make_repository(tmp_path / "mono")
+        see = f"""
+            printf '%s\\n' "$all" > {tmp_path}/arguments; IFS= read -r settings
+            printf %s "$settings" | base64 -d > {tmp_path}/settings
+        """
+        docker.answers(run=see + GIVES.format(tmp_path / "given"))
+        environment = BuildEnvironment({"CFLAGS": "-O3"})
+        Builder(Failing(), store, self.container(), environment).local(lib)
+        arguments = (tmp_path / "arguments").read_text().splitlines()
+        (copy,) = (line for line in arguments if line.endswith(",target=/var/task"))
+        assert '/project",' in copy
+        assert arguments[-1] == "/var/task/libs/lib"
+        git_directory = tmp_path / "mono/.git"
+        mount = f'--mount=type=bind,"source={git_directory}",target={git_directory},readonly'
+        assert mount in arguments
+        settings = (tmp_path / "settings").read_text()
+        assert "export CFLAGS=-O3" in settings
+        assert "safe.directory" in settings
+
     def test_also_when_it_does_not_build_here(
         self, lib: Path, store: Store, docker: FakeDocker, capsys: pytest.CaptureFixture[str]
     ) -> None:
