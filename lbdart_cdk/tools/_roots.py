@@ -119,13 +119,8 @@ def own_requirements(pyproject: Mapping[str, Any]) -> OwnRequirements:
     for extra, names in table(poetry, "extras").items():
         wanted = {*map(canonicalize_name, filter(_is_text, names))}
         extras[canonicalize_name(extra)] += [text for name, text, _ in of_poetry if name in wanted]
-    in_groups = {canonicalize_name(group): content for group, content in table(poetry, "group").items()} | (
-        {_DEV: {"dependencies": poetry["dev-dependencies"]}} if "dev-dependencies" in poetry else {}
-    )
-    for group in in_groups:
-        for name in _groups_within(group, in_groups):
-            dependencies = table(in_groups.get(name), "dependencies")
-            groups[group] += [text for _, text, _ in _of_poetry(dependencies)]
+    for group, texts in _groups_of_poetry(poetry):
+        groups[group] += texts
     always = [text for _, text, is_optional in of_poetry if not is_optional]
     return OwnRequirements([*_written(project.get("dependencies")), *always], extras, groups)
 
@@ -148,6 +143,18 @@ def _with_included(group: str, groups: Mapping[str, Any], above: Collection[str]
             included = canonicalize_name(entry["include-group"])
             entries += _with_included(included, groups, (*above, group))
     return entries
+
+
+def _groups_of_poetry(poetry: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name of each group of Poetry, with what it and the groups that it includes require."""
+    groups: dict[str, Any] = {
+        canonicalize_name(group): content for group, content in table(poetry, "group").items()
+    }
+    if "dev-dependencies" in poetry:
+        groups[_DEV] = {"dependencies": poetry["dev-dependencies"]}
+    for group in groups:
+        tables = (table(groups.get(name), "dependencies") for name in _groups_within(group, groups))
+        yield group, [text for dependencies in tables for _, text, _ in _of_poetry(dependencies)]
 
 
 def _groups_within(group: str, groups: Mapping[str, Any]) -> list[str]:

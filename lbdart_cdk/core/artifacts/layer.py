@@ -287,7 +287,7 @@ def _empty(project: str, selection: Selection) -> LbdartError:
     keep = ", ".join(f'"{name}"' for name in selection.dropped)
     return LbdartError(
         f"{problem}{' and '.join(left_out)}, and nothing else is selected.",
-        f"Pass keep=[{keep}] to have them as locked, or remove the layer."
+        f"Pass keep=[{keep}] to have what is named as locked, or remove the layer."
         if keep
         else "Leave out less, or remove the layer.",
     )

@@ -278,7 +278,7 @@ class TestRefused:
             "The layer of orders would be empty: the default list leaves out boto3, and nothing else is "
             "selected."
         )
-        assert error.remedy == 'Pass keep=["boto3"] to have them as locked, or remove the layer.'
+        assert error.remedy == 'Pass keep=["boto3"] to have what is named as locked, or remove the layer.'
         error = self.refused(replace(artifact, exclude=("boto3",)))
         assert "exclude= leaves out boto3" in error.problem
         assert "keep" not in error.remedy
