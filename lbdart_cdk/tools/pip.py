@@ -273,8 +273,14 @@ def _read(path: Path, project: Project, requirements: _Requirements) -> _Require
 
 
 def _expanded(line: str) -> str:
-    """Replace each variable that is set and not empty (*Requirements File Format*, pip)."""
-    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], line)
+    """Replace each variable that is set and not empty (*Requirements File Format*, pip).
+
+    A line break in a value is a space, and begins no other requirement.
+    """
+    return _VARIABLE.sub(
+        lambda match: " ".join((os.environ.get(match[1]) or match[0]).splitlines()),
+        line,
+    )
 
 
 def _directory(line: str, project: Project) -> Path | None:

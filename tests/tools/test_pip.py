@@ -496,6 +496,16 @@ class TestVariables:
         write(root, line)
         assert line.removeprefix("beta") in refused(root, store).problem
 
+    def test_a_value_is_in_one_line(
+        self, root: Path, store: Store, packages: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(root, "beta==${ANY}; python_version > '3'")
+        monkeypatch.setenv("ANY", "1.0\n")
+        assert versions(root, store) == ["beta-1.0"]
+        write(root, "${ANY}")
+        monkeypatch.setenv("ANY", "beta\nalpha")
+        assert "beta alpha" in refused(root, store).problem
+
     def test_an_empty_commit_is_not_the_newest_one(
         self, root: Path, store: Store, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
