@@ -52,7 +52,7 @@ faults: setup ## ROUNDS=300
 	python -m tests.faults.build --rounds $(or $(ROUNDS),300)
 	python -m tests.runtime.faults
 
-registry: setup ## COUNT=100 packages (from the first) and SECONDS (start none after them); keeps 15 GB in build/registry
+registry: setup ## COUNT=100 packages (from the first) and SECONDS (start none after them); keeps 16 GB in build/registry
 	python -m tests.registry.matrix --count $(or $(COUNT),100) --seconds $(or $(SECONDS),86400)
 
 oracle: setup ## COUNT=2000 SEED=0 WORKERS=2
