@@ -40,7 +40,7 @@ def main() -> None:
     report = Report()
     context = multiprocessing.get_context("forkserver")
     with (
-        Index(wheelhouse(Path("build", "oracle").absolute())) as index,
+        Index(wheelhouse(Path(".cache", "oracle").absolute())) as index,
         # Not in this checkout, whose ignore files a build in the cache could find.
         tempfile.TemporaryDirectory(prefix="oracle-uv-cache-", ignore_cleanup_errors=True) as uv_cache,
         ProcessPoolExecutor(arguments.workers, mp_context=context) as pool,

@@ -25,7 +25,7 @@ AXES: Final[dict[str, tuple[str, ...]]] = {
     "version": ("static", "attribute", "file", "parent", "tag"),
     "role": ("own", "path", "workspace", "git", "sdist"),
     "manifest": ("pylock", "requirements", "uv"),
-    "repository": ("none", "git", "worktree", "shallow", "submodule"),
+    "repository": ("none", "git", "worktree", "shallow", "shared", "submodule"),
     "place": ("top", "below"),
 }
 _FROM_TAGS: Final = ("hatch-vcs", "setuptools-scm", "poetry-dynamic", "pdm-scm")
@@ -153,6 +153,8 @@ _RULES: Final[tuple[Callable[[Project], bool], ...]] = (
     lambda p: p.role != "workspace" or (_below(p) and p.manifest == "uv"),
     lambda p: p.role not in ("own", "sdist") or p.manifest == "pylock",
     lambda p: p.role == "workspace" or p.manifest != "uv",
+    # A source distribution has nothing of what lies beside its project.
+    lambda p: p.role != "sdist" or not (p.version == "parent" or p.features & {"shared", "readme-beside"}),
     # A git dependency is what the repository has at a commit, however it was cloned.
     lambda p: p.role != "git" or p.repository == "git",
     # uv reads no member without a pyproject.toml.
@@ -204,6 +206,7 @@ FEATURES: Final[dict[str, Callable[[Project], bool]]] = {
     "ignore-package": _anywhere,
     "ignore-exclude": _in_git,
     "ignore-global": _in_git,
+    "ignore-all": lambda p: p.repository == "git" and p.role != "git" and _below(p),
     "tracked-ignored": lambda p: p.has_git and p.has_ignored,
     # the state of the repository
     "tag": _in_git,
@@ -215,7 +218,13 @@ FEATURES: Final[dict[str, Callable[[Project], bool]]] = {
     "staged": _in_git,
     "deleted": _in_git,
     "attributes": _in_git,
-    "inner-submodule": lambda p: p.has_git and p.repository != "shallow",
+    "inner-submodule": lambda p: p.has_git and p.repository not in ("shallow", "shared"),
+    "inner-repository": _in_git,
+    "git-hooks": _in_git,
+    # uv fetches no commit of such a repository.
+    "sha256": lambda p: p.has_git and p.role != "git" and not p.has("inner-submodule"),
+    # uv finds no member of a workspace there.
+    "odd-folder": lambda p: p.has_git and p.role == "own",
 }
 
 
@@ -392,6 +401,8 @@ _LEFTOVERS: Final[dict[str, Content]] = {
     "cdk.out/asset/x.py": "",
     ".pytest_cache/v": "",
 }
+#: Leaves a trace in the repository, if it is run.
+_GIT_HOOK: Final = '#!/bin/sh\ntouch "$(git rev-parse --path-format=absolute --git-common-dir)/hook-ran"\n'
 _TOP_IGNORE: Final = "*.log\n.env\nsecret.json\n*.gen.py\n!keep.gen.py\nlocal/\n/dist/\n.venv/\n_made.py\n"
 
 
@@ -729,7 +740,7 @@ class Written:
         subprocess.run(["cp", "-a", str(self.folder), str(folder)], check=True)
         for link in folder.glob("main/.git/worktrees/*/gitdir"):
             link.write_text(link.read_text().replace(str(self.folder), str(folder)))
-            (folder / "team/.git").write_text(f"gitdir: {link.parent}\n")
+            (folder / self.repository.name / ".git").write_text(f"gitdir: {link.parent}\n")
         repository, root = (folder / path.relative_to(self.folder) for path in (self.repository, self.root))
         return replace(self, folder=folder, repository=repository, root=root)
 
@@ -740,8 +751,9 @@ def write(project: Project, folder: Path) -> Written:
     _put(folder, {"outside/outside.py": "outside = 1\n", "home/.config/git/ignore": "personal.py\n"})
     _put(folder, {"home/.gitconfig": '[protocol "file"]\n\tallow = always\n'})
     below = "services/lib" if project.place == "below" else ""
-    top = folder / {"submodule": "super/team"}.get(project.repository, "team")
-    made = folder / "main" if project.repository in ("worktree", "shallow", "submodule") else top
+    name = "te am ü#1%20" if project.has("odd-folder") else "team"
+    top = folder / "super" / name if project.repository == "submodule" else folder / name
+    made = top if project.repository in ("none", "git") else folder / "main"
     root = made / below
     _put(root, _project_files(project))
     _put(made, _beside(project))
@@ -757,8 +769,9 @@ def write(project: Project, folder: Path) -> Written:
 def _beside(project: Project) -> dict[str, Content]:
     """Return the files at the top of the repository."""
     files: dict[str, Content] = {}
-    if project.has("ignore-top"):
-        files[".gitignore"] = _TOP_IGNORE
+    if project.has("ignore-top") or project.has("ignore-all"):
+        ignored = "/services/\n" if project.has("ignore-all") else ""
+        files[".gitignore"] = ignored + (_TOP_IGNORE if project.has("ignore-top") else "")
     if project.has("attributes"):
         files[".gitattributes"] = "*.json text eol=crlf\napp.py export-ignore\n*.html ident\n"
     if project.place == "below":
@@ -772,7 +785,8 @@ def _beside(project: Project) -> dict[str, Content]:
 
 
 def _commit_history(project: Project, top: Path, root: Path) -> None:
-    git(top, "init", "--quiet", "--initial-branch=main")
+    kind = "sha256" if project.has("sha256") else "sha1"
+    git(top, "init", "--quiet", "--initial-branch=main", f"--object-format={kind}")
     package = root / project.package
     if project.has("tracked-ignored"):
         _put(package, _of_features(project, _IGNORED_FILES))
@@ -783,6 +797,9 @@ def _commit_history(project: Project, top: Path, root: Path) -> None:
         _commit(vendored)
         git(top, "submodule", "--quiet", "add", "../vendored", str((package / "vendor").relative_to(top)))
     _commit(top)
+    if project.has("ignore-all") and not project.has("tracked-ignored"):
+        git(top, "rm", "-r", "--cached", "--quiet", "services")
+        git(top, "commit", "--quiet", "--message", "change")
     if project.has("many-tags"):
         git(top, "tag", "--annotate", "v0.9", "--message", "0.9")
         (package / "app.py").write_text("def main() -> None:\n    print(43)\n")
@@ -805,10 +822,13 @@ def _clone(project: Project, made: Path, top: Path) -> None:
             git(made, "worktree", "add", "--quiet", "--detach", str(top))
         case "shallow":
             git(made.parent, "clone", "--quiet", "--depth", "1", made.as_uri(), str(top))
+        case "shared":
+            git(made.parent, "clone", "--quiet", "--shared", str(made), str(top))
         case "submodule":
             top.parent.mkdir()
-            git(top.parent, "init", "--quiet", "--initial-branch=main")
-            git(top.parent, "submodule", "--quiet", "add", "../main", "team")
+            kind = git(made, "rev-parse", "--show-object-format")
+            git(top.parent, "init", "--quiet", "--initial-branch=main", f"--object-format={kind}")
+            git(top.parent, "submodule", "--quiet", "add", "../main", top.name)
             git(top.parent, "submodule", "--quiet", "update", "--init", "--recursive")
             git(top, "fetch", "--quiet", "--tags")
             _commit(top.parent)
