@@ -93,13 +93,13 @@ class LambdaLayerArtifact(Resource):
         :param exclude: names of packages to leave out, in addition to the default list. Default: none.
         :param keep: names of packages on the default list to keep as locked, with what they require. Default:
             only those that a package in the layer requires.
-        :param build_in_container: whether Docker builds packages with compiled code, in the Lambda build
-            image; a ``BuildContainer`` names another image. Default: such a package is an error.
         :param prefer: names of packages whose files are taken where two packages bring a file with different
             contents; of two of them, the first one. Default: none, so that two modules of one name are an
             error.
         :param own_code: whether the layer has the project's own code, too: the files that a
             ``LambdaSourceArtifact`` would have. Default: only dependencies.
+        :param build_in_container: whether Docker builds packages with compiled code, in the Lambda build
+            image; a ``BuildContainer`` names another image. Default: such a package is an error.
         :param build_environment: further environment variables for builds of packages and of local projects.
             Builds see a listed environment only; what is named here is part of the build key. Default: none.
         :param credentials: one ``Credentials``, or several, for private indexes; or a function that returns

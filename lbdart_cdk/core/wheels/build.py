@@ -23,7 +23,7 @@ from ..progress import announced
 from ..project.build_tree import BuildTree
 from ..project.project import named_path
 from ..store.store import Store
-from .build_hooks import BuildError
+from .build_hooks import BuildError, RequirementsError
 from .container import LAST_WORDS, WheelContainer
 from .contents import wheel_entries
 from .environment import BuildEnvironment
@@ -238,6 +238,8 @@ def _build_at(site: _BuildSite, source: Source, store: Store) -> BuiltWheel:
         try:
             with announced(f"Building {Path(source.what).name}{where}"):
                 site.build_wheel(source.copy(folder), output)
+        except RequirementsError:
+            raise
         except BuildError as error:
             _FAILED[build] = partial(BuildError, error.why, [])  # its output is shown once
             raise

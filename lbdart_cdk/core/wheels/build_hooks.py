@@ -15,8 +15,9 @@ from ..process import reason, run
 from .uv_settings import Settings
 
 if TYPE_CHECKING:
-    from build import BuildBackendException, BuildException
     from pyproject_hooks import SubprocessRunner
+
+    from build import BuildBackendException, BuildException
 
 #: How many lines of an exception's text go into a message; all its lines are printed.
 _QUOTED: Final = 3
@@ -151,3 +152,7 @@ class BuildError(LbdartError):
         super().__init__(
             f"The project could not be built to a wheel: {self.why}.", "See the output of its build backend."
         )
+
+
+class RequirementsError(BuildError):
+    """A project whose build requirements could not be installed; another time, they may be there."""

@@ -115,7 +115,10 @@ def for_installer(variables: Mapping[str, str]) -> dict[str, str]:
 
     :param variables: the environment of the build.
     """
-    return {**_listed(_OF_INSTALLERS), **variables}
+    own = _listed(_OF_INSTALLERS)
+    # The user's settings of git may say how to reach a repository; those of builds keep git from writing.
+    settings = {name: value for name, value in own.items() if name.startswith("GIT_")}
+    return {**own, **variables, **settings}
 
 
 def _listed(patterns: tuple[str, ...]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from ..process import run, said
 from ..project.project import Project
 from ..project.toml import read_toml, table
 from ..store.store import CACHE_VARIABLE
-from .build_hooks import BuildError, Hooks, IsolatedEnvironment
+from .build_hooks import BuildError, Hooks, IsolatedEnvironment, RequirementsError
 from .environment import BuildEnvironment, for_installer
 from .uv_settings import Settings, as_dependencies, settings_of, version_of_uv_build
 
@@ -283,12 +283,17 @@ class _Build:
         secrets = secrets_in({requirement: requirement for requirement in requirements})
         names = masked(", ".join(sorted(requirements)), secrets)
         why = f"{self.installer.name} could not install its build requirements: {names}"
-        self._refuse_failed(result, why)
+        self._refuse_failed(result, why, RequirementsError)
 
-    def _refuse_failed(self, result: subprocess.CompletedProcess[str] | None, why: str) -> None:
+    def _refuse_failed(
+        self,
+        result: subprocess.CompletedProcess[str] | None,
+        why: str,
+        kind: type[BuildError] = BuildError,
+    ) -> None:
         if result is not None and result.returncode:
             lines = self._clean_lines(f"{result.stdout}\n{result.stderr}")
-            raise BuildError(" ".join(self._clean_lines(why)), lines)
+            raise kind(" ".join(self._clean_lines(why)), lines)
 
     def _clean_lines(self, text: str) -> list[str]:
         """Return the lines of a build's output without secrets and without the paths of temporary folders."""
