@@ -248,3 +248,21 @@ def test_list_of_what_is_left_out_is_the_default() -> None:
     paragraph = README.split("By default a layer leaves out")[1].split("\n\n")[0]
     listed = re.split(r"[,\s]+", paragraph.split(":")[1].split(".")[0].strip())
     assert sorted(listed) == sorted(DEFAULT_EXCLUDE)
+
+
+def test_every_rule_has_a_test_and_a_command() -> None:
+    root = Path(lbdart_cdk.__file__).parents[1]
+    rules = [
+        line
+        for line in (root / "docs/rules.md").read_text().splitlines()
+        if line.startswith("| ") and not line.startswith(("| rule", "| ---"))
+    ]
+    makefile = (root / "Makefile").read_text()
+    for rule in rules:
+        named = re.findall(r"`(tests/[^`]+|make [a-z]+)`", rule.rpartition(". |")[2])
+        assert named, rule
+        for name in named:
+            if name.startswith("make "):
+                assert f"\n{name.removeprefix('make ')}:" in makefile
+            else:
+                assert (root / name).is_file(), name
