@@ -857,7 +857,7 @@ def _leave(project: Project, written: Written) -> None:
         _put(package, {"untracked.py": "untracked = 1\n", "untracked.json": "{}\n"})
     if project.has("staged"):
         _put(package, {"staged.py": "staged = 1\n", "staged.json": "{}\n"})
-        git(written.repository, "add", str(package / "staged.py"), str(package / "staged.json"))
+        git(written.repository, "add", "--force", str(package / "staged.py"), str(package / "staged.json"))
     if project.has("deleted"):
         (package / "gone.py").unlink()
 

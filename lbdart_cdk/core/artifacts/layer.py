@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from ..publishing.identity import LayerIdentity
 from ..store.store import Store
 from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
+from .chosen import Chosen
 from .report import NOTED, LayerReport, kept_report
 
 if TYPE_CHECKING:
@@ -96,6 +97,27 @@ class LayerArtifact:
             )
 
     @cached_property
+    def _chosen(self) -> Chosen:
+        """What of the selection is needed before something is built."""
+        inputs = {
+            "content": self.lock.content,
+            "base": str(self.lock.base),
+            "requires": self.lock.requires,
+            "roots": self.lock.roots,
+            "shown": self.lock.shown,
+            "extras": self.lock.extras,
+            "groups": self.lock.groups,
+            "runtime": self.target.runtime,
+            "architecture": self.target.architecture,
+            "exclude": sorted(self.exclude),
+            "keep": sorted(self.keep),
+            "may_compile": self.container is not None,
+        }
+        return Chosen.from_json(
+            self.store.memo("selections", key_of(inputs), lambda: Chosen.of(self.selection).to_json())
+        )
+
+    @cached_property
     def build_key(self) -> str:
         """The SHA-256, in hexadecimal, over what the zip is made of.
 
@@ -104,14 +126,14 @@ class LayerArtifact:
 
         :raises LbdartError: when the project cannot be locked, or a local package cannot be built.
         """
-        with in_environment(self._credentials):
-            packages = self._supplier().identities(self.selection)
+        packages: dict[str, Json] = {**self._chosen.identities, **self._local_identities()}
         return key_of(
             {
                 "artifact": "layer",
                 "project": self.project.name,
                 "tool": self.tool.name if self._has_sources else "",
                 "packages": packages,
+                "environment": self.environment.inputs if self._chosen.builds_locked else {},
                 "prefer": [canonicalize_name(name) for name in self.prefer],
                 "python": self.target.python_version,
                 "architecture": self.target.architecture,
@@ -121,7 +143,15 @@ class LayerArtifact:
             }
         )
 
-    def _exclusion_inputs(self) -> dict[str, Collection[str]]:
+    def _local_identities(self) -> dict[str, str]:
+        """Return for each local package what it is built to."""
+        if not self._chosen.local:
+            return {}
+        with in_environment(self._credentials):
+            builder = self._supplier().builder()
+            return {name: builder.local(path).identity for name, path in self._chosen.local.items()}
+
+    def _exclusion_inputs(self) -> dict[str, Json]:
         """Return what the wheels' own requirements decide about, when the lock does not know them."""
         if self.lock.requires is not None:
             return {}
@@ -130,6 +160,7 @@ class LayerArtifact:
             "keep": sorted({canonicalize_name(name) for name in self.keep}),
             "default_exclude": DEFAULT_EXCLUDE,
             "roots": sorted(self.lock.roots),
+            "shown": {name: sorted(shown) for name, shown in self.lock.shown.items()},
         }
 
     def _own_inputs(self) -> dict[str, Json]:
@@ -145,7 +176,7 @@ class LayerArtifact:
     @property
     def _locks_itself(self) -> bool:
         """Whether the lock names the project itself, so that its wheel is among the others."""
-        return any(local.directory == self.project.root.resolve() for local in self.selection.local)
+        return self.project.root.resolve() in self._chosen.local.values()
 
     def _container_inputs(self) -> dict[str, str | bool]:
         """Return the container's inputs; none for the default container, or when nothing is built."""
@@ -155,7 +186,7 @@ class LayerArtifact:
     @property
     def _has_sources(self) -> bool:
         is_built = self.own_code and self.tool.frontend_of(self.project) is not None
-        return is_built or self.selection.has_sources
+        return is_built or self._chosen.has_sources
 
     def build(self) -> Path:
         """Return the path of the layer's zip; build the zip if the store does not have it.
@@ -173,7 +204,7 @@ class LayerArtifact:
         report = kept_report(self.store.recall("archives", self.build_key))
         if report is None or self.lock.requires is None:
             return report
-        return replace(report, warnings=(*self.selection.warnings, *report.warnings))
+        return replace(report, warnings=(*self._chosen.warnings, *report.warnings))
 
     def wheels(self) -> list[Wheel]:
         """Fetch or build the wheel of each package, and return the wheels in the order of their names.

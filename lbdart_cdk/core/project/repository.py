@@ -24,6 +24,8 @@ from . import git
 #: Files of a git directory that belong to one work tree.
 _OF_WORK_TREE: Final = ("HEAD", "index", "sharedindex.*")
 _PLACEHOLDER: Final = "untracked"
+#: The mode of a submodule in the index.
+_SUBMODULE: Final = "160000"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,13 @@ class Repository:
         )
         return [(entry[:2], entry[3:]) for entry in git.names(listing)]
 
+    @cached_property
+    def _modules(self) -> list[Repository]:
+        """The submodules that are checked out."""
+        entries = git.names(git.read(self.top, "ls-files", "-z", "--stage"))
+        tops = (self.top / name for mode, _, name in map(_staged, entries) if mode == _SUBMODULE)
+        return [Repository(top) for top in tops if _is_top(top)]
+
     def files(self) -> Iterator[Path]:
         """Yield the paths of the files that git tracks or would track, relative to the top."""
         listing = git.read(self.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -102,6 +111,10 @@ class Repository:
         answers["ignored"] = "\0".join(self.ignored(directory))
         answers["changes"] = "\0".join(f"{letters} {name}" for letters, name in self._changes)
         answers["depth"] = self._shallow()
+        for module in self._modules:
+            if module.top.is_relative_to(directory):
+                name = module.top.relative_to(directory).as_posix()
+                answers[f"module {name}"] = str(module.state(module.top))
         return {name: _digest(answer) for name, answer in answers.items()}
 
     def _shallow(self) -> str:
@@ -117,10 +130,12 @@ class Repository:
         :param copy: the top of the copy.
         :param copied: the directories here that were copied with their untracked files.
         """
+        self._link(copy, copy / ".git", copied)
+
+    def _link(self, copy: Path, git_directory: Path, copied: Collection[Path]) -> None:
         if self._directories is None:
             return
         own, common = self._directories
-        git_directory = copy / ".git"
         git_directory.mkdir(parents=True)
         for pattern in _OF_WORK_TREE:
             for path in own.glob(pattern):
@@ -129,10 +144,19 @@ class Repository:
         changed = {name for _, name in self._changes}
         tracked = git.names(git.read(self.top, "ls-files", "-z"))
         unchanged = "\0".join(name for name in tracked if name not in changed)
-        git.read(copy, "update-index", "--skip-worktree", "-z", "--stdin", stdin=os.fsencode(unchanged))
+        variables = {"GIT_DIR": str(git_directory), "GIT_WORK_TREE": str(copy)}
+        update = ("update-index", "--skip-worktree", "-z", "--stdin")
+        git.read(copy, *update, stdin=os.fsencode(unchanged), **variables)
         for letters, name in self._changes:
             if letters == "??" and not any((self.top / name).is_relative_to(path) for path in copied):
                 _make_untracked(copy / name, is_directory=name.endswith("/"))
+        for number, module in enumerate(self._modules):
+            place = copy / module.top.relative_to(self.top)
+            if place.is_dir():
+                # As in place, .git is a file there: some build backends pack it.
+                own_directory = git_directory / "modules" / str(number)
+                (place / ".git").write_text(f"gitdir: {os.path.relpath(own_directory, place)}\n")
+                module._link(place, own_directory, copied)
 
 
 def tracked_folders(directory: Path) -> frozenset[str]:
@@ -150,6 +174,13 @@ def tracked_folders(directory: Path) -> frozenset[str]:
 def _tracked_folders(directory: Path, _stamp: tuple[int, int]) -> frozenset[str]:
     files = map(PurePath, git.names(git.read(directory, "ls-files", "-z")))
     return frozenset(folder.as_posix() for file in files for folder in file.parents)
+
+
+def _staged(entry: str) -> tuple[str, str, str]:
+    """Return mode, object and path of an entry (*git-ls-files*, ``--stage``)."""
+    status, _, name = entry.partition("\t")
+    mode, object_name, _ = status.split(" ")
+    return mode, object_name, name
 
 
 def _is_top(directory: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName
 
 from ..credentials.value import Credentials
-from ..keys import key_of, sha256_of
+from ..keys import sha256_of
 from ..locking.selection import LockedFile, Selection
 from ..locking.tool import Frontend
 from ..store.store import Store
@@ -82,7 +82,7 @@ class Supplier:
     def _build(self, selection: Selection) -> dict[NormalizedName, Path]:
         if not selection.has_sources:
             return {}
-        builder = self._builder()
+        builder = self.builder()
         paths = {local.package: builder.local(local.directory).path for local in selection.local}
         for sdist in selection.sdists:
             compiles = sdist.package in selection.compiling
@@ -92,25 +92,8 @@ class Supplier:
             paths[commit.package] = builder.commit(commit).path
         return paths
 
-    def identities(self, selection: Selection) -> dict[NormalizedName, str]:
-        """Return for each package what decides its files: hashes in the lock, or of a local package's wheel.
-
-        :raises LbdartError: when a local package cannot be built.
-        """
-        # What else than the lock decides what is built from its sources.
-        environment = key_of(self.environment.inputs) if selection.sdists or selection.commits else ""
-        identities = {file.package: file.sha256 for file in selection.wheels}
-        for sdist in selection.sdists:
-            identities[sdist.package] = f"{sdist.sha256} {sdist.subdirectory} {environment}"
-        for commit in selection.commits:
-            identities[commit.package] = f"{commit.commit.commit} {commit.subdirectory} {environment}"
-        if selection.local:
-            builder = self._builder()
-            for local in selection.local:
-                identities[local.package] = builder.local(local.directory).identity
-        return identities
-
-    def _builder(self) -> Builder:
+    def builder(self) -> Builder:
+        """Return what builds the sources."""
         # Only builds of sources import this module.
         from .build import Builder
 

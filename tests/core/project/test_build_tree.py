@@ -236,6 +236,23 @@ class TestGit:
         _, project = copied(tmp_path / "outer/vendor/mono/api", tmp_path / "copy")
         assert git(project, "describe", "--tags", "--dirty") == "v1.0"
 
+    def test_in_a_submodule_of_the_project(self, repository: Path, tmp_path: Path) -> None:
+        """There, too, git is asked for tracked files."""
+        write(tmp_path / "inner/text.txt")
+        git_init(tmp_path / "inner")
+        add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+        git(repository, *add, (tmp_path / "inner").as_uri(), "api/src/api/vendor")
+        commit_all(repository)
+        write(repository / "api/src/api/vendor/text.txt", "changed\n")
+        before = files_in(repository)
+        _, project = copied(repository / "api", tmp_path / "copy")
+        for folder in (repository / "api", project):
+            assert git(folder / "src/api/vendor", "ls-files") == "text.txt"
+            assert git(folder / "src/api/vendor", "status", "--porcelain") == "M text.txt"
+            assert git(folder, "status", "--porcelain") == "M api/src/api/vendor"
+        assert (project / "src/api/vendor/.git").is_file()
+        assert files_in(repository) == before
+
     def test_without_a_repository_there_is_none(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,0 +1,64 @@
+"""What a build key and a report need of a selection, kept so that an unchanged synth selects nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BuildWarning
+
+if TYPE_CHECKING:
+    from ..locking.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A selection's packages.
+
+    :param identities: for each package that the lock itself pins, what decides its files: a hash, a commit.
+    :param local: the directory of each package of the user.
+    :param builds_locked: whether a package that the lock pins has to be built.
+    :param warnings: those about the selection.
+    """
+
+    identities: Mapping[str, str]
+    local: Mapping[str, Path]
+    builds_locked: bool
+    warnings: tuple[BuildWarning, ...]
+
+    @classmethod
+    def of(cls, selection: Selection) -> Chosen:
+        """Return what is needed of a selection."""
+        identities: dict[str, str] = {file.package: file.sha256 for file in selection.wheels}
+        for sdist in selection.sdists:
+            identities[sdist.package] = f"{sdist.sha256} {sdist.subdirectory}"
+        for commit in selection.commits:
+            identities[commit.package] = f"{commit.commit.commit} {commit.subdirectory}"
+        local: dict[str, Path] = {package.package: package.directory for package in selection.local}
+        return cls(identities, local, bool(selection.sdists or selection.commits), selection.warnings)
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether a package has to be built."""
+        return self.builds_locked or bool(self.local)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values as a note of the store has them."""
+        return {
+            "identities": dict(self.identities),
+            "local": {name: str(directory) for name, directory in self.local.items()},
+            "builds_locked": self.builds_locked,
+            "warnings": [asdict(warning) for warning in self.warnings],
+        }
+
+    @classmethod
+    def from_json(cls, noted: Mapping[str, Any]) -> Chosen:
+        """Return the values of a note."""
+        return cls(
+            noted["identities"],
+            {name: Path(directory) for name, directory in noted["local"].items()},
+            noted["builds_locked"],
+            tuple(BuildWarning(**warning) for warning in noted["warnings"]),
+        )
