@@ -563,7 +563,7 @@ MISTAKES = [
     Mistake(
         "a project that cannot be built", SOURCE, lambda scene: (scene.root / "backend.py").unlink(),
         r".*/orders could not be built: its build backend 'backend' cannot be imported: ",
-        r"See the output of its build backend above; .* a copy of the directory,",
+        r"See the output of its build backend above; .* a copy of the project",
     ),
     Mistake(
         "a zip that is too large", LAYER, lambda scene: scene.patch.setattr(merge, "MAX_UNZIPPED", 100),

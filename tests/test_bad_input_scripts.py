@@ -171,13 +171,13 @@ MISTAKES = [
         "a backend that fails", (deploy_source, build_source),
         lambda script: (script.root / "backend.py").unlink(),
         r".*/orders could not be built: its build backend 'backend' cannot be imported: ",
-        r"See the output of its build backend above; .* a copy of the directory,",
+        r"See the output of its build backend above; .* a copy of the project",
     ),
     Mistake(
         "a backend that fails for pip", (deploy_source_with_pip,),
         lambda script: (script.root / "backend.py").unlink(),
         r".*/orders could not be built: its build backend 'backend' cannot be imported: ",
-        r"See the output of its build backend above; .* a copy of the directory,",
+        r"See the output of its build backend above; .* a copy of the project",
     ),
     Mistake(
         "a file in the place of the build directory", (deploy_layer, build_source),

@@ -282,7 +282,7 @@ def built_in_place(project: Project, written: Written) -> Result:
 
 #: What a project without a build brings into a zip of own code, and what it does not.
 _NOT_CODE: Final = {".venv", "dist", "build", "cdk.out", "node_modules", "tests", "__pycache__"}
-_UNDECIDED: Final = {"pyproject.toml", "README.md", "LICENSE", "VERSION", "secret.json", "MANIFEST.in"}
+_SETTINGS: Final = {"pyproject.toml", "MANIFEST.in"}
 
 
 def _as_it_lies(root: Path) -> dict[str, File]:
@@ -298,7 +298,7 @@ def _as_it_lies(root: Path) -> dict[str, File]:
         ]
         for name in names:
             path = Path(folder, name)
-            if not name.startswith(".") and not (at_top and name in _UNDECIDED):
+            if not name.startswith(".") and not (at_top and name in _SETTINGS):
                 files[path.relative_to(base).as_posix()] = _file(path)
     return files
 

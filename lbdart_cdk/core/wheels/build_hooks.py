@@ -15,9 +15,8 @@ from ..process import reason, run
 from .uv_settings import Settings
 
 if TYPE_CHECKING:
-    from pyproject_hooks import SubprocessRunner
-
     from build import BuildBackendException, BuildException
+    from pyproject_hooks import SubprocessRunner
 
 #: How many lines of an exception's text go into a message; all its lines are printed.
 _QUOTED: Final = 3
