@@ -102,7 +102,6 @@ class Pdm:
             content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
-            local=tables["local"],
             requires=tables["requires"],
             roots=roots_of(project, options),
             extras=options.extras,
@@ -189,11 +188,6 @@ def _read(project: Project) -> dict[str, Any]:
         }
         return {
             "content": without_dates(content),
-            "local": {
-                canonicalize_name(package["name"]): package["path"]
-                for package in packages
-                if _is_directory(package)
-            },
             "requires": _requires(data.get("package", [])),
         }
     except (KeyError, IndexError, TypeError, AttributeError, InvalidRequirement, InvalidSpecifier) as error:

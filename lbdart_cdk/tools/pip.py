@@ -142,15 +142,11 @@ class Pip:
             content=tables["content"],
             origin=project.manifest,
             base=project.root,
-            local=tables["local"],
             requires=None,
             roots=tuple(tables["roots"]),
             shown=tables["shown"],
             extras=options.extras,
             groups=options.groups,
-            inputs=requirements.included,
-            # Only the selected files tell what the variables say today.
-            pinned=tables["pinned"] and not requirements.has_variables,
             logins=lambda: logins(project, requirements.addresses()),
         )
 
@@ -188,11 +184,6 @@ class _Requirements:
     urls: dict[str, str] = field(default_factory=dict)
     variable: list[str] = field(default_factory=list)
     has_variable_url: bool = False
-
-    @property
-    def has_variables(self) -> bool:
-        """Whether variables give more than logins, so that other values can give other packages."""
-        return bool(self.variable) or self.has_variable_url
 
     @property
     def included(self) -> tuple[Path, ...]:
@@ -334,7 +325,7 @@ def _is_url(location: str) -> bool:
 
 
 def _lock(project: Project, requirements: _Requirements, target: Target, store: Store) -> dict[str, Any]:
-    """Lock the requirements; return the tables, the pins, and whether the store may keep the result."""
+    """Lock the requirements; return the tables, what is not pinned, and whether the store may keep them."""
     if "trusted-host" in requirements.options:
         raise LbdartError(
             f"{project.manifest} has --trusted-host, and this library downloads only from verified hosts.",
@@ -347,13 +338,13 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
                 directory = os.path.normpath(project.root / package["directory"]["path"])
                 original = mirror.original(Path(directory))
                 package["directory"]["path"] = Path(os.path.relpath(original, project.root)).as_posix()
-    local, unpinned, lasts, pinned = {}, [], True, True
+    local, unpinned, lasts = {}, [], True
     for package in content.get("packages", []):
         if "directory" in package:
-            local[package["name"]] = package["directory"]["path"]
+            local[os.path.normpath(project.root / package["directory"]["path"])] = package["name"]
             lasts = False
         elif not (_is_commit(package) or _keep_hashed(package, requirements, project)):
-            lasts = pinned = False
+            lasts = False
             if "path" not in package.get("archive", {}):
                 unpinned.append(package["name"])
         if _has_password(package):
@@ -369,18 +360,18 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
     named = list(_named(requirements, project, local))
     return {
         "content": content,
-        "local": local,
         "roots": own_lines(named, locked),
         "shown": shown_by(named),
         "unpinned": unpinned,
         "lasts": lasts,
-        "pinned": pinned,
     }
 
 
 def _named(requirements: _Requirements, project: Project, local: Mapping[str, str]) -> Iterator[Line]:
-    """Yield the lines that require a package, if its name is known, but not those of constraints."""
-    names = {os.path.normpath(project.root / path): name for name, path in local.items()}
+    """Yield the lines that require a package, if its name is known, but not those of constraints.
+
+    :param local: the name of the package in each of the user's directories.
+    """
     copies = {f"-r {requirements.copy_name(path)}": path for path in requirements.files}
     paths = [project.manifest]
     for path in paths:
@@ -391,7 +382,7 @@ def _named(requirements: _Requirements, project: Project, local: Mapping[str, st
             text = _OPTIONS.sub("", _expanded(line))
             directory, match = requirements.directories.get(line), _LOCATION.fullmatch(text)
             if directory is not None and match is not None:
-                text = f"{(match['name'] or names.get(str(directory), '')).rstrip(' @')}{match['rest']}"
+                text = f"{(match['name'] or local.get(str(directory), '')).rstrip(' @')}{match['rest']}"
             if (required := written(text)) is not None:
                 name = re.split(r"[\[;]", required)[0]
                 yield Line(required, requirements.origins[path].get(name, frozenset()))

@@ -99,7 +99,6 @@ class Poetry:
             content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
-            local=tables["local"],
             requires=tables["requires"],
             roots=roots_of(project, options),
             extras=options.extras,
@@ -223,11 +222,6 @@ def _read(project: Project, groups: list[str]) -> dict[str, Any]:
         return {
             "content": without_dates(content),
             "indexes": indexes,
-            "local": {
-                canonicalize_name(package["name"]): package["source"]["url"]
-                for package in packages
-                if _kind(package) == "directory"
-            },
             "requires": _requires(packages),
         }
     except (KeyError, IndexError, TypeError, AttributeError) as error:

@@ -50,7 +50,6 @@ class Pylock:
             content=tables["content"],
             origin=project.manifest,
             base=project.manifest.parent,
-            local=tables["local"],
             requires=None,
             roots=roots_within(project, options, tables["names"], tables["selectable"]),
             extras=options.extras,
@@ -63,17 +62,10 @@ TOOL: Final = Pylock()
 
 
 def _read(project: Project) -> dict[str, Any]:
-    """Read the tables of the lock, the paths of local packages, and the names of packages and options."""
+    """Read the tables of the lock, and the names of packages and options."""
     content = without_dates(parse_toml(project.manifest_content, project.manifest))
-    packages = content.get("packages", [])
-    directories = {package["name"]: package["directory"] for package in packages if "directory" in package}
-    local = {
-        name: str(Path(directory["path"], directory.get("subdirectory", "")))
-        for name, directory in directories.items()
-    }
     return {
         "content": content,
-        "local": local,
-        "names": [package["name"] for package in packages],
+        "names": [package["name"] for package in content.get("packages", [])],
         "selectable": [*content.get("extras", ()), *content.get("dependency-groups", ())],
     }

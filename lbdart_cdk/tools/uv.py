@@ -102,12 +102,11 @@ class Uv:
             }
         )
         mirror = mirrored(directories, store, archives)
-        exported = store.memo("uv-tables", key, lambda: _export(project, mirror, options, target, store))
+        content = store.memo("uv-pylocks", key, lambda: _export(project, mirror, options, target, store))
         return Lock(
-            content=exported["content"],
+            content=content,
             origin=project.manifest,
             base=project.root,
-            local=exported["local"],
             requires=graph["requires"],
             roots=_roots(project, graph, options),
             logins=lambda: logins(project),
@@ -236,10 +235,8 @@ def _export(
                 result = again
         if result.returncode:
             raise _export_error(project, mirror.in_place(said(result)))
-    content = without_dates(tomllib.loads(mirror.in_place(result.stdout)))
-    packages = content.get("packages", [])
-    local = {package["name"]: package["directory"]["path"] for package in packages if "directory" in package}
-    return {"content": content, "local": local}
+    content: dict[str, Any] = without_dates(tomllib.loads(mirror.in_place(result.stdout)))
+    return content
 
 
 def _export_error(project: Project, message: str) -> LbdartError:

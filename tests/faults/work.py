@@ -47,7 +47,7 @@ class Job:
     variant: int = 0
 
     def artifact(self) -> LayerArtifact:
-        lock = lock_of(*self.packages, base=self.root, local={"lib": "lib"})
+        lock = lock_of(*self.packages, base=self.root)
         project = Project(self.root, self.root / "uv.lock")
         options = Options((), (f"g{self.variant}",) if self.variant else ())
         return LayerArtifact(project, FakeTool(lock), Target((3, 13)), options, (), Store(self.cache))

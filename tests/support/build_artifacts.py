@@ -25,7 +25,7 @@ def main(wheels: str, root: str, cache: str, umask: str) -> None:
     os.umask(int(umask, 8))
     packages = [locked_file(path) for path in sorted(Path(wheels).glob("*.whl"))]
     packages.append(locked("lib", source='directory = { path = "lib" }\n'))
-    lock = lock_of(*packages, base=Path(root), local={"lib": "lib"})
+    lock = lock_of(*packages, base=Path(root))
     project = Project(Path(root), Path(root, "uv.lock"))
     store = Store(Path(cache))
     layer = LayerArtifact(project, FakeTool(lock), Target((3, 13)), Options(), (), store)

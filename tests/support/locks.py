@@ -50,7 +50,6 @@ def lock_of(
     *packages: str,
     base: Path = Path("/project"),
     head: str = "",
-    local: Mapping[str, str] | None = None,
     requires: Mapping[str, Sequence[str]] | None = None,
     roots: Iterable[str] = (),
 ) -> Lock:
@@ -59,7 +58,16 @@ def lock_of(
     )
     tables = without_dates(tomllib.loads(content))
     required = {name: {"": texts} for name, texts in (requires or {}).items()}
-    return Lock(tables, base / "uv.lock", base, local or {}, required, tuple(roots))
+    return Lock(tables, base / "uv.lock", base, required, tuple(roots))
+
+
+def local_directories(lock: Lock) -> dict[str, Path]:
+    """Return where each package lies that is a directory of the user, by name."""
+    return {
+        package.name: (lock.base / package.directory.path / (package.directory.subdirectory or "")).resolve()
+        for package in lock.pylock.packages
+        if package.directory is not None
+    }
 
 
 SDIST = f'sdist = {{ url = "https://host.invalid/alpha-1.0.tar.gz", hashes = {{ sha256 = "{"0" * 64}" }} }}\n'

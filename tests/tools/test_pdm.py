@@ -19,6 +19,7 @@ from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.tools import pdm
 from tests.support.git import make_repository
 from tests.support.index import Index
+from tests.support.locks import local_directories
 from tests.support.pdm import package, pdm_lock, source_package
 from tests.support.projects import files_in, make_project
 from tests.support.wheels import make_wheel, names_in, sha256
@@ -244,7 +245,7 @@ class TestWhereFilesAre:
         )
         before = files_in(tmp_path / "lib")
         assert packed(root, store) == {"beta", "deep", "lib", "part", "vendored"}
-        assert lock(root, store).local_directories() == {"lib": lib}
+        assert local_directories(lock(root, store)) == {"lib": lib}
         assert files_in(tmp_path / "lib") == before
         key = layer(root, store).build_key
         (lib / "src/lib/app.py").write_text("changed = True\n")

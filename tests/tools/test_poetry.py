@@ -20,6 +20,7 @@ from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.tools import _index
 from tests.support.git import make_repository
 from tests.support.index import Index
+from tests.support.locks import local_directories
 from tests.support.poetry import directory, package, poetry_lock, sourced
 from tests.support.projects import files_in, make_project
 from tests.support.wheels import make_wheel, names_in, sha256
@@ -207,7 +208,7 @@ class TestWhereFilesAre:
         )
         before = files_in(tmp_path / "lib")
         assert packed(root, store) == {"beta", "lib", "vendored"}
-        assert lock(root, store).local_directories() == {"lib": lib}
+        assert local_directories(lock(root, store)) == {"lib": lib}
         assert files_in(tmp_path / "lib") == before
 
     def test_a_directory_of_a_repository(self, tmp_path: Path, store: Store) -> None:

@@ -20,6 +20,7 @@ from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.core.wheels.build_hooks import BuildError
 from lbdart_cdk.tools import uv
 from tests.support.git import commit_all, make_repository
+from tests.support.locks import local_directories
 from tests.support.projects import (
     Workbench,
     files_in,
@@ -184,7 +185,7 @@ def test_packages_of_a_workspace_are_directories(workbench: Workbench, tmp_path:
         selection = select(found, Target((3, 11)))
         assert [wheel.package for wheel in selection.wheels] == ["alpha", "urllib3"]
         assert selection.local == (LocalPackage(selection.local[0].package, lib),)
-        assert found.local_directories() == {"lib": lib}
+        assert local_directories(found) == {"lib": lib}
 
 
 def test_a_path_dependency_is_a_directory(workbench: Workbench, tmp_path: Path, store: Store) -> None:
@@ -194,7 +195,7 @@ def test_a_path_dependency_is_a_directory(workbench: Workbench, tmp_path: Path, 
         tail='[tool.uv.sources]\nlib = { path = "../lib" }\n' + index_table(workbench.index.url),
     )  # fmt: skip
     uv_lock(root)
-    assert lock(root, store).local_directories() == {"lib": lib}
+    assert local_directories(lock(root, store)) == {"lib": lib}
 
 
 def test_a_directory_of_a_repository_is_built_at_its_commit(

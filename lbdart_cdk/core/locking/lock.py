@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 from ..credentials.value import Credentials
 from ..errors import LbdartError, explained, in_one_line
@@ -37,7 +37,6 @@ class Lock:
     :param content: the tables of a PEP 751 lock, in a form that JSON can hold (:func:`without_dates`).
     :param origin: the file that the lock came from, for messages.
     :param base: the directory that relative paths in the lock start from.
-    :param local: for each package that is a directory of the user, its path, by package name.
     :param requires: what each package requires. None when the tool does not know it; then the metadata of the
         wheels does.
     :param roots: what the project itself requires, with the extras and groups that are chosen, as far as that
@@ -46,8 +45,6 @@ class Lock:
         not the extras.
     :param extras: the extras that are still to select; empty when the tool has applied them already.
     :param groups: the dependency groups that are still to select, likewise.
-    :param inputs: the files that the manifest includes.
-    :param pinned: False when the tool chose the files today, so that the same inputs can give other files.
     :param logins: returns the credentials for the indexes from the tool's own settings and the environment.
         It is called when something is downloaded, and its result is never stored.
     """
@@ -55,14 +52,11 @@ class Lock:
     content: Mapping[str, Any]
     origin: Path
     base: Path
-    local: Mapping[str, str] = field(default_factory=dict)
     requires: Requires | None = field(default_factory=dict)
     roots: tuple[str, ...] = ()
     shown: Mapping[str, Sequence[str]] = field(default_factory=dict)
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    inputs: tuple[Path, ...] = ()
-    pinned: bool = True
     logins: Callable[[], tuple[Credentials, ...]] = field(default=tuple, compare=False)
 
     @cached_property
@@ -78,16 +72,6 @@ class Lock:
                 f"{self.origin} is not a valid lock: {in_one_line(error)}.",
                 "Make it again with the tool it comes from.",
             ) from error
-
-    def local_directories(self) -> dict[NormalizedName, Path]:
-        """Return the directory of each local package, by name.
-
-        :raises LbdartError: when the lock holds an invalid path.
-        """
-        with read_as_lock(self.origin):
-            return {
-                canonicalize_name(name): (self.base / path).resolve() for name, path in self.local.items()
-            }
 
 
 def without_dates(tables: Any) -> Any:

@@ -51,8 +51,8 @@ def source(root: Path, store: Store, include: Collection[str] = (), **props: obj
     return replace(artifact, **props)  # type: ignore[arg-type]
 
 
-def layer(root: Path, store: Store, *packages: str, local: dict[str, str] | None = None) -> LayerArtifact:
-    tool = FakeTool(lock_of(*packages, base=root, local=local))
+def layer(root: Path, store: Store, *packages: str) -> LayerArtifact:
+    tool = FakeTool(lock_of(*packages, base=root))
     return LayerArtifact(
         Project(root, root / "uv.lock"), tool, Target((3, 13)), Options(), (), store, own_code=True
     )
@@ -177,7 +177,7 @@ class TestInALayer:
     def test_a_project_that_its_lock_names_is_there_once(self, tmp_path: Path, store: Store) -> None:
         root = written(make_project(tmp_path / "orders"), ["uv.lock"])
         table = locked("orders", source='directory = { path = "." }\n')
-        built = layer(root, store, table, local={"orders": "."}).build()
+        built = layer(root, store, table).build()
         assert "python/orders-1.0.dist-info/RECORD" in names_in(built)
 
     def test_it_must_not_clash_with_a_package(self, root: Path, tmp_path: Path, store: Store) -> None:

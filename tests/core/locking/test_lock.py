@@ -12,11 +12,6 @@ from lbdart_cdk.core.locking.lock import Lock, without_dates
 from tests.support.locks import lock_of, locked
 
 
-def test_local_packages_lie_where_the_lock_says() -> None:
-    lock = lock_of(local={"My_Lib": "../lib", "here": "."}, base=Path("/repo/app"))
-    assert lock.local_directories() == {"my-lib": Path("/repo/lib"), "here": Path("/repo/app")}
-
-
 def test_having_a_lock_costs_nothing_until_something_is_selected_from_it() -> None:
     lock = Lock({"lock-version": "none"}, Path("/repo/uv.lock"), Path("/repo"))
     with pytest.raises(LbdartError, match="is not a valid lock"):
