@@ -16,11 +16,12 @@ from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 pytestmark = pytest.mark.e2e
 
 
-def keeping(project: Project, groups: int, keep: int | None, *, late: bool = False) -> Define:
-    """The usual stack; ``groups`` stands for a build, by excluding packages that are not there."""
+def keeping(project: Project, build: int, keep: int | None, *, late: bool = False) -> Define:
+    """The usual stack, with the project's code in the layer, too; ``build`` is in the code."""
 
     def define(stack: Stack) -> None:
-        layer: dict[str, Any] = {"exclude": [f"absent-{groups}"], "keep_versions": keep}
+        project.say(str(build))
+        layer: dict[str, Any] = {"own_code": True, "keep_versions": keep}
         orders(project.root, layer=layer)(stack)
         if late:
             parameter = ssm.StringParameter(stack, "Late", string_value="x")

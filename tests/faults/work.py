@@ -33,13 +33,15 @@ from tests.support.wheels import make_wheel
 #: Seconds: whoever is not done then waits for something that does not come.
 TIMEOUT = 60.0
 
+VARIANTS = 12
+
 CONTEXT: ForkServerContext = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__])
 
 
 @dataclass(frozen=True)
 class Job:
-    """A layer of everything on an index; ``variant`` gives jobs of different keys."""
+    """A layer of everything on an index; each ``variant``, below :data:`VARIANTS`, has its own target."""
 
     root: Path
     packages: tuple[str, ...]
@@ -49,8 +51,8 @@ class Job:
     def artifact(self) -> LayerArtifact:
         lock = lock_of(*self.packages, base=self.root)
         project = Project(self.root, self.root / "uv.lock")
-        options = Options((), (f"g{self.variant}",) if self.variant else ())
-        return LayerArtifact(project, FakeTool(lock), Target((3, 13)), options, (), Store(self.cache))
+        target = Target((3, 9 + self.variant % 6), "arm64" if self.variant < VARIANTS // 2 else "x86_64")
+        return LayerArtifact(project, FakeTool(lock), target, Options(), (), Store(self.cache))
 
     def build(self) -> Path:
         return self.artifact().build()
