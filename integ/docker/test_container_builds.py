@@ -250,7 +250,7 @@ container = WheelContainer(BuildContainer(network="host", every_source=True), Ta
 place = Store(Path(store))
 locked = LockedFile("native", "native-1.0.tar.gz", sdist, sha256)
 built = Builder(TOOL.frontend, place, container).sdist(Path(sdist), locked)
-print(built)
+print(built.path)
 """
 
 

@@ -169,8 +169,8 @@ FEATURES: Final[dict[str, Callable[[Project], bool]]] = {
     "executable": _anywhere,
     "subpackages": _anywhere,
     # Where git does not say that they are source, such folders of a directory are what tools left there.
-    "tool-names": lambda p: p.has_git or p.role == "sdist",
-    "cache-tag": lambda p: p.has_git or p.role == "sdist",
+    "tool-names": lambda p: p.role == "sdist" or (p.has_git and not p.has("ignore-all")),
+    "cache-tag": lambda p: p.role == "sdist" or (p.has_git and not p.has("ignore-all")),
     "bytecode": _anywhere,
     "licence": _anywhere,
     "tests": _anywhere,
@@ -795,7 +795,15 @@ def _commit_history(project: Project, top: Path, root: Path) -> None:
         _put(vendored, {"vendored.py": "vendored = 1\n", "data.json": "{}\n"})
         git(vendored, "init", "--quiet", "--initial-branch=main")
         _commit(vendored)
-        git(top, "submodule", "--quiet", "add", "../vendored", str((package / "vendor").relative_to(top)))
+        git(
+            top,
+            "submodule",
+            "--quiet",
+            "add",
+            "--force",
+            "../vendored",
+            str((package / "vendor").relative_to(top)),
+        )
     _commit(top)
     if project.has("ignore-all") and not project.has("tracked-ignored"):
         git(top, "rm", "-r", "--cached", "--quiet", "services")

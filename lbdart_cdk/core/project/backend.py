@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from .project import named_path
 from .toml import decoded, read_toml_if_any, table
+from .tree import OUTPUTS
 
 #: The build backends whose settings are known, with the requirements that bring nothing but the backend.
 _BACKENDS: Final = {
@@ -113,9 +114,24 @@ class Backend:
         Directories that contain the project are none of them.
         """
         own = Path(os.path.normpath(self.directory))
-        paths = (named_path(own, token) for token in self._tokens() if ".." in Path(token).parts)
+        paths = (named_path(own, token) for token in self._tokens() if ".." in PurePath(token).parts)
         found = {path for path in paths if path is not None and not path.is_relative_to(own)}
         return sorted(path for path in found if not own.is_relative_to(path))
+
+    def named_outputs(self) -> list[Path]:
+        """Return the existing files and directories that the settings include from where builds leave files.
+
+        A name alone is none, as in ``keywords = ["build"]``; a path is one.
+        """
+        own = Path(os.path.normpath(self.directory))
+        tokens = (PurePath(token) for token in self._tokens())
+        paths = {
+            named_path(own, str(token))
+            for token in tokens
+            if token.parts[:1] and token.parts[0] in OUTPUTS and len(token.parts) > 1
+        }
+        included = (named_path(own, name) for name in _included(self._pyproject) if name in OUTPUTS)
+        return sorted({path for path in (*paths, *included) if path is not None})
 
     def _tokens(self) -> Iterator[str]:
         """Yield the strings in the settings that may name a path, patterns up to their first wildcard."""
@@ -145,6 +161,16 @@ def _name_of(requirement: object) -> str:
         return ""
 
 
+def _included(content: Any) -> Iterator[str]:
+    """Yield the keys of the tables that say which files to include, and where: ``force-include``."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if "include" in key and isinstance(value, dict):
+                yield from value
+            else:
+                yield from _included(value)
+
+
 def _strings(content: Any, below: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the keys and values of the tables that may be for the build backend."""
     if below in _NOT_FOR_BUILD:
@@ -152,7 +178,8 @@ def _strings(content: Any, below: tuple[str, ...] = ()) -> Iterator[str]:
     if isinstance(content, dict):
         for key, value in content.items():
             yield key
-            yield from _strings(value, (*below, key))
+            if not key.startswith("exclude"):
+                yield from _strings(value, (*below, key))
     elif isinstance(content, list):
         for value in content:
             yield from _strings(value, below)

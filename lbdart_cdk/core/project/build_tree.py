@@ -18,7 +18,7 @@ from typing import Final
 
 from ..keys import Json, key_of
 from .backend import Backend
-from .repository import Repository
+from .repository import Repository, tracked_folders
 from .tree import copy_inputs, file_hash, links, reading, resolve_links, tree_hash
 
 #: Files that say, for their directory and all below, what is no source.
@@ -58,6 +58,13 @@ class BuildTree:
             named += [top / path for path in self.repository.files() if (top / path).is_file()]
         return sorted({path for path in named if not path.is_relative_to(self._own)})
 
+    @cached_property
+    def _outputs(self) -> list[Path]:
+        """What other builds left in the project and its settings name, such as ``dist`` of a frontend."""
+        tracked = tracked_folders(self._own)
+        named = (path.relative_to(self._own) for path in self._backend.named_outputs())
+        return [self._own / path for path in named if path.parts[0] not in tracked]
+
     def _linked(self) -> Iterator[Path]:
         """Yield what relative links in the project lead to outside of it."""
         for path in links(self._own):
@@ -95,7 +102,7 @@ class BuildTree:
         """
         inputs: dict[str, Json] = {"files": tree_hash(self._own)}
         with reading(self._own):
-            if outside := [*self._outside, *self._ignore_files]:
+            if outside := [*self._outside, *self._ignore_files, *self._outputs]:
                 inputs["outside"] = {os.path.relpath(path, self._own): _hash(path) for path in outside}
             if self.repository is not None and self._backend.asks_git:
                 inputs["git"] = self.repository.state(self._own)
@@ -119,7 +126,8 @@ class BuildTree:
         :param place: returns the path of a file's copy.
         :raises LbdartError: when a file or directory cannot be read.
         """
-        paths = dict.fromkeys([self._own, *self._outside, *self._ignore_files, *self._settings()])
+        more = (*self._outside, *self._outputs, *self._ignore_files, *self._settings())
+        paths = dict.fromkeys([self._own, *more])
         with reading(self._own):
             for path in paths:
                 _copy(path, place(path))

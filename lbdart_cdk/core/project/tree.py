@@ -30,7 +30,7 @@ _GENERATED: Final = {
     "node_modules",
 }
 #: ... and those that count only at the top of a project, because a package may have the same name.
-_GENERATED_AT_TOP: Final = {"build", "dist"}
+OUTPUTS: Final = {"build", "dist"}
 #: Files that mark their directory as generated, whatever its name, and the bytes that they start with.
 _MARKERS: Final = {
     CACHE_TAG: CACHE_SIGNATURE,
@@ -129,7 +129,7 @@ def _generated_in(root: Path) -> Callable[[os.DirEntry[str], bool], bool]:
             return True
         looks_generated = (
             folder.name in _GENERATED
-            or (at_top and folder.name in _GENERATED_AT_TOP)
+            or (at_top and folder.name in OUTPUTS)
             or folder.name.endswith(".egg-info")
             or any(_starts_with(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
         )

@@ -82,6 +82,26 @@ class TestCopy:
         expected = is_tracked or name.endswith("TAG")  # other files of the package are tracked anyway
         assert (f"api/{name}" in names(top)) == expected
 
+    @pytest.mark.parametrize(
+        ("settings", "names_it"),
+        [
+            ('[tool.hatch.build.targets.wheel.force-include]\n"dist" = "api/static"\n', True),
+            ('[tool.hatch.build.targets.wheel.force-include]\n"dist/app.js" = "api/app.js"\n', True),
+            ('[project]\nkeywords = ["dist"]\n', False),
+            ('[tool.hatch.build]\nexclude = ["dist/app.js"]\n', False),
+        ],
+    )
+    def test_outputs_of_other_builds_are_there_if_the_settings_include_them(
+        self, repository: Path, tmp_path: Path, settings: str, names_it: bool
+    ) -> None:
+        write(repository / "api/pyproject.toml", KNOWN + settings)
+        write(repository / "api/dist/app.js")
+        before = BuildTree(repository / "api").key()
+        top, _ = copied(repository / "api", tmp_path / "copy")
+        assert ("api/dist/app.js" in names(top)) == names_it
+        write(repository / "api/dist/app.js", "changed\n")
+        assert (BuildTree(repository / "api").key() != before) == names_it
+
     def test_ignore_files_above_the_project_are_there(self, repository: Path, tmp_path: Path) -> None:
         top, project = copied(repository / "api", tmp_path / "copy")
         assert project == top / "api"
