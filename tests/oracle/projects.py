@@ -795,15 +795,8 @@ def _commit_history(project: Project, top: Path, root: Path) -> None:
         _put(vendored, {"vendored.py": "vendored = 1\n", "data.json": "{}\n"})
         git(vendored, "init", "--quiet", "--initial-branch=main")
         _commit(vendored)
-        git(
-            top,
-            "submodule",
-            "--quiet",
-            "add",
-            "--force",
-            "../vendored",
-            str((package / "vendor").relative_to(top)),
-        )
+        vendor = str((package / "vendor").relative_to(top))
+        git(top, "submodule", "--quiet", "add", "--force", "../vendored", vendor)
     _commit(top)
     if project.has("ignore-all") and not project.has("tracked-ignored"):
         git(top, "rm", "-r", "--cached", "--quiet", "services")
