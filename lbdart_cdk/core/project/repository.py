@@ -141,15 +141,18 @@ class Repository:
             for path in own.glob(pattern):
                 shutil.copyfile(path, git_directory / path.name)
         (git_directory / "commondir").write_text(f"{common}\n")
-        changed = {name for _, name in self._changes}
+        # The second letter is about the file, the first about what is staged.
+        changed = {name for letters, name in self._changes if letters[1] != " "}
         tracked = git.names(git.read(self.top, "ls-files", "-z"))
         unchanged = "\0".join(name for name in tracked if name not in changed)
         variables = {"GIT_DIR": str(git_directory), "GIT_WORK_TREE": str(copy)}
         update = ("update-index", "--skip-worktree", "-z", "--stdin")
         git.read(copy, *update, stdin=os.fsencode(unchanged), **variables)
         for letters, name in self._changes:
-            if letters == "??" and not any((self.top / name).is_relative_to(path) for path in copied):
-                _make_untracked(copy / name, is_directory=name.endswith("/"))
+            # Git also looks for the files that were not copied, and not at what is in them.
+            is_copied = any((self.top / name).is_relative_to(path) for path in copied)
+            if not is_copied and (letters == "??" or (name in changed and (self.top / name).is_file())):
+                _stand_for(copy / name, is_directory=name.endswith("/"))
         for number, module in enumerate(self._modules):
             place = copy / module.top.relative_to(self.top)
             if place.is_dir():
@@ -192,9 +195,9 @@ def _digest(text: str) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
-def _make_untracked(path: Path, *, is_directory: bool) -> None:
-    """Make a file that git does not track, in place of files that a copy does not have."""
-    marker = path / _PLACEHOLDER if is_directory else path
+def _stand_for(path: Path, *, is_directory: bool) -> None:
+    """Make an empty file in place of a changed or untracked one that a copy does not have."""
+    file = path / _PLACEHOLDER if is_directory else path
     with suppress(OSError):
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
