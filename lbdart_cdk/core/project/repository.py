@@ -24,6 +24,8 @@ from . import git
 #: Files of a git directory that belong to one work tree.
 _OF_WORK_TREE: Final = ("HEAD", "index", "sharedindex.*")
 _PLACEHOLDER: Final = "untracked"
+#: Not the content of any file, so that git takes the file for changed.
+_NOT_COPIED: Final = "This file is changed or not tracked, and is not copied.\n"
 #: The mode of a submodule in the index.
 _SUBMODULE: Final = "160000"
 
@@ -196,8 +198,8 @@ def _digest(text: str) -> str:
 
 
 def _stand_for(path: Path, *, is_directory: bool) -> None:
-    """Make an empty file in place of a changed or untracked one that a copy does not have."""
+    """Make a file in place of a changed or untracked one that a copy does not have."""
     file = path / _PLACEHOLDER if is_directory else path
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        file.write_text(_NOT_COPIED)

@@ -31,6 +31,7 @@ def repository(tmp_path: Path) -> Path:
     write(root / "VERSION", "1.0\n")
     write(root / "shared/text.txt")
     write(root / "other/module.py")
+    write(root / "other/empty.py", "")
     write(root / "big/data.bin")
     write(root / "api/src/api/app.py")
     write(root / "api/src/api/.env")
@@ -218,6 +219,8 @@ class TestGit:
             lambda root: write(root / "api/src/api/app.py", "changed\n"),
             lambda root: write(root / "VERSION", "2.0\n"),
             lambda root: (root / "other/module.py").unlink(),
+            lambda root: write(root / "other/empty.py", "changed\n"),
+            lambda root: write(root / "other/module.py", ""),
             lambda root: write(root / "api/new.py"),
             lambda root: (write(root / "api/new.py"), git(root, "add", "--all")),
             lambda root: (write(root / "other/new.py"), git(root, "add", "--all")),
