@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import Final
 
+from ..errors import LbdartError
 from . import git
 
 #: Files of a git directory that belong to one work tree.
@@ -131,6 +132,7 @@ class Repository:
 
         :param copy: the top of the copy.
         :param copied: the directories here that were copied with their untracked files.
+        :raises LbdartError: when git cannot use a copy of the index.
         """
         self._link(copy, copy / ".git", copied)
 
@@ -149,7 +151,12 @@ class Repository:
         unchanged = "\0".join(name for name in tracked if name not in changed)
         variables = {"GIT_DIR": str(git_directory), "GIT_WORK_TREE": str(copy)}
         update = ("update-index", "--skip-worktree", "-z", "--stdin")
-        git.read(copy, *update, stdin=os.fsencode(unchanged), **variables)
+        done = git.read(copy, *update, stdin=os.fsencode(unchanged), **variables)
+        if unchanged and done is None:
+            raise LbdartError(
+                f"The git repository in {self.top} has an index that git cannot use in a copy.",
+                "Run `git status` there, and `git sparse-checkout disable` if its index is sparse.",
+            )
         for letters, name in self._changes:
             # Git also looks for the files that were not copied, and not at what is in them.
             is_copied = any((self.top / name).is_relative_to(path) for path in copied)
@@ -198,8 +205,9 @@ def _digest(text: str) -> str:
 
 
 def _stand_for(path: Path, *, is_directory: bool) -> None:
-    """Make a file in place of a changed or untracked one that a copy does not have."""
+    """Make a file in place of a changed or untracked one, unless the copy has it."""
     file = path / _PLACEHOLDER if is_directory else path
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_NOT_COPIED)
+        with file.open("x") as new:
+            new.write(_NOT_COPIED)

@@ -238,6 +238,16 @@ class TestGit:
         assert says == expected
         assert files_in(repository) == before
 
+    def test_changed_files_that_are_copied_are_those_of_the_user(
+        self, repository: Path, tmp_path: Path
+    ) -> None:
+        write(repository / "api/pyproject.toml", KNOWN + '[tool.hatch.version]\npath = "../VERSION"\n')
+        write(repository / "VERSION", "2.0\n")
+        write(repository / "uv.toml", "# new\n")
+        top, _ = copied(repository / "api", tmp_path / "copy")
+        assert (top / "VERSION").read_text() == "2.0\n"
+        assert (top / "uv.toml").read_text() == "# new\n"
+
     def test_untracked_files_elsewhere_show(self, repository: Path, tmp_path: Path) -> None:
         write(repository / "new/file.txt")
         top, _ = copied(repository / "api", tmp_path / "copy")
