@@ -47,7 +47,7 @@ _NOT_FOR_BUILD: Final = (
     ("project", "optional-dependencies"),
     *(("tool", "poetry", name) for name in ("dependencies", "dev-dependencies", "group")),
     *(("tool", "pdm", name) for name in ("dev-dependencies", "scripts")),
-    *(("tool", "hatch", name) for name in ("envs",)),
+    ("tool", "hatch", "envs"),
     *(
         ("tool", name)
         for name in ("black", "coverage", "isort", "mypy", "pyright", "pytest", "ruff", "tox", "uv")
@@ -114,7 +114,7 @@ class Backend:
         Directories that contain the project are none of them.
         """
         own = Path(os.path.normpath(self.directory))
-        paths = (named_path(own, token) for token in self._tokens() if ".." in PurePath(token).parts)
+        paths = (named_path(own, token) for token in self._tokens if ".." in PurePath(token).parts)
         found = {path for path in paths if path is not None and not path.is_relative_to(own)}
         return sorted(path for path in found if not own.is_relative_to(path))
 
@@ -124,7 +124,7 @@ class Backend:
         A name alone is none, as in ``keywords = ["build"]``; a path is one.
         """
         own = Path(os.path.normpath(self.directory))
-        tokens = (PurePath(token) for token in self._tokens())
+        tokens = (PurePath(token) for token in self._tokens)
         paths = {
             named_path(own, str(token))
             for token in tokens
@@ -133,17 +133,17 @@ class Backend:
         included = (named_path(own, name) for name in _included(self._pyproject) if name in OUTPUTS)
         return sorted({path for path in (*paths, *included) if path is not None})
 
-    def _tokens(self) -> Iterator[str]:
-        """Yield the strings in the settings that may name a path, patterns up to their first wildcard."""
+    @cached_property
+    def _tokens(self) -> list[str]:
+        """The strings in the settings that may name a path, patterns up to their first wildcard."""
         tokens = [*_strings(self._pyproject)]
         for name in _SETTINGS:
             path = self.directory / name
             if path.is_file():
                 text = decoded(path.read_bytes())
                 tokens += [token for pattern in _TOKENS for token in pattern.findall(text)]
-        for token in tokens:
-            parts = Path(token.removeprefix("file:").strip()).parts
-            yield str(Path(*takewhile(lambda part: not set(part) & _WILDCARDS, parts)))
+        paths = (Path(token.removeprefix("file:").strip()).parts for token in tokens)
+        return [str(Path(*takewhile(lambda part: not set(part) & _WILDCARDS, parts))) for parts in paths]
 
 
 def _has_key(content: Any, name: str) -> bool:

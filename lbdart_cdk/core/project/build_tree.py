@@ -61,9 +61,9 @@ class BuildTree:
     @cached_property
     def _outputs(self) -> list[Path]:
         """What other builds left in the project and its settings name, such as ``dist`` of a frontend."""
-        tracked = tracked_folders(self._own)
-        named = (path.relative_to(self._own) for path in self._backend.named_outputs())
-        return [self._own / path for path in named if path.parts[0] not in tracked]
+        named = self._backend.named_outputs()
+        tracked = tracked_folders(self._own) if named else frozenset()
+        return [path for path in named if path.relative_to(self._own).parts[0] not in tracked]
 
     def _linked(self) -> Iterator[Path]:
         """Yield what relative links in the project lead to outside of it."""

@@ -80,10 +80,15 @@ class Repository:
         return [(entry[:2], entry[3:]) for entry in git.names(listing)]
 
     @cached_property
+    def _staged(self) -> list[tuple[str, str]]:
+        """The mode and path of each entry in the index (*git-ls-files*, ``--stage``)."""
+        entries = git.names(git.read(self.top, "ls-files", "-z", "--stage"))
+        return [(entry.split(" ", 1)[0], entry.partition("\t")[2]) for entry in entries]
+
+    @cached_property
     def _modules(self) -> list[Repository]:
         """The submodules that are checked out."""
-        entries = git.names(git.read(self.top, "ls-files", "-z", "--stage"))
-        tops = (self.top / name for mode, _, name in map(_staged, entries) if mode == _SUBMODULE)
+        tops = (self.top / name for mode, name in self._staged if mode == _SUBMODULE)
         return [Repository(top) for top in tops if _is_top(top)]
 
     def files(self) -> Iterator[Path]:
@@ -147,8 +152,7 @@ class Repository:
         (git_directory / "commondir").write_text(f"{common}\n")
         # The second letter is about the file, the first about what is staged.
         changed = {name for letters, name in self._changes if letters[1] != " "}
-        tracked = git.names(git.read(self.top, "ls-files", "-z"))
-        unchanged = "\0".join(name for name in tracked if name not in changed)
+        unchanged = "\0".join(name for _, name in self._staged if name not in changed)
         variables = {"GIT_DIR": str(git_directory), "GIT_WORK_TREE": str(copy)}
         update = ("update-index", "--skip-worktree", "-z", "--stdin")
         done = git.read(copy, *update, stdin=os.fsencode(unchanged), **variables)
@@ -186,13 +190,6 @@ def tracked_folders(directory: Path) -> frozenset[str]:
 def _tracked_folders(directory: Path, _stamp: tuple[int, int]) -> frozenset[str]:
     files = map(PurePath, git.names(git.read(directory, "ls-files", "-z")))
     return frozenset(folder.as_posix() for file in files for folder in file.parents)
-
-
-def _staged(entry: str) -> tuple[str, str, str]:
-    """Return mode, object and path of an entry (*git-ls-files*, ``--stage``)."""
-    status, _, name = entry.partition("\t")
-    mode, object_name, _ = status.split(" ")
-    return mode, object_name, name
 
 
 def _is_top(directory: Path) -> bool:

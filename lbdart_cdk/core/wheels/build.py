@@ -139,10 +139,8 @@ class Builder:
         return self.build(Source(key, f"{locked.package} from {commit.display}", copy, _REMEDY))
 
     def _key(self, **source: str) -> str:
-        inputs = {"artifact": "wheel", "tool": self.frontend.name, **source}
-        if environment := self.environment.inputs:
-            return key_of({**inputs, "environment": environment})
-        return key_of(inputs)
+        environment = self.environment.inputs
+        return key_of({"artifact": "wheel", "tool": self.frontend.name, **source, "environment": environment})
 
     def build(self, source: Source) -> BuiltWheel:
         """Return a wheel of a source; build it if the store does not have it.
