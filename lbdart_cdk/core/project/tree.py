@@ -224,19 +224,32 @@ def copy_inputs(root: Path, target: Path) -> None:
 
 
 def resolve_links(root: Path, target: Path) -> None:
-    """Replace the links in a copy that lead nowhere, and did not in ``root``, by copies of what they lead to.
+    """Copy what links lead to that lead nowhere in a copy, and did not in ``root``.
+
+    It gets its place in the copy, if it lies in ``root``; otherwise it replaces the link.
 
     :param target: the copy that :func:`copy_inputs` made of ``root``, with all that was copied beside it.
     """
+    top = root.resolve()
     for path in links(root):
         copied = target / path.relative_to(root)
-        if copied.is_symlink() and not copied.exists() and path.exists():
+        if not copied.is_symlink() or copied.exists() or not path.exists():
+            continue
+        leads_to = path.resolve()
+        if leads_to.is_relative_to(top):
+            _copy_contents(leads_to, target / leads_to.relative_to(top))
+        if not copied.exists():
             copied.unlink()
-            if path.is_dir():
-                copy_inputs(path, copied)
-                resolve_links(path, copied)
-            else:
-                shutil.copy(path, copied)
+            _copy_contents(path, copied)
+
+
+def _copy_contents(path: Path, copied: Path) -> None:
+    if path.is_dir():
+        copy_inputs(path, copied)
+        resolve_links(path, copied)
+    else:
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copied)
 
 
 def _is_relative(entry: os.DirEntry[str]) -> bool:

@@ -180,7 +180,7 @@ class TestCopy:
         _, project = copied(repository / "api", tmp_path / "copy")
         package = project / "src/api"
         assert {name: (package / name).is_symlink() for name in links} == {
-            "file": True, "chain": True, "folder": True, "built": False, "absolute": False,
+            "file": True, "chain": True, "folder": True, "built": True, "absolute": False,
         }  # fmt: skip
         for name in ("file", "chain", "folder/text.txt", "built", "absolute"):
             assert (package / name).read_text() == (repository / "api/src/api" / name).read_text()
@@ -193,6 +193,20 @@ class TestCopy:
         _, project = copied(tmp_path / "code/api", tmp_path / "copy")
         assert (project / "shared").is_symlink()
         assert (project / "shared/text.txt").read_text() == "x\n"
+
+    @pytest.mark.parametrize("name", ["built.py", "tables"])
+    def test_a_link_into_an_output_of_the_project_is_one(self, tmp_path: Path, name: str) -> None:
+        """poetry-core refuses a package with a link out of it: in the copy, too."""
+        write(
+            tmp_path / "api/build/built.py",
+            tmp_path / "api/build/tables/first.py",
+            tmp_path / "api/build/left.py",
+        )
+        (tmp_path / "api/link").symlink_to(f"build/{name}")
+        _top, project = copied(tmp_path / "api", tmp_path / "copy")
+        assert (project / "link").readlink() == Path(f"build/{name}")
+        assert (project / "link").exists()
+        assert not (project / "build/left.py").exists()
 
     def test_a_link_to_nothing_stays_one(self, tmp_path: Path) -> None:
         write(tmp_path / "api/app.py")
