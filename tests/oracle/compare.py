@@ -38,7 +38,7 @@ from lbdart_cdk.tools.pip import TOOL as PIP
 from lbdart_cdk.tools.uv import TOOL as UV
 
 from .edits import edits_of
-from .projects import Project, Written, write
+from .projects import Project, Written, git, write
 
 TARGET: Final = Target((3, 13))
 #: 1980-01-01, the oldest date that a zip can have: dates in versions of changed trees agree on both sides.
@@ -255,7 +255,7 @@ def _git_url(project: Project, written: Written) -> str:
 def built_in_place(project: Project, written: Written) -> Result:
     """Return what uv installs of a project; its tree is changed."""
     if project.role == "own" and project.backend == "none":
-        return Result(_as_it_lies(written.root))
+        return Result(_as_it_lies(project, written.root))
     what = str(written.root)
     wheels = written.folder / "wheels"
     if project.role == "own":
@@ -281,12 +281,15 @@ def built_in_place(project: Project, written: Written) -> Result:
 
 
 #: What a project without a build brings into a zip of own code, and what it does not.
-_NOT_CODE: Final = {".venv", "dist", "build", "cdk.out", "node_modules", "tests", "__pycache__"}
+#: Folders at the top that hold what tools leave, unless git tracks files in them.
+_OUTPUTS: Final = {"dist", "build", "cdk.out", "node_modules"}
 _SETTINGS: Final = {"pyproject.toml", "MANIFEST.in"}
 
 
-def _as_it_lies(root: Path) -> dict[str, File]:
+def _as_it_lies(project: Project, root: Path) -> dict[str, File]:
     """Return the files of a project without a build system, which no tool would build."""
+    outputs = {name for name in _OUTPUTS if not (project.has_git and git(root, "ls-files", name))}
+    not_code = {*outputs, "tests"}
     base = root / "src" if (root / "src").is_dir() else root
     files = {}
     for folder, folders, names in os.walk(base, followlinks=True):
@@ -294,7 +297,7 @@ def _as_it_lies(root: Path) -> dict[str, File]:
         folders[:] = [
             name
             for name in folders
-            if name != "__pycache__" and not name.startswith(".") and not (at_top and name in _NOT_CODE)
+            if name != "__pycache__" and not name.startswith(".") and not (at_top and name in not_code)
         ]
         for name in names:
             path = Path(folder, name)

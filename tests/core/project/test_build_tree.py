@@ -197,11 +197,8 @@ class TestCopy:
     @pytest.mark.parametrize("name", ["built.py", "tables"])
     def test_a_link_into_an_output_of_the_project_is_one(self, tmp_path: Path, name: str) -> None:
         """poetry-core refuses a package with a link out of it: in the copy, too."""
-        write(
-            tmp_path / "api/build/built.py",
-            tmp_path / "api/build/tables/first.py",
-            tmp_path / "api/build/left.py",
-        )
+        for path in ("built.py", "tables/first.py", "left.py"):
+            write(tmp_path / "api/build" / path)
         (tmp_path / "api/link").symlink_to(f"build/{name}")
         _top, project = copied(tmp_path / "api", tmp_path / "copy")
         assert (project / "link").readlink() == Path(f"build/{name}")
