@@ -20,7 +20,7 @@ from typing import Final
 #: Debian 12 has this Python.
 IMAGE: Final = "public.ecr.aws/sam/build-python3.11:latest-x86_64"
 _SUITE: Final = "bookworm"
-_IN_IMAGE: Final = "python3,python3-pip,python3-venv,python3-dev,gcc,libc6-dev"
+_IN_IMAGE: Final = "python3,python3-pip,python3-venv,python3-dev,gcc,libc6-dev,git"
 _PACKAGES: Final = ("docker.io", "debootstrap", "docker-registry")
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / "docker"
 
@@ -93,7 +93,7 @@ def _install() -> None:
 
 def _root_file_system(folder: Path) -> Path:
     """Return the image's files as a tar; made once and kept in the checkout's cache."""
-    kept = _CACHE / f"{_SUITE}.tar"
+    kept = _CACHE / f"{_SUITE},{_IN_IMAGE}.tar"
     if not kept.is_file():
         root, made = folder / "root", folder / kept.name
         _run(["debootstrap", "--variant=minbase", f"--include={_IN_IMAGE}", _SUITE, str(root)], 600)

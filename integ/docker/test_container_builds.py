@@ -37,6 +37,7 @@ from lbdart_cdk.tools import (
     PylockLambdaLayerContainerBuilder,
     UvLambdaLayerContainerBuilder,
 )
+from tests.support.git import git
 from tests.support.index import Index, after
 from tests.support.poetry import package, poetry_lock
 from tests.support.projects import files_in, index_table, kept_in, make_project, uv_lock
@@ -123,6 +124,39 @@ class TestConstruct:
         built = self.layer(root, build_in_container=BuildContainer(pinned, network="host"))
         assert f"python/{MODULE}" in names_in(Store().archive(built.build_key))
         assert files_in(root) == before
+
+    @pytest.mark.parametrize("is_dirty", [False, True])
+    def test_a_build_that_asks_git(
+        self, engine: str, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_dirty: bool
+    ) -> None:
+        """The answer is the number of commits, or with changes this number and a hundred."""
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        repository = tmp_path / "all code"
+        root = project(repository / "orders", index)
+        native = make_native_project(repository / "native", [])
+        (native / "answers.py").write_text(
+            "import subprocess\n"
+            "said = [subprocess.run(['git', *command], check=True, capture_output=True, text=True).stdout\n"
+            "        for command in (['rev-list', '--count', 'HEAD'], ['status', '--porcelain'])]\n"
+            "ANSWER = int(said[0]) + (100 if said[1].strip() else 0)\n"
+        )
+        with (root / "pyproject.toml").open("a") as file:
+            file.write('[tool.uv.sources]\nnative = { path = "../native" }\n')
+        uv_lock(root)
+        (repository / ".gitignore").write_text("__pycache__/\n")
+        git(repository, "init", "--quiet")
+        git(repository, "add", "--all")
+        for number in range(3):
+            git(repository, "commit", "--quiet", "--allow-empty", "-m", str(number))
+        if is_dirty:
+            (native / "PKG-INFO.in").write_text("changed\n")
+        before = files_in(native), files_in(repository / ".git")
+        built = self.layer(root, build_in_container=HOST)
+        (tmp_path / "copy").mkdir()
+        copy = tmp_path / "copy" / "layer.zip"
+        copy.write_bytes(Store().archive(built.build_key).read_bytes())
+        assert answer(copy, engine) == ("103" if is_dirty else "3")
+        assert (files_in(native), files_in(repository / ".git")) == before
 
     def test_the_same_bytes_each_time(self, engine: str, index: Index, tmp_path: Path) -> None:
         make_native(index.folder)
