@@ -215,7 +215,8 @@ FEATURES: Final[dict[str, Callable[[Project], bool]]] = {
     "commits-after": _in_git,
     "dirty": _in_git,
     "untracked": _in_git,
-    "staged": _in_git,
+    # Of a project that git ignores, poetry-core packs the staged files alone.
+    "staged": lambda p: p.has_git and not (p.backend.startswith("poetry") and p.has("ignore-all")),
     "deleted": _in_git,
     "attributes": _in_git,
     "inner-submodule": lambda p: p.has_git and p.repository not in ("shallow", "shared"),
