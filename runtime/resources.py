@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.publishing.layer_upload import upload_layer_zip_to_s3
+from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest
 from lbdart_cdk.core.publishing.publish import (
     LEASE_SECONDS,
-    LambdaLayerVersionPublisher,
+    LayerPublisher,
     remove_layer_versions,
 )
 from lbdart_cdk.core.publishing.records import SBOM_NAME, S3Member, S3SmallZip
@@ -103,7 +103,7 @@ class LayerResource:
         manifest = LayerManifest(layer.manifest_name, layer.manifest_md5, content)
         sbom = S3Member(records, SBOM_NAME)
         old_build_key = self._build_key_before(before)
-        publisher = LambdaLayerVersionPublisher(
+        publisher = LayerPublisher(
             s3_client=clients.s3,
             lambda_client=clients.lambda_,
             layer_name=layer.layer_name,
@@ -121,7 +121,7 @@ class LayerResource:
             needed_build_key=old_build_key,
         )
         upload = partial(
-            upload_layer_zip_to_s3,
+            upload_layer,
             clients.s3,
             layer.s3dir_lambda,
             layer.asset,

@@ -6,19 +6,21 @@ from .credentials.value import Credentials
 from .errors import LbdartError
 from .layer.builder import T_BUILDER, BaseLambdaLayerLocalBuilder
 from .layer.container_builder import BaseLambdaLayerContainerBuilder
+from .layer.manifest import LayerManifestManager
 from .layer.package import create_layer_zip_file, default_ignore_package_list, move_to_dir_python
 from .layer.path_layout import LayerPathLayout
+from .layer.publish import LambdaLayerVersionPublisher
+from .layer.upload import upload_layer_zip_to_s3
 from .layer.workflow import LayerBuildToolEnum, LayerDeploymentWorkflow
 from .locking.tool import Options, Tool
 from .process import temp_cwd
-from .project.manifest import LayerManifestManager
 from .project.patterns import is_match
 from .project.project import Project
 from .project.target import Target
-from .publishing.layer_upload import upload_layer_zip_to_s3
+from .publishing.layer_upload import UploadedLayer, upload_layer
 from .publishing.layouts import ZFILL, LayerS3Layout, S3MetadataKeyEnum, SourceS3Layout
-from .publishing.logger import BaseLogger
-from .publishing.publish import LambdaLayerVersionPublisher, LayerDeployment
+from .publishing.logger import T_PRINTER, BaseLogger
+from .publishing.publish import LayerDeployment, LayerPublisher
 from .publishing.s3 import S3Path
 from .publishing.source_upload import upload_source_zip
 from .source.copy import copy_source_for_lambda_deployment
@@ -37,6 +39,7 @@ from .wheels.build_image import BuildContainer
 
 __all__ = [
     "T_BUILDER",
+    "T_PRINTER",
     "ZFILL",
     "BaseLambdaLayerContainerBuilder",
     "BaseLambdaLayerLocalBuilder",
@@ -51,6 +54,7 @@ __all__ = [
     "LayerDeploymentWorkflow",
     "LayerManifestManager",
     "LayerPathLayout",
+    "LayerPublisher",
     "LayerS3Layout",
     "LbdartError",
     "Options",
@@ -65,6 +69,7 @@ __all__ = [
     "Store",
     "Target",
     "Tool",
+    "UploadedLayer",
     "build_and_upload_source_using_pip",
     "build_and_upload_source_using_uv",
     "build_source_dir_using_pip",
@@ -76,6 +81,7 @@ __all__ = [
     "is_match",
     "move_to_dir_python",
     "temp_cwd",
+    "upload_layer",
     "upload_layer_zip_to_s3",
     "upload_source_zip",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from .errors import LbdartError
+from .errors import InvalidError
 
 
 def as_tuple(names: str | Collection[str] | None) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def checked_path(name: str, path: object, example: str) -> None:
     :raises LbdartError: when the argument has another type.
     """
     if not isinstance(path, Path):
-        raise LbdartError(
+        raise InvalidError(
             f"{name} is {path!r}, not a pathlib.Path.",
             f'Pass a Path object, such as Path("{example}").',
         )

@@ -40,6 +40,20 @@ class LbdartError(Exception):
         return f"{self.problem}\n{self.remedy}"
 
 
+class MissingError(LbdartError, FileNotFoundError):
+    """Something that does not exist; like Python's own, a :class:`FileNotFoundError`."""
+
+
+class InvalidError(LbdartError, ValueError):
+    """A value that cannot be used; like Python's own, a :class:`ValueError`."""
+
+
+def unreadable(error: OSError, problem: str, remedy: str) -> LbdartError:
+    """Return the message for a file that cannot be read; when it does not exist, a :class:`MissingError`."""
+    kind = MissingError if isinstance(error, FileNotFoundError) else LbdartError
+    return kind(problem, remedy)
+
+
 @dataclass(frozen=True, slots=True)
 class BuildWarning:
     """A possible problem that does not stop the build.
@@ -55,12 +69,16 @@ class BuildWarning:
 def explained(explain: Callable[[_Kind], LbdartError | None], *kinds: type[_Kind]) -> Iterator[None]:
     """Turn exceptions of the given kinds into messages for the reader.
 
+    A message that is one of these kinds, too, passes.
+
     :param explain: returns the message for an exception, or None to let the exception pass.
     :param kinds: the types of the exceptions.
     """
     try:
         yield
     except kinds as error:
+        if isinstance(error, LbdartError) and LbdartError not in kinds:
+            raise
         message = explain(error)
         if message is None:
             raise

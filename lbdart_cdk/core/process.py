@@ -9,7 +9,7 @@ from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Final
 
-from .errors import LbdartError, in_one_line
+from .errors import LbdartError, in_one_line, unreadable
 
 
 @contextmanager
@@ -26,7 +26,8 @@ def temp_cwd(path: str | Path) -> Iterator[Path]:
         try:
             stack.enter_context(chdir(directory))
         except OSError as error:
-            raise LbdartError(
+            raise unreadable(
+                error,
                 f"The directory {directory} cannot be entered: {error.strerror}.",
                 "Check that it exists, that it is a directory and that you have permission to enter it.",
             ) from error

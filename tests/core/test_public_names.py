@@ -47,7 +47,10 @@ CALLABLES: dict[str, tuple[str, str]] = {
     "LayerPathLayout": ("path_pyproject_toml", ""),
     "LayerS3Layout": ("s3dir_lambda", ""),
     "BaseLogger": ("", "verbose printer"),
-    "LayerManifestManager": ("path_manifest", ""),
+    "LayerManifestManager": (
+        "path_manifest",
+        "path_pyproject_toml s3dir_lambda s3_client verbose printer",
+    ),
     "BaseLambdaLayerLocalBuilder": ("path_pyproject_toml credentials skip_prompt", "verbose printer"),
     "BaseLambdaLayerContainerBuilder": (
         "path_pyproject_toml credentials",
@@ -55,8 +58,14 @@ CALLABLES: dict[str, tuple[str, str]] = {
     ),
     "move_to_dir_python": ("dir_site_packages dir_python", ""),
     "create_layer_zip_file": ("path_layout", "prefer"),
-    "upload_layer_zip_to_s3": ("s3_client s3dir_lambda layer_zip manifest build_key", "owner"),
+    "upload_layer_zip_to_s3": ("s3_client path_pyproject_toml s3dir_lambda path_manifest", "verbose printer"),
+    "upload_layer": ("s3_client s3dir_lambda layer_zip manifest build_key", "owner sbom"),
     "LambdaLayerVersionPublisher": (
+        "path_manifest",
+        "path_pyproject_toml s3dir_lambda s3_client layer_name lambda_client publish_layer_version_kwargs "
+        "verbose printer",
+    ),
+    "LayerPublisher": (
         "",
         "s3_client lambda_client layer_name s3dir_lambda build_key manifest description license "
         "compatible_runtimes compatible_architectures verbose printer",
@@ -64,7 +73,8 @@ CALLABLES: dict[str, tuple[str, str]] = {
     "LayerDeployment": ("layer_name layer_version layer_version_arn s3path_manifest", ""),
     "LayerDeploymentWorkflow": (
         "",
-        "builder layer_name layer_build_tool s3dir_lambda s3_client lambda_client description license "
+        "builder path_manifest ignore_package_list publish_layer_version_kwargs layer_name "
+        "layer_build_tool s3dir_lambda s3_client lambda_client description license "
         "compatible_runtimes compatible_architectures verbose printer",
     ),
     "temp_cwd": ("path", ""),
@@ -78,15 +88,18 @@ MEMBERS = {
     "SourcePathLayout": "dir_project_root dir_build_lambda_source path_build_lambda_source_zip",
     "SourceS3Layout": "get_s3path_source_zip",
     "LayerPathLayout": "dir_project_root dir_build_lambda_layer dir_repo dir_python dir_wheels "
-    "path_build_lambda_layer_zip path_private_repository_credentials_in_local get_path_in_container",
+    "path_build_lambda_layer_zip path_tmp_pyproject_toml dir_build_lambda clean mkdirs copy_file "
+    "copy_pyproject_toml dir_build_lambda_layer_repo_venv_site_packages "
+    "path_private_repository_credentials_in_local get_path_in_container",
     "LayerS3Layout": "s3path_temp_layer_zip get_s3dir_layer_version get_s3path_layer_manifest",
-    "BaseLogger": "log log_header",
-    "LayerManifestManager": "md5",
+    "BaseLogger": "log log_header log_sub_header log_detail",
+    "LayerManifestManager": "md5 manifest_md5 path_layout s3_layout get_versioned_manifest",
     "BaseLambdaLayerContainerBuilder": "run path_layout image_uri platform docker_run_args",
     "BaseLambdaLayerLocalBuilder": "run path_layout step_1_preflight_check step_2_prepare_environment "
     "step_3_execute_build step_4_finalize_artifacts",
-    "LambdaLayerVersionPublisher": "run check_zip_exists check_zip_agrees find_published store_records",
-    "LayerDeploymentWorkflow": "run",
+    "LambdaLayerVersionPublisher": "run manifest_md5",
+    "LayerPublisher": "run check_zip_exists check_zip_agrees find_published store_records",
+    "LayerDeploymentWorkflow": "run step_1_build step_2_package step_3_upload step_4_publish",
     "T_BUILDER": "run path_layout",
 }
 

@@ -64,10 +64,18 @@ def test_another_name_is_a_replacement_and_another_prefix_is_not(world: World) -
     answer = world.send(world.event("Update", moved, PhysicalResourceId="deps"))
     world.check_layer(answer, moved)
     assert answer["PhysicalResourceId"] == "deps"
-    renamed = layer | {"LayerName": "other"}
+    renamed = layer | {"LayerName": "other", "Prefix": "other"}
     answer = world.send(world.event("Update", renamed, PhysicalResourceId="deps"))
     world.check_layer(answer, renamed)
     assert answer["PhysicalResourceId"] == "other"
+
+
+def test_another_layer_does_not_get_the_folder_of_a_layer(world: World) -> None:
+    layer = world.layer("deps", "build-1")
+    world.send(world.event("Create", layer))
+    answer = world.send(world.event("Create", layer | {"LayerName": "other"}))
+    assert answer["Status"] == "FAILED"
+    assert "publish-claim.json belongs to the layer deps, so other cannot be published" in answer["Reason"]
 
 
 def test_no_bytes_of_a_zip_pass_through_the_handler(world: World) -> None:

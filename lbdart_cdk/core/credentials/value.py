@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from ..errors import LbdartError
+from ..errors import InvalidError, LbdartError, unreadable
 from .urls import _parts, is_this_machine, origin_of, utf8
 
 
@@ -37,29 +37,29 @@ class Credentials:
         # Messages do not repeat the values, which may contain a password.
         for name, text in (("username", self.username), ("password", self.password)):
             if not isinstance(text, str) or not _is_text(text):
-                raise LbdartError(
+                raise InvalidError(
                     f"The {name} for the index {self.index_name!r} is "
                     f"{'missing' if text is None else 'not text'}.",
                     "Check the environment variable or the secret that it comes from.",
                 )
         if not isinstance(self.index_name, str) or not re.fullmatch(r"[A-Za-z0-9._-]+", self.index_name):
-            raise LbdartError(
+            raise InvalidError(
                 f"The index name {self.index_name!r} is not valid in any packaging tool.",
                 "Use only letters, digits, '.', '-' and '_'.",
             )
         parts = _parts(self.index_url) if isinstance(self.index_url, str) else None
         if parts is None:
-            raise LbdartError(
+            raise InvalidError(
                 f"The URL of the index {self.index_name!r} is not an http or https URL.",
                 "Write it as https://host/path/simple.",
             )
         if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
-            raise LbdartError(
+            raise InvalidError(
                 f"The password for the index {self.index_name!r} would go over http, in plain text.",
                 "Use the index's https URL.",
             )
         if "@" in parts.netloc:
-            raise LbdartError(
+            raise InvalidError(
                 f"The URL of the index {self.index_name!r} contains a user or a password.",
                 "Remove them from the URL, and pass them as username and password of Credentials.",
             )
@@ -212,13 +212,14 @@ class Credentials:
         try:
             return cls(**json.loads(Path(path).read_bytes()))
         except OSError as error:
-            raise LbdartError(
+            raise unreadable(
+                error,
                 f"The credentials file {path} cannot be read: {error.strerror}.",
                 "Write it with Credentials.dump().",
             ) from None
         except (ValueError, TypeError):
             # From None: these errors would show the content of the file.
-            raise LbdartError(
+            raise InvalidError(
                 f"The file {path} does not hold credentials.", "Write it with Credentials.dump()."
             ) from None
 

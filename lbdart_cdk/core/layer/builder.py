@@ -8,17 +8,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from ..archive.writer import write_zip
 from ..arguments import as_tuple
 from ..artifacts.layer import LayerArtifact
 from ..credentials.environment import Given
 from ..errors import LbdartError
-from ..locking.manifest import find_manifest
+from ..locking.manifest import find_manifest, tools
 from ..locking.tool import Options, Tool
 from ..native.check import unknown_runtime
-from ..project.build_directory import claimed, usable_directory
+from ..project.build_directory import claimed
+from ..project.manifest import ManifestFile
 from ..project.project import Project, checked_pyproject
 from ..project.target import Target
 from ..publishing.logger import BaseLogger
@@ -27,6 +28,9 @@ from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
 from ..wheels.metadata import dist_info_of
 from .path_layout import LayerPathLayout
+
+
+_SILENT: Final = BaseLogger(verbose=False)
 
 
 class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
@@ -44,7 +48,7 @@ class T_BUILDER(Protocol):  # noqa: N801  (the specification's name)
 
 @dataclass(frozen=True)
 class BaseLambdaLayerBuilder(BaseLogger, ABC):
-    """A build in four steps; a subclass overrides the third.
+    """A build in four steps; a subclass overrides the third, and others where it needs to.
 
     :param credentials: for private indexes.
     :param skip_prompt: clear the build directory without asking.
@@ -62,7 +66,7 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
     def run(self) -> None:
         """Run the four steps.
 
-        :raises LbdartError: when a step fails, or another build uses the build directory.
+        :raises LbdartError: when a step fails or leaves nothing, or another build uses the build directory.
         """
         self.log_header("Build the layer")
         self.step_1_preflight_check()
@@ -70,35 +74,39 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
             self.step_2_prepare_environment()
             self.step_3_execute_build()
             self.step_4_finalize_artifacts()
+            self._refuse_empty()
 
     def step_1_preflight_check(self) -> None:
-        """Check that the project exists."""
+        """Check that the project exists, and print what will be built."""
         checked_pyproject(self.path_pyproject_toml)
+        self.log_detail(self.build_info)
+
+    @property
+    def build_info(self) -> str:
+        """A line about what will be built."""
+        return f"{self.path_pyproject_toml} in {self.path_layout.dir_build_lambda_layer}"
 
     def step_2_prepare_environment(self) -> None:
-        """Create an empty build directory; ask before an earlier build is deleted."""
-        directory = self.path_layout.dir_build_lambda_layer
-        if directory.exists() and not self.skip_prompt:
-            try:
-                answer = input(f"Delete {directory} and build again? [y/N] ")
-            except EOFError:  # no terminal
-                answer = ""
-            if answer.strip().lower() not in ("y", "yes"):
-                raise LbdartError(
-                    f"The build directory {directory} has an earlier build.",
-                    "Pass skip_prompt=True to delete it without a question.",
-                )
-        shutil.rmtree(directory, ignore_errors=True)
-        with usable_directory(directory):
-            self.path_layout.dir_wheels.mkdir(parents=True)
-            self.path_layout.dir_python.mkdir(parents=True)
+        """Create an empty build directory; ask before an earlier build is deleted.
+
+        ``dir_repo`` gets copies of ``pyproject.toml`` and the manifests in the project's directory: what the
+        layer is built from, even if a file in the project changes meanwhile.
+        """
+        self.path_layout.clean(self.skip_prompt)
+        self.path_layout.mkdirs()
+        for name in (self.path_pyproject_toml.name, *(tool.manifest for tool in tools().values())):
+            path = self.path_layout.dir_project_root / name
+            if path.is_file():
+                self.path_layout.copy_file(path, self.path_layout.dir_repo / name, printer=_SILENT.log)
 
     @abstractmethod
     def step_3_execute_build(self) -> None:
-        """Fill ``dir_wheels``, ``dir_python`` or both."""
+        """Fill ``dir_wheels``, ``dir_python`` or both, or an environment in ``dir_repo``."""
 
     def step_4_finalize_artifacts(self) -> None:
-        """Check that the build left wheels or files."""
+        """Move what the third step left elsewhere, with :func:`.move_to_dir_python`; here, nothing is."""
+
+    def _refuse_empty(self) -> None:
         layout = self.path_layout
         directories = (path for path in (layout.dir_wheels, layout.dir_python) if path.is_dir())
         if not any(path for directory in directories for path in directory.iterdir()):
@@ -180,9 +188,38 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             keep=as_tuple(self.keep),
         )
 
+    @property
+    def manifest(self) -> ManifestFile:
+        """The manifest as the layer is built from it: read once in a run."""
+        return self.artifact.project.manifest_file
+
+    def run(self) -> None:
+        """Run the four steps, with what the files say now.
+
+        :raises LbdartError: when a step fails or leaves nothing, or another build uses the build directory.
+        """
+        for name in ("project", "artifact"):
+            self.__dict__.pop(name, None)
+        super().run()
+
     def step_1_preflight_check(self) -> None:
-        """Check that the manifest exists; a project that is only locked needs no ``pyproject.toml``."""
-        _ = self.artifact.project.manifest_content
+        """Check that the manifest exists, and print what will be built.
+
+        A project that is only locked needs no ``pyproject.toml``.
+        """
+        _ = self.manifest.content
+        self.log_detail(self.build_info)
+
+    @property
+    def build_info(self) -> str:
+        """A line about what will be built."""
+        target = self.artifact.target
+        return f"{self.manifest.name} for {target.runtime} on {target.architecture}"
+
+    def step_2_prepare_environment(self) -> None:
+        """Do what the base does, with the manifest as it was read."""
+        super().step_2_prepare_environment()
+        (self.path_layout.dir_repo / self.manifest.name).write_bytes(self.manifest.content)
 
     @property
     def build_key(self) -> str | None:

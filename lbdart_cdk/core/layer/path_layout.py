@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..arguments import checked_path
-from ..errors import LbdartError
+from ..errors import InvalidError, LbdartError, MissingError, unreadable
+from ..project.build_directory import usable_directory
+from ..publishing.logger import T_PRINTER
 from ..wheels.build_image import CONTAINER_ROOT
 
 
 @dataclass(frozen=True)
 class LayerPathLayout:
-    """Paths of a layer build; nothing is created.
+    """Paths of a layer build.
+
+    Only :meth:`clean`, :meth:`mkdirs` and the methods that copy touch the disk.
 
     :param path_pyproject_toml: the project's ``pyproject.toml``; its directory is the project root.
     """
@@ -28,14 +33,39 @@ class LayerPathLayout:
         return self.path_pyproject_toml.parent
 
     @property
+    def dir_build_lambda(self) -> Path:
+        """``{root}/build/lambda``."""
+        return self.dir_project_root / "build" / "lambda"
+
+    @property
     def dir_build_lambda_layer(self) -> Path:
-        """``{root}/build/lambda/layer``."""
-        return self.dir_project_root / "build" / "lambda" / "layer"
+        """``{root}/build/lambda/layer``; each build starts with an empty one."""
+        return self.dir_build_lambda / "layer"
 
     @property
     def dir_repo(self) -> Path:
         """``{layer}/repo``, the copy of the project that a builder works in."""
         return self.dir_build_lambda_layer / "repo"
+
+    @property
+    def path_tmp_pyproject_toml(self) -> Path:
+        """``{layer}/repo/pyproject.toml``, the copy of the project's."""
+        return self.dir_repo / self.path_pyproject_toml.name
+
+    @property
+    def dir_build_lambda_layer_repo_venv_site_packages(self) -> Path:
+        """The ``site-packages`` of ``{layer}/repo/.venv``, the environment that a tool made there.
+
+        :raises LbdartError: when there is none.
+        """
+        venv = self.dir_repo / ".venv"
+        found = [*venv.glob("lib/python*/site-packages"), *venv.glob("Lib/site-packages")]  # Windows
+        if len(found) != 1:
+            raise MissingError(
+                f"There is no one site-packages in {venv}.",
+                "Install the packages there first, for example with `uv sync` in the directory above it.",
+            )
+        return found[0]
 
     @property
     def dir_artifacts(self) -> Path:
@@ -62,6 +92,56 @@ class LayerPathLayout:
         """``{root}/build/lambda/private-repository-credentials.json``."""
         return self.dir_project_root / "build" / "lambda" / "private-repository-credentials.json"
 
+    def clean(self, skip_prompt: bool = False) -> None:
+        """Delete an earlier build; ask first.
+
+        :param skip_prompt: delete it without asking.
+        :raises LbdartError: when the answer is not yes.
+        """
+        directory = self.dir_build_lambda_layer
+        if directory.exists() and not skip_prompt:
+            try:
+                answer = input(f"Delete {directory} and build again? [y/N] ")
+            except EOFError:  # no terminal
+                answer = ""
+            if answer.strip().lower() not in ("y", "yes"):
+                raise LbdartError(
+                    f"The build directory {directory} has an earlier build.",
+                    "Pass skip_prompt=True to delete it without a question.",
+                )
+        shutil.rmtree(directory, ignore_errors=True)
+
+    def mkdirs(self) -> None:
+        """Create the directories that a build fills.
+
+        :raises LbdartError: when one cannot be created.
+        """
+        with usable_directory(self.dir_build_lambda_layer):
+            for directory in (self.dir_repo, self.dir_wheels, self.dir_python):
+                directory.mkdir(parents=True, exist_ok=True)
+
+    def copy_file(self, p_src: Path, p_dst: Path, printer: T_PRINTER = print) -> None:
+        """Copy a file into the build directory.
+
+        :raises LbdartError: when it cannot be read or written.
+        """
+        printer(f"Copy {p_src} to {p_dst}")
+        try:
+            shutil.copy(p_src, p_dst)
+        except OSError as error:
+            raise unreadable(
+                error,
+                f"{p_src} cannot be copied to {p_dst}: {error.strerror or error}.",
+                "Check that both directories exist, and the permissions.",
+            ) from error
+
+    def copy_pyproject_toml(self, printer: T_PRINTER = print) -> None:
+        """Copy the project's ``pyproject.toml`` into ``dir_repo``.
+
+        :raises LbdartError: when it cannot be read or written.
+        """
+        self.copy_file(self.path_pyproject_toml, self.path_tmp_pyproject_toml, printer)
+
     def get_path_in_container(self, path: Path) -> str:
         """Return the path of a project file in the build container: ``/var/task/...``.
 
@@ -71,7 +151,7 @@ class LayerPathLayout:
         try:
             relative = path.resolve().relative_to(root)
         except ValueError:
-            raise LbdartError(
+            raise InvalidError(
                 f"{path} is outside the project root {self.dir_project_root}, "
                 "the only directory that the build container sees.",
                 "Move or copy it into the project root.",

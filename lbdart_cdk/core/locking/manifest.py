@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ..errors import LbdartError
+from ..errors import InvalidError, LbdartError, MissingError
 from ..project.project import Project
 from .tool import Tool
 
@@ -56,7 +56,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     """
     location = Path(path)
     if not location.exists():
-        raise LbdartError(
+        raise MissingError(
             f"There is no project at {location.absolute()}.",
             "Pass the path of the project's directory or manifest as project=; it is relative to the app's "
             "working directory.",
@@ -81,7 +81,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
         ((chosen, manifest),) = manifests.items()
         return Project(root, manifest), tool_named(chosen)
     others = [manifest.name for manifest in _manifests(root, tools().values()).values()]
-    raise LbdartError(
+    raise MissingError(
         f"There is no {_join([candidate.manifest for candidate in candidates], 'or')} in {root}"
         f"{', only ' + _join(others, 'and') if others else ''}.",
         f"Lock the project with {tool.name if tool is not None else 'its tool'}, or pass the tool that locks "
@@ -98,7 +98,7 @@ def tool_named(name: str) -> Tool:
     module = importlib.import_module(f"{_PLUGINS}.{name}") if name in _modules() else None
     tool: Tool | None = getattr(module, "TOOL", None) or tools().get(name)
     if tool is None:
-        raise LbdartError(f"There is no tool {name!r}.", f"Choose one of {', '.join(tools())}.")
+        raise InvalidError(f"There is no tool {name!r}.", f"Choose one of {', '.join(tools())}.")
     return tool
 
 

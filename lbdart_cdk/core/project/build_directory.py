@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from ..errors import LbdartError, explained
+from ..errors import LbdartError, MissingError, explained
 from ..store.locks import InUseError, held
 
 
@@ -42,7 +42,7 @@ def claimed(directory: Path) -> Iterator[None]:
         return
     project = directory.parents[2]
     if not project.is_dir():
-        raise LbdartError(f"There is no {project}.", "Pass the path of the project's pyproject.toml.")
+        raise MissingError(f"There is no {project}.", "Pass the path of the project's pyproject.toml.")
     with ExitStack() as stack:
         with usable_directory(directory):
             path.parent.mkdir(parents=True, exist_ok=True)

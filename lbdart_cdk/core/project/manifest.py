@@ -1,20 +1,21 @@
-"""A manifest file and its MD5."""
+"""A manifest file and its hashes."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import LbdartError
+from ..errors import unreadable
 from ..publishing.manifest import LayerManifest, md5_of
 
 
 @dataclass(frozen=True)
-class LayerManifestManager:
-    """A manifest (uv.lock, poetry.lock, requirements.txt, pylock.toml) and its MD5.
+class ManifestFile:
+    """A manifest: ``uv.lock``, ``poetry.lock``, ``pdm.lock``, ``requirements.txt`` or ``pylock.toml``.
 
-    The file is read once, so that the MD5 and the content agree.
+    The file is read once, so that the hashes and the content agree.
 
     :param path_manifest: path of the manifest.
     """
@@ -35,15 +36,26 @@ class LayerManifestManager:
         try:
             return self.path_manifest.read_bytes()
         except OSError as error:
-            raise LbdartError(
+            raise unreadable(
+                error,
                 f"The manifest {self.path_manifest} cannot be read: {error.strerror or error}.",
                 "Create it with your packaging tool (for uv: `uv lock`), or correct the path.",
             ) from error
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the file still has the content that was read."""
+        return ManifestFile(self.path_manifest).content == self.content
 
     @cached_property
     def md5(self) -> str:
         """The MD5 of the content, 32 hex digits: a consistency check, not a protection."""
         return md5_of(self.content)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the content, 64 hex digits."""
+        return hashlib.sha256(self.content).hexdigest()
 
     @property
     def manifest(self) -> LayerManifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import unicodedata
@@ -15,8 +14,8 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
-from ..errors import LbdartError
-from .manifest import LayerManifestManager
+from ..errors import LbdartError, MissingError
+from .manifest import ManifestFile
 from .target import SUPPORTED_RUNTIMES, Target, oldest_admitted
 from .toml import decoded, read_toml_if_any, table
 
@@ -34,23 +33,24 @@ class Project:
     manifest: Path
 
     @cached_property
-    def _manifest(self) -> LayerManifestManager:
-        return LayerManifestManager(self.manifest)
+    def manifest_file(self) -> ManifestFile:
+        """The manifest with its content, which is read once."""
+        return ManifestFile(self.manifest)
 
     @property
     def manifest_content(self) -> bytes:
         """The manifest's bytes, read once, so that the hash is that of the published file."""
-        return self._manifest.content
+        return self.manifest_file.content
 
     @property
     def manifest_md5(self) -> str:
         """The manifest's MD5 in hexadecimal: a consistency check, not a protection."""
-        return self._manifest.md5
+        return self.manifest_file.md5
 
     @property
     def manifest_sha256(self) -> str:
         """The manifest's SHA-256 in hexadecimal."""
-        return hashlib.sha256(self.manifest_content).hexdigest()
+        return self.manifest_file.sha256
 
     @cached_property
     def pyproject(self) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def checked_pyproject(path: Path) -> Path:
     :raises LbdartError: when the file does not exist.
     """
     if not path.is_file():
-        raise LbdartError(f"There is no {path}.", "Pass the path of the project's pyproject.toml.")
+        raise MissingError(f"There is no {path}.", "Pass the path of the project's pyproject.toml.")
     return path.parent.resolve() / path.name
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
-from ..errors import LbdartError
+from ..errors import InvalidError
 
 if TYPE_CHECKING:
     from packaging.markers import Environment
@@ -57,12 +57,14 @@ class Target:
 
     def __post_init__(self) -> None:
         if not self.is_known and (self.python < _NEWEST or self.python[0] != _NEWEST[0]):
-            raise LbdartError(
+            raise InvalidError(
                 f"Lambda has no runtime {self.runtime} that this library knows.",
                 f"Choose one of {', '.join(SUPPORTED_RUNTIMES)}.",
             )
         if self.architecture not in _MACHINE:
-            raise LbdartError(f"Lambda has no architecture {self.architecture!r}.", "Choose x86_64 or arm64.")
+            raise InvalidError(
+                f"Lambda has no architecture {self.architecture!r}.", "Choose x86_64 or arm64."
+            )
 
     @classmethod
     def from_runtime(cls, runtime: str, architecture: str = "x86_64") -> Target:
@@ -72,7 +74,7 @@ class Target:
         """
         match = re.fullmatch(r"python(\d+)\.(\d+)", runtime)
         if match is None:
-            raise LbdartError(
+            raise InvalidError(
                 f"The runtime {runtime!r} is not a Python runtime of Lambda.",
                 f"Choose one of {', '.join(SUPPORTED_RUNTIMES)}.",
             )

@@ -8,7 +8,7 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from ..errors import LbdartError, explained
+from ..errors import InvalidError, LbdartError, explained
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -54,19 +54,28 @@ def calling_aws(doing: str) -> AbstractContextManager[None]:
     )
 
 
-def checked_client(client: Any, service: str) -> None:
-    """Check that an argument is boto3's client for a service.
+def client_for(given: Any, service: str) -> Any:
+    """Return boto3's client for a service.
 
+    :param given: the client, or an object that has it, as a session of boto_session_manager has
+        ``s3_client`` and ``lambda_client``.
     :param service: the name of the service, ``"s3"`` or ``"lambda"``.
     :raises LbdartError: when it is something else.
     """
+    for client in (given, getattr(given, f"{service}_client", None)):
+        if _service_of(client) == service:
+            return client
+    actual = _service_of(given)
+    shown = f"a client for {actual}" if actual else f"of type {type(given).__name__}"
+    raise InvalidError(
+        f"{service}_client is {shown}.", f"Pass a client for {service}: boto3.client({service!r})."
+    )
+
+
+def _service_of(client: Any) -> str | None:
     model = getattr(getattr(client, "meta", None), "service_model", None)
-    actual = getattr(model, "service_name", None)
-    if actual != service:
-        shown = f"a client for {actual}" if actual else f"of type {type(client).__name__}"
-        raise LbdartError(
-            f"{service}_client is {shown}.", f"Pass a client for {service}: boto3.client({service!r})."
-        )
+    name: str | None = getattr(model, "service_name", None)
+    return name
 
 
 def _explanation(raised: Exception, doing: str) -> LbdartError:

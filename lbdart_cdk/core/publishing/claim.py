@@ -10,6 +10,8 @@ claims the layer, with an object in S3 that only one of them can write (S3 User 
   ``Last-Modified`` in one answer). So nobody waits longer than that for a dead publisher.
 - Before each ``PublishLayerVersion`` the holder renews its claim, again with ``If-Match``. A publisher that
   was idle for a whole lease and lost the claim notices it there, and publishes nothing.
+- The claim names the layer, and another layer cannot take it: two layers in one folder would mix their
+  histories, since both have a version 1.
 - When the publisher is done or fails, it marks the claim as free. It does not delete the claim, so it needs
   no permission to delete.
 
@@ -31,6 +33,7 @@ from uuid import uuid4
 from ..errors import LbdartError
 from .aws_errors import error_code
 from .ownership import owner_metadata
+from .records import refuse_other_layer
 from .s3 import S3Object, S3Path, head_object
 
 if TYPE_CHECKING:
@@ -50,14 +53,16 @@ class PublishClaim:
     """A context manager that keeps other publishers of the layer out.
 
     :param path: the claim's object in S3.
+    :param layer_name: the layer; the history beside the claim is this layer's alone.
     :param lease_seconds: the seconds until the claim expires without :meth:`renew`.
     :param owner: the owner of the object (see :mod:`lbdart_cdk.core.publishing.ownership`).
     :param waits: whether to wait, up to four leases, while another publisher holds the claim.
-    :raises LbdartError: on entering, when another publisher still holds the claim.
+    :raises LbdartError: on entering, when another publisher still holds the claim, or another layer has it.
     """
 
     s3_client: S3Client
     path: S3Path
+    layer_name: str
     lease_seconds: int
     owner: str = ""
     waits: bool = True
@@ -98,6 +103,7 @@ class PublishClaim:
     def _take(self, held: S3Object | None) -> bool:
         if held is None:
             return self._write(self.lease_seconds)
+        refuse_other_layer(self.path, self.layer_name, held.metadata.get("layer_name"))
         if held.age < _lease(held):
             return False
         return self._write(self.lease_seconds, if_match=held.etag)
@@ -109,7 +115,12 @@ class PublishClaim:
         :return: whether the condition held.
         """
         nonce = uuid4().hex
-        metadata = {"nonce": nonce, "lease_seconds": str(lease_seconds), **owner_metadata(self.owner)}
+        metadata = {
+            "nonce": nonce,
+            "layer_name": self.layer_name,
+            "lease_seconds": str(lease_seconds),
+            **owner_metadata(self.owner),
+        }
         request: PutObjectRequestTypeDef = {
             "Bucket": self.path.bucket,
             "Key": self.path.key,

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ..archive.end_record import TAIL, read_comment, replace_comment
-from ..errors import LbdartError
+from ..errors import InvalidError, LbdartError, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +89,10 @@ def marked(path: Path, identity: LayerIdentity) -> Iterator[Path]:
         with path.open("rb") as file:
             comment = read_comment(file)
     except OSError as error:
-        raise LbdartError(
-            f"The layer's zip {path} cannot be read: {error.strerror or error}.", "Pack the layer first."
+        raise unreadable(
+            error,
+            f"The layer's zip {path} cannot be read: {error.strerror or error}.",
+            "Pack the layer first.",
         ) from error
     if comment is None:
         raise LbdartError(f"{path} does not end like a zip.", "Pack the layer again.")
@@ -99,7 +101,7 @@ def marked(path: Path, identity: LayerIdentity) -> Iterator[Path]:
         yield path
         return
     if actual is not None:
-        raise LbdartError(
+        raise InvalidError(
             f"{path} has the build key {actual.build_key}, not {identity.build_key}.",
             "Pack the layer again.",
         )

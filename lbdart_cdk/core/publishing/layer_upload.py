@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from .manifest import LayerManifest
+    from .s3 import S3Location
 
-__all__ = ["UploadedLayer", "upload_layer_zip_to_s3"]
+__all__ = ["UploadedLayer", "upload_layer"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class UploadedLayer:
     manifest_version_id: str | None
 
 
-def upload_layer_zip_to_s3(
+def upload_layer(
     s3_client: S3Client,
-    s3dir_lambda: S3Path | str,
+    s3dir_lambda: S3Location,
     layer_zip: Path | S3Path,
     manifest: LayerManifest,
     build_key: str,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..errors import LbdartError
+from ..errors import InvalidError
 from .records import SBOM_NAME
-from .s3 import S3Path
+from .s3 import S3Location, S3Path
 
 #: The digits of a layer version in an S3 key, so that versions sort as numbers.
 ZFILL = 6
@@ -29,7 +29,7 @@ class LayerS3Layout:
     :param s3dir_lambda: the folder, as :class:`S3Path` or ``s3://bucket/prefix``.
     """
 
-    s3dir_lambda: S3Path | str
+    s3dir_lambda: S3Location
 
     @property
     def s3dir_layer(self) -> S3Path:
@@ -70,7 +70,7 @@ class SourceS3Layout:
     :param s3dir_lambda: the folder, as :class:`S3Path` or ``s3://bucket/prefix``.
     """
 
-    s3dir_lambda: S3Path | str
+    s3dir_lambda: S3Location
 
     @property
     def s3dir_source(self) -> S3Path:
@@ -85,7 +85,7 @@ class SourceS3Layout:
         :raises LbdartError: when the version cannot be the name of a folder.
         """
         if not isinstance(version, str) or "/" in version or version in ("", ".", ".."):
-            raise LbdartError(
+            raise InvalidError(
                 f"The version {version!r} cannot be the name of a folder in S3.",
                 "Pass the version of the project, such as 1.2.0.",
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ..errors import LbdartError
+from ..errors import InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -68,7 +68,7 @@ def validate_layer_name(layer_name: str) -> None:
         or not _LAYER_NAME.fullmatch(layer_name)
         or len(layer_name) > MAX_LAYER_NAME
     ):
-        raise LbdartError(
+        raise InvalidError(
             f"{layer_name!r} is not a valid layer name.",
             f"Use 1 to {MAX_LAYER_NAME} letters, digits, hyphens and underscores.",
         )
@@ -80,7 +80,7 @@ def validate_build_key(build_key: str) -> None:
     :raises LbdartError: when it is not 64 lower-case hex digits.
     """
     if not _BUILD_KEY.fullmatch(build_key):
-        raise LbdartError(
+        raise InvalidError(
             f"{build_key!r} is not a build key.", "Pass the SHA-256 of the inputs as 64 hex digits."
         )
 
@@ -91,13 +91,13 @@ def validate_description(description: str) -> None:
     :raises LbdartError: when it is longer than :data:`MAX_DESCRIPTION` or ends with a build key.
     """
     if len(description) > MAX_DESCRIPTION:
-        raise LbdartError(
+        raise InvalidError(
             f"The layer's description has {len(description)} characters; "
             f"the build key leaves {MAX_DESCRIPTION} of Lambda's 256.",
             f"Shorten it to {MAX_DESCRIPTION} characters.",
         )
     if described_build_key(description):
-        raise LbdartError(
+        raise InvalidError(
             "The layer's description ends with [lbdart:...], the mark of a published build.",
             "Remove the mark; publishing the layer adds it.",
         )
@@ -111,7 +111,7 @@ def validate_keep_versions(keep_versions: int | None) -> None:
     if keep_versions is None:
         return
     if isinstance(keep_versions, bool) or not isinstance(keep_versions, int) or keep_versions < 1:
-        raise LbdartError(
+        raise InvalidError(
             f"keep_versions is {keep_versions!r}, not a whole number of 1 or more.",
             "Pass the number of versions to keep, or leave it out to keep all versions.",
         )
@@ -123,7 +123,7 @@ def validate_license(license_info: str) -> None:
     :raises LbdartError: when it is longer than 512 characters.
     """
     if len(license_info) > MAX_LICENSE:
-        raise LbdartError(
+        raise InvalidError(
             f"The layer's license has {len(license_info)} characters; Lambda allows {MAX_LICENSE}.",
             "Pass an SPDX identifier such as MIT, or the URL of the text.",
         )
@@ -147,7 +147,7 @@ def validate_architectures(architectures: Collection[str]) -> None:
 
 def _validate_count(what: str, names: Collection[str], most: int) -> None:
     if len(names) > most:
-        raise LbdartError(
+        raise InvalidError(
             f"The layer lists {len(names)} {what}; Lambda allows {most}.",
             f"List at most {most}.",
         )

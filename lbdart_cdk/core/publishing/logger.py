@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+#: Prints one line.
+T_PRINTER: TypeAlias = Callable[[str], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class BaseLogger:
     """
 
     verbose: bool = True
-    printer: Callable[[str], None] = print
+    printer: T_PRINTER = print
 
     def log(self, message: str) -> None:
         """Print a line if verbose."""
@@ -28,3 +29,11 @@ class BaseLogger:
     def log_header(self, title: str) -> None:
         """Print the headline of a step if verbose."""
         self.log(f"--- {title}")
+
+    def log_sub_header(self, title: str) -> None:
+        """Print the headline of a part of a step if verbose."""
+        self.log(f"- {title}")
+
+    def log_detail(self, message: str) -> None:
+        """Print an indented line if verbose."""
+        self.log(f"  {message}")

@@ -10,6 +10,8 @@ Pruning must not delete a version that a deployment returned or that a rollback 
   to* has a lower number; so going back notes the time in the version's manifest (by the clock of S3), and
   the version stays for a day. Lambda drops an event after six hours (Lambda Developer Guide, "Asynchronous
   invocation").
+- A version is deleted only if its records name this layer: two layers may have shared a folder before this
+  was refused.
 - A version is deleted only if the owner alone owns all objects in its folder (:mod:`..ownership`). A version
   stays when another stack uses it too, when it was published by hand, or when it has no folder.
 
@@ -23,6 +25,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from .ownership import belongs_to
+from .records import recorded_layer
 from .s3 import head_object, list_object_versions
 
 if TYPE_CHECKING:
@@ -85,8 +88,10 @@ def find_superseded(
     return {number: folders[number] for number in sorted(numbers)[:MAX_PRUNED]}
 
 
-def may_go(s3_client: S3Client, objects: Collection[S3Path], owner: str) -> bool:
+def may_go(s3_client: S3Client, objects: Collection[S3Path], owner: str, layer_name: str) -> bool:
     """Tell whether the owner alone owns a version, and no deployment has gone back to it in the last day.
+
+    The version must be one of the named layer.
 
     Call this while holding the claim, since other deployments note in the metadata that they use a version.
 
@@ -95,7 +100,9 @@ def may_go(s3_client: S3Client, objects: Collection[S3Path], owner: str) -> bool
     """
     existing = [stored for path in objects if (stored := head_object(s3_client, path))]
     return bool(existing) and all(
-        belongs_to(stored, owner) and not (RETURNED_TO in stored.metadata and stored.age < _LATEST_EVENT)
+        belongs_to(stored, owner)
+        and recorded_layer(stored.metadata) in (layer_name, None)
+        and not (RETURNED_TO in stored.metadata and stored.age < _LATEST_EVENT)
         for stored in existing
     )
 

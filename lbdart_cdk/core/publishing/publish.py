@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..archive.end_record import comment_of
 from ..arguments import as_tuple
-from ..errors import LbdartError
+from ..errors import InvalidError, LbdartError, MissingError
 from .aws_errors import calling_aws, is_transient
 from .claim import PublishClaim
 from .identity import LayerIdentity, read_tail
@@ -27,10 +27,11 @@ from .limits import (
     validate_runtimes,
 )
 from .logger import BaseLogger
+from .manifest import md5_of
 from .ownership import find_owned, joint_owner, owner_metadata
 from .prune import RETURNED_TO, find_superseded, may_go
-from .records import S3Member
-from .s3 import S3Path, delete_object_versions, head_object, write_object
+from .records import S3Member, recorded_layer, refuse_other_layer
+from .s3 import S3Path, delete_object_versions, head_object, read_object, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
 
     from .layer_upload import UploadedLayer
     from .manifest import LayerManifest
-    from .s3 import S3Object
+    from .s3 import S3Location, S3Object
 
-__all__ = ["LEASE_SECONDS", "LambdaLayerVersionPublisher", "LayerDeployment", "remove_layer_versions"]
+__all__ = ["LEASE_SECONDS", "LayerDeployment", "LayerPublisher", "remove_layer_versions", "uploaded_zip"]
 
 #: Longer than botocore waits for the answer to one request, by default 60 seconds.
 LEASE_SECONDS: Final = 75
@@ -67,14 +68,16 @@ class _Version:
     """A version in Lambda's list.
 
     :param build_key: None when this library did not publish the version.
+    :param fits: the runtimes and architectures that the version is declared for.
     """
 
     arn: str
     build_key: str | None
+    fits: tuple[frozenset[str], frozenset[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LambdaLayerVersionPublisher(BaseLogger):
+class LayerPublisher(BaseLogger):
     """Publishes a layer version for a build key, or finds the published version.
 
     :param layer_name: at most 140 characters of ``[a-zA-Z0-9-_]``.
@@ -90,6 +93,8 @@ class LambdaLayerVersionPublisher(BaseLogger):
     :param owner: see :mod:`.ownership`.
     :param lease_seconds: see :mod:`.claim`; longer than ``lambda_client``'s read timeout.
     :param keep_versions: the number of versions to keep after :meth:`run`; None keeps all. See :mod:`.prune`.
+    :param accepts_unnamed: whether a zip or a layer version of another publisher, without a build key, counts
+        as this build if its manifest is the same.
     :param needed_build_key: a build that a rollback would go back to: its version and all later versions
         stay. Nothing is pruned while it is not published.
     :raises LbdartError: when Lambda would not accept a value.
@@ -98,7 +103,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
     s3_client: S3Client
     lambda_client: LambdaClient
     layer_name: str
-    s3dir_lambda: S3Path | str
+    s3dir_lambda: S3Location
     build_key: str
     manifest: LayerManifest
     sbom: bytes | S3Member | None = None
@@ -110,6 +115,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
     lease_seconds: int = LEASE_SECONDS
     keep_versions: int | None = None
     needed_build_key: str = ""
+    accepts_unnamed: bool = False
 
     def __post_init__(self) -> None:
         validate_layer_name(self.layer_name)
@@ -131,12 +137,14 @@ class LambdaLayerVersionPublisher(BaseLogger):
         The run may be interrupted anywhere, repeated, and done by several processes at once: a build key gets
         one version.
 
-        :param upload: uploads the zip and manifest (:func:`upload_layer_zip_to_s3`). It is called only when
+        :param upload: uploads the zip and manifest (:func:`upload_layer`). It is called only when
             there is a version to publish, and while no other publisher writes. When None, the zip that is
             already in S3 is published.
         :raises LbdartError: when the preflight fails, AWS refuses, or another deployment takes over.
         """
         deployment = self.find_published()
+        if deployment is None and (unnamed := self._find_unnamed()) is not None:
+            return unnamed
         if deployment is None or not self._has_records(deployment):
             deployment = self._publish_once(upload)
         self._prune(deployment)
@@ -161,21 +169,31 @@ class LambdaLayerVersionPublisher(BaseLogger):
         self.log(f"Version {first} of layer {self.layer_name} has this build.")
         return self._deployment(first, arns[first])
 
+    def _find_unnamed(self) -> LayerDeployment | None:
+        """Return the latest version if another publisher left it, with the same manifest and for the same."""
+        versions = self._versions() if self.accepts_unnamed else {}
+        latest = max(versions, default=0)
+        fits = (
+            frozenset(as_tuple(self.compatible_runtimes)),
+            frozenset(as_tuple(self.compatible_architectures)),
+        )
+        if not latest or versions[latest].build_key is not None or versions[latest].fits != fits:
+            return None
+        deployment = self._deployment(latest, versions[latest].arn)
+        with calling_aws(f"read {deployment.s3path_manifest}"):
+            stored = read_object(self.s3_client, deployment.s3path_manifest)
+        if stored is None or md5_of(stored) != self.manifest.md5:
+            return None
+        self.log(f"Version {latest} of layer {self.layer_name} has this manifest.")
+        return deployment
+
     def check_zip_exists(self, zip_version_id: str | None = None) -> S3Object:
         """Preflight, stage 1: check that the zip exists.
 
         :param zip_version_id: the object version to publish; None for the newest.
         :raises LbdartError: when the zip does not exist or reading it is not allowed.
         """
-        path = self.layout.s3path_temp_layer_zip
-        with calling_aws(f"look at {path}"):
-            stored = head_object(self.s3_client, path, zip_version_id)
-        if stored is None:
-            raise LbdartError(
-                f"There is no zip to publish at {path}, or reading it is not allowed.",
-                "Upload the layer first, and allow s3:GetObject and s3:GetObjectVersion there.",
-            )
-        return stored
+        return uploaded_zip(self.s3_client, self.layout, zip_version_id)
 
     def check_zip_agrees(self, stored: S3Object) -> None:
         """Preflight, stage 2: check that the zip has the manifest's MD5 and the build key.
@@ -192,13 +210,17 @@ class LambdaLayerVersionPublisher(BaseLogger):
                 f"{stored.path} does not end like a zip, so it is not a zip or is not complete.",
                 "Build and upload the layer again, then publish.",
             )
+        build_key, md5 = S3MetadataKeyEnum.build_key, S3MetadataKeyEnum.manifest_md5
         identity = LayerIdentity.parse(comment)
+        is_unnamed = identity is None and build_key not in stored.metadata
+        if is_unnamed and self.accepts_unnamed:
+            self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata, {md5: self.manifest.md5})
+            return
         if identity is None:
             raise LbdartError(
                 f"The zip at {stored.path} does not name its build in its archive comment.",
-                "Upload it with upload_layer_zip_to_s3, which writes this comment.",
+                "Upload it with upload_layer, which writes this comment.",
             )
-        build_key, md5 = S3MetadataKeyEnum.build_key, S3MetadataKeyEnum.manifest_md5
         in_metadata: dict[str, str] = {md5: self.manifest.md5, build_key: self.build_key}
         self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata, in_metadata)
         in_comment: dict[str, str] = {build_key: self.build_key}
@@ -211,7 +233,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
     ) -> None:
         for key, value in expected.items():
             if actual.get(key) != value:
-                raise LbdartError(
+                raise InvalidError(
                     f"{what} was built from other inputs than {self.manifest.name}: "
                     f"the {key} {where} is {actual.get(key, 'missing')}, not {value}.",
                     "Build and upload the layer again, then publish.",
@@ -225,6 +247,7 @@ class LambdaLayerVersionPublisher(BaseLogger):
         for path, read in self._records(deployment).items():
             with calling_aws(f"store {path}"):
                 stored = head_object(self.s3_client, path)
+                refuse_other_layer(path, self.layer_name, recorded_layer(stored.metadata) if stored else None)
                 if not self._is_record_of(deployment, stored):
                     self.log(f"Storing {path}.")
                     write_object(self.s3_client, path, read(), self._record_metadata(deployment, stored))
@@ -298,10 +321,15 @@ class LambdaLayerVersionPublisher(BaseLogger):
         if not folders:
             return
         with PublishClaim(
-            self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner, waits=False
+            self.s3_client,
+            self.layout.s3path_publish_claim,
+            self.layer_name,
+            self.lease_seconds,
+            self.owner,
+            waits=False,
         ) as claim:
             for number, objects in folders.items():
-                if not may_go(self.s3_client, objects, self.owner):
+                if not may_go(self.s3_client, objects, self.owner, self.layer_name):
                     continue
                 claim.renew()
                 if number in versions:
@@ -320,13 +348,18 @@ class LambdaLayerVersionPublisher(BaseLogger):
         with (
             calling_aws(f"claim {self.layout.s3path_publish_claim}"),
             PublishClaim(
-                self.s3_client, self.layout.s3path_publish_claim, self.lease_seconds, self.owner
+                self.s3_client,
+                self.layout.s3path_publish_claim,
+                self.layer_name,
+                self.lease_seconds,
+                self.owner,
             ) as claim,
         ):
             # The previous holder of the claim may have published the same build key.
             deployment = self.find_published()
             if deployment is None:
-                zip_version_id = upload().zip_version_id if upload else None
+                uploaded = upload() if upload else None
+                zip_version_id = uploaded.zip_version_id if uploaded else None
                 stored = self.check_zip_exists(zip_version_id)
                 self.check_zip_agrees(stored)
                 deployment = self._publish(claim, stored)
@@ -375,7 +408,12 @@ class LambdaLayerVersionPublisher(BaseLogger):
         with calling_aws(f"list the versions of layer {self.layer_name}"):
             return {
                 version["Version"]: _Version(
-                    version["LayerVersionArn"], described_build_key(version.get("Description", ""))
+                    version["LayerVersionArn"],
+                    described_build_key(version.get("Description", "")),
+                    (
+                        frozenset(version.get("CompatibleRuntimes", ())),
+                        frozenset(version.get("CompatibleArchitectures", ())),
+                    ),
                 )
                 for version in _list_versions(self.lambda_client, self.layer_name)
             }
@@ -385,8 +423,25 @@ class LambdaLayerVersionPublisher(BaseLogger):
         return LayerDeployment(self.layer_name, version, arn, s3path_manifest)
 
 
+def uploaded_zip(s3_client: S3Client, layout: LayerS3Layout, version_id: str | None = None) -> S3Object:
+    """Return the uploaded zip.
+
+    :param version_id: the object version to publish; None for the newest.
+    :raises LbdartError: when the zip does not exist or reading it is not allowed.
+    """
+    path = layout.s3path_temp_layer_zip
+    with calling_aws(f"look at {path}"):
+        stored = head_object(s3_client, path, version_id)
+    if stored is None:
+        raise MissingError(
+            f"There is no zip to publish at {path}, or reading it is not allowed.",
+            "Upload the layer first, and allow s3:GetObject and s3:GetObjectVersion there.",
+        )
+    return stored
+
+
 def remove_layer_versions(
-    s3_client: S3Client, lambda_client: LambdaClient, layer_name: str, s3dir_lambda: S3Path | str, owner: str
+    s3_client: S3Client, lambda_client: LambdaClient, layer_name: str, s3dir_lambda: S3Location, owner: str
 ) -> None:
     """Delete the versions that ``owner`` alone owns, and their history below ``{s3dir}/layer/``.
 

@@ -11,9 +11,11 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ..errors import LbdartError
+from ..errors import InvalidError, LbdartError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_s3 import S3Client
 
     from .s3 import S3Path
@@ -24,6 +26,30 @@ SBOM_NAME: Final = "sbom.cdx.json"
 
 #: The most bytes of ``records.zip`` and of each file in it; the handler has 256 MB of memory.
 MAX_RECORDS: Final = 32 * 1024 * 1024
+
+
+def recorded_layer(metadata: Mapping[str, str]) -> str | None:
+    """Return the name of the layer whose record an object is, by its metadata; None when they do not say.
+
+    The ARN of a layer version is ``arn:partition:lambda:region:account:layer:name:version`` (Lambda API
+    reference, PublishLayerVersion).
+    """
+    parts = metadata.get("layer_version_arn", "").split(":")
+    return parts[6] if len(parts) == 8 else None
+
+
+def refuse_other_layer(where: object, layer_name: str, found: str | None) -> None:
+    """Refuse a folder that another layer has.
+
+    :param where: the object that names the other layer.
+    :param found: the layer that it names; None when it names none.
+    :raises LbdartError: when it is not ``layer_name``.
+    """
+    if found not in (layer_name, None):
+        raise InvalidError(
+            f"{where} belongs to the layer {found}, so {layer_name} cannot be published in its folder.",
+            "Give each layer a folder of its own, with another s3dir_lambda, or prefix= of the construct.",
+        )
 
 
 @dataclass

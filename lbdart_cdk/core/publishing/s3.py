@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from ..errors import LbdartError
+from ..errors import InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectRequestTypeDef
 
 __all__ = [
+    "S3Location",
     "S3Object",
     "S3Path",
     "delete_object_versions",
     "head_object",
     "list_object_versions",
+    "read_object",
     "write_object",
 ]
+
+
+class _HasBucketAndKey(Protocol):
+    @property
+    def bucket(self) -> str: ...
+    @property
+    def key(self) -> str: ...
 
 
 @dataclass(frozen=True, order=True)
@@ -39,17 +48,22 @@ class S3Path:
     key: str = ""
 
     @classmethod
-    def parse(cls, location: S3Path | str) -> S3Path:
-        """Read ``s3://bucket/key``; an :class:`S3Path` is returned unchanged.
+    def parse(cls, location: S3Location) -> S3Path:
+        """Return a location as an :class:`S3Path`.
 
-        :raises LbdartError: when the text is not an S3 URI.
+        :param location: ``s3://bucket/key``, or an object with ``bucket`` and ``key``, such as an
+            :class:`S3Path` or one of s3pathlib.
+        :raises LbdartError: when it is neither.
         """
         if isinstance(location, S3Path):
             return location
+        bucket, key = getattr(location, "bucket", None), getattr(location, "key", None)
+        if isinstance(bucket, str) and bucket and isinstance(key, str):
+            return cls(bucket, key)
         scheme, _, rest = str(location).partition("://")
         bucket, _, key = rest.partition("/")
         if scheme != "s3" or not bucket:
-            raise LbdartError(
+            raise InvalidError(
                 f"{location!r} is not an S3 URI.",
                 "Write it as s3://bucket/prefix.",
             )
@@ -60,6 +74,11 @@ class S3Path:
         """``s3://bucket/key``."""
         return f"s3://{self.bucket}/{self.key}"
 
+    @property
+    def basename(self) -> str:
+        """The last part of the key: the name of the file or folder."""
+        return self.key.rstrip("/").rpartition("/")[2]
+
     def __truediv__(self, part: str) -> S3Path:
         """Join with exactly one ``/``; a ``/`` at the end of ``part`` stays, so folders stay folders."""
         folder = self.key.rstrip("/")
@@ -67,6 +86,10 @@ class S3Path:
 
     def __str__(self) -> str:
         return self.uri
+
+
+#: A location in S3 as a user may state it.
+S3Location: TypeAlias = S3Path | str | _HasBucketAndKey
 
 
 @dataclass(frozen=True)
@@ -144,6 +167,21 @@ def write_object(
         TaggingDirective="REPLACE",
     )
     return _version_id(copied.get("VersionId"))
+
+
+def read_object(s3_client: S3Client, path: S3Path) -> bytes | None:
+    """Return the bytes of a small object; None when it does not exist.
+
+    :raises botocore.exceptions.ClientError: when S3 refuses.
+    """
+    try:
+        answer = s3_client.get_object(Bucket=path.bucket, Key=path.key)
+    except s3_client.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+            return None
+        raise
+    with answer["Body"] as body:
+        return body.read()
 
 
 def list_object_versions(s3_client: S3Client, folder: S3Path) -> dict[S3Path, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from ..errors import LbdartError
+from ..errors import InvalidError, unreadable
 from .aws_errors import calling_aws
 from .layouts import S3MetadataKeyEnum, SourceS3Layout
 from .logger import BaseLogger
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+    from .s3 import S3Location
+
 __all__ = ["remove_source_zips", "upload_source_zip"]
 
 _SILENT: Final = BaseLogger(verbose=False)
@@ -24,7 +26,7 @@ _SILENT: Final = BaseLogger(verbose=False)
 
 def upload_source_zip(
     s3_client: S3Client,
-    s3dir_lambda: S3Path | str,
+    s3dir_lambda: S3Location,
     source_zip: Path | S3Path,
     version: str,
     sha256: str,
@@ -65,18 +67,19 @@ def _check_sha256(source_zip: Path, sha256: str) -> None:
         with source_zip.open("rb") as file:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise LbdartError(
+        raise unreadable(
+            error,
             f"The source zip {source_zip} cannot be read: {error.strerror or error}.",
             "Create it with create_source_zip(), and pass the path that this function returns.",
         ) from error
     if actual != sha256:
-        raise LbdartError(
+        raise InvalidError(
             f"The source zip {source_zip} has the SHA-256 {actual}, not {sha256}.",
             "Pass the path and sha256 that create_source_zip() returned, and upload before the next build.",
         )
 
 
-def remove_source_zips(s3_client: S3Client, s3dir_lambda: S3Path | str, owner: str) -> None:
+def remove_source_zips(s3_client: S3Client, s3dir_lambda: S3Location, owner: str) -> None:
     """Delete all versions of the source zips below ``{s3dir}/source/`` that ``owner`` alone owns.
 
     :param owner: see :mod:`lbdart_cdk.core.publishing.ownership`.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..arguments import as_tuple
-from ..errors import LbdartError
+from ..errors import LbdartError, MissingError
 from ..project.patterns import is_match
 from ..project.tree import wanted_files
 
@@ -30,7 +30,7 @@ def copy_source_for_lambda_deployment(
     """
     root, target = Path(source_dir), Path(target_dir)
     if not root.is_dir():
-        raise LbdartError(
+        raise MissingError(
             f"There is no directory {root} to copy from.", "Pass the directory that has the files."
         )
     included, excluded = as_tuple(include), (*as_tuple(exclude), *_NEVER)

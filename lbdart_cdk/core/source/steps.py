@@ -19,9 +19,9 @@ from ..packing.merge import Bundle, merge
 from ..project.build_directory import claimed, replaced_directory, scratch
 from ..project.project import Project, checked_pyproject
 from ..project.tree import is_bytecode, wanted_files
-from ..publishing.aws_errors import checked_client
+from ..publishing.aws_errors import client_for
 from ..publishing.logger import BaseLogger
-from ..publishing.s3 import S3Path
+from ..publishing.s3 import S3Location, S3Path
 from ..publishing.source_upload import upload_source_zip
 from ..store.store import Store
 from ..wheels.environment import BuildEnvironment
@@ -168,7 +168,7 @@ def _pack(source_dir: SourceDir) -> SourceZip:
 
 def build_and_upload_source_using_uv(
     s3_client: S3Client,
-    s3dir_lambda: S3Path | str,
+    s3dir_lambda: S3Location,
     path_pyproject_toml: Path,
     *,
     include: str | Collection[str] | None = None,
@@ -186,7 +186,7 @@ def build_and_upload_source_using_uv(
     :param s3dir_lambda: the folder in S3, as ``s3://bucket/prefix``.
     :raises LbdartError: when an argument is invalid, or the project cannot be built or uploaded.
     """
-    checked_client(s3_client, "s3")
+    client = client_for(s3_client, "s3")
     artifact = _artifact(
         _WITH_UV,
         path_pyproject_toml,
@@ -196,12 +196,12 @@ def build_and_upload_source_using_uv(
         credentials=credentials,
         store=store,
     )
-    return _build_and_upload(s3_client, S3Path.parse(s3dir_lambda), artifact, logger)
+    return _build_and_upload(client, S3Path.parse(s3dir_lambda), artifact, logger)
 
 
 def build_and_upload_source_using_pip(
     s3_client: S3Client,
-    s3dir_lambda: S3Path | str,
+    s3dir_lambda: S3Location,
     path_pyproject_toml: Path,
     *,
     include: str | Collection[str] | None = None,
@@ -212,7 +212,7 @@ def build_and_upload_source_using_pip(
     logger: BaseLogger = _PRINTING,
 ) -> BuildAndUploadSourceResult:
     """Do what :func:`build_and_upload_source_using_uv` does, with the pip of the running Python."""
-    checked_client(s3_client, "s3")
+    client = client_for(s3_client, "s3")
     artifact = _artifact(
         _WITH_PIP,
         path_pyproject_toml,
@@ -222,7 +222,7 @@ def build_and_upload_source_using_pip(
         credentials=credentials,
         store=store,
     )
-    return _build_and_upload(s3_client, S3Path.parse(s3dir_lambda), artifact, logger)
+    return _build_and_upload(client, S3Path.parse(s3dir_lambda), artifact, logger)
 
 
 def _artifact(

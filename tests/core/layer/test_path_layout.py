@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.layer.manifest import LayerManifestManager
 from lbdart_cdk.core.layer.path_layout import LayerPathLayout
 from lbdart_cdk.core.layer.workflow import LayerBuildToolEnum
-from lbdart_cdk.core.project.manifest import LayerManifestManager
 from lbdart_cdk.core.publishing.layouts import ZFILL, LayerS3Layout, S3MetadataKeyEnum
 from lbdart_cdk.core.publishing.logger import BaseLogger
 from lbdart_cdk.core.publishing.manifest import LayerManifest

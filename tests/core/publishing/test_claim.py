@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 PATH = S3Path("artifacts", "deps/layer/publish-claim.json")
 
 
-def claim(aws: FakeAws, path: S3Path = PATH) -> PublishClaim:
-    return PublishClaim(aws.s3, path, lease_seconds=60)
+def claim(aws: FakeAws, path: S3Path = PATH, layer_name: str = "deps") -> PublishClaim:
+    return PublishClaim(aws.s3, path, layer_name, lease_seconds=60)
 
 
 @pytest.fixture
@@ -47,6 +47,26 @@ def test_a_claim_is_free_after_a_failure(aws: FakeAws, clock: list[float]) -> No
     with claim(aws):
         pass
     assert not clock
+
+
+def test_another_layer_cannot_have_it(aws: FakeAws, clock: list[float]) -> None:
+    """Not even after the first one is done, since its history stays."""
+    with claim(aws):
+        pass
+    with pytest.raises(
+        LbdartError, match=r"publish-claim.json belongs to the layer deps, so other cannot"
+    ) as refused:
+        claim(aws, layer_name="other").__enter__()
+    assert isinstance(refused.value, ValueError)
+    assert "Give each layer a folder of its own" in refused.value.remedy
+
+
+def test_a_claim_of_an_older_release_names_no_layer(aws: FakeAws, clock: list[float]) -> None:
+    metadata = {"nonce": "1", "lease_seconds": "0"}
+    aws.s3.put_object(Bucket=PATH.bucket, Key=PATH.key, Body=b"{}", Metadata=metadata)
+    with claim(aws):
+        pass
+    assert aws.metadata(PATH)["layer_name"] == "deps"
 
 
 def test_nothing_is_ever_deleted(aws: FakeAws) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing import prune as prune_module
-from lbdart_cdk.core.publishing.layer_upload import upload_layer_zip_to_s3
+from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest, md5_of
 from lbdart_cdk.core.publishing.prune import superseded
-from lbdart_cdk.core.publishing.publish import LambdaLayerVersionPublisher, LayerDeployment
+from lbdart_cdk.core.publishing.publish import LayerDeployment, LayerPublisher
 from tests.support.layers import layer_zip
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Layer:
     def publish(self, build: str, keep: int | None, before: str, **changes: Any) -> LayerDeployment:
         lock = f"lock of {build}".encode()
         manifest = LayerManifest("uv.lock", md5_of(lock), lock)
-        publisher = LambdaLayerVersionPublisher(
+        publisher = LayerPublisher(
             s3_client=self.aws.s3,
             lambda_client=self.aws.lambda_,
             layer_name="deps",
@@ -52,7 +52,7 @@ class Layer:
         path = self._folder / "layer.zip"
         path.write_bytes(layer_zip(build, publisher.build_key))
         return publisher.run(
-            lambda: upload_layer_zip_to_s3(
+            lambda: upload_layer(
                 self.aws.s3,
                 self.aws.s3dir,
                 path,

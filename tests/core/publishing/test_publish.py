@@ -10,11 +10,11 @@ from botocore.exceptions import ReadTimeoutError
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing import publish as publish_module
-from lbdart_cdk.core.publishing.layer_upload import UploadedLayer, upload_layer_zip_to_s3
+from lbdart_cdk.core.publishing.layer_upload import UploadedLayer, upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest, md5_of
 from lbdart_cdk.core.publishing.publish import (
-    LambdaLayerVersionPublisher,
     LayerDeployment,
+    LayerPublisher,
     remove_layer_versions,
 )
 from lbdart_cdk.core.publishing.s3 import S3Path
@@ -31,11 +31,9 @@ OTHER_KEY = "ef" * 32
 
 
 @pytest.fixture
-def publisher(
-    aws: FakeAws, manifest: LayerManifest, monkeypatch: pytest.MonkeyPatch
-) -> LambdaLayerVersionPublisher:
+def publisher(aws: FakeAws, manifest: LayerManifest, monkeypatch: pytest.MonkeyPatch) -> LayerPublisher:
     monkeypatch.setattr(publish_module, "sleep", lambda _: None)
-    return LambdaLayerVersionPublisher(
+    return LayerPublisher(
         s3_client=aws.s3,
         lambda_client=aws.lambda_,
         layer_name="deps",
@@ -47,13 +45,13 @@ def publisher(
     )
 
 
-def upload_for(publisher: LambdaLayerVersionPublisher) -> Callable[[], UploadedLayer]:
+def upload_for(publisher: LayerPublisher) -> Callable[[], UploadedLayer]:
     asset = S3Path("assets", f"{publisher.build_key}{publisher.manifest.md5}.zip")
 
     def upload() -> UploadedLayer:
         content = layer_zip("x = 1\n", publisher.build_key)
         publisher.s3_client.put_object(Bucket=asset.bucket, Key=asset.key, Body=content)
-        return upload_layer_zip_to_s3(
+        return upload_layer(
             publisher.s3_client,
             publisher.s3dir_lambda,
             asset,
@@ -66,7 +64,7 @@ def upload_for(publisher: LambdaLayerVersionPublisher) -> Callable[[], UploadedL
     return upload
 
 
-def deploy(publisher: LambdaLayerVersionPublisher, **changes: Any) -> LayerDeployment:
+def deploy(publisher: LayerPublisher, **changes: Any) -> LayerDeployment:
     publisher = replace(publisher, **changes)
     return publisher.run(upload_for(publisher))
 
@@ -87,7 +85,7 @@ def refusal(aws: FakeAws, code: str, status: int = 400) -> Exception:
 
 
 def test_a_first_version_is_published_with_its_manifest_beside_it(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
+    aws: FakeAws, publisher: LayerPublisher
 ) -> None:
     deployment = deploy(publisher, description="Ours", license="MIT", compatible_runtimes=("python3.13",))
     assert deployment.layer_version == 1
@@ -105,7 +103,7 @@ def test_a_first_version_is_published_with_its_manifest_beside_it(
 
 @pytest.mark.parametrize("bucket", ["artifacts", "plain"])
 def test_what_is_published_is_the_object_version_just_written(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, bucket: str
+    aws: FakeAws, publisher: LayerPublisher, bucket: str
 ) -> None:
     deploy(publisher, s3dir_lambda=f"s3://{bucket}/deps")
     written = aws.s3.head_object(Bucket=bucket, Key="deps/layer/layer.zip").get("VersionId")
@@ -116,7 +114,7 @@ def test_what_is_published_is_the_object_version_just_written(
 
 
 def test_the_pin_holds_though_the_zip_is_overwritten_meanwhile(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
+    aws: FakeAws, publisher: LayerPublisher
 ) -> None:
     uploaded = upload_for(publisher)()
     upload_for(replace(publisher, build_key=OTHER_KEY))()
@@ -125,31 +123,27 @@ def test_the_pin_holds_though_the_zip_is_overwritten_meanwhile(
     assert sent["Content"]["S3ObjectVersion"] == uploaded.zip_version_id
 
 
-def test_an_unchanged_layer_returns_the_version_it_has(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
-) -> None:
+def test_an_unchanged_layer_returns_the_version_it_has(aws: FakeAws, publisher: LayerPublisher) -> None:
     first = deploy(publisher)
     aws.calls.clear()
     assert deploy(publisher) == first
     assert aws.operations == ["ListLayerVersions", "HeadObject"]
 
 
-def test_going_back_to_a_former_build_returns_its_version(publisher: LambdaLayerVersionPublisher) -> None:
+def test_going_back_to_a_former_build_returns_its_version(publisher: LayerPublisher) -> None:
     first = deploy(publisher)
     assert deploy(publisher, build_key=OTHER_KEY).layer_version == 2
     assert deploy(publisher) == first
 
 
 def test_what_lies_there_is_published_when_nothing_is_uploaded(
-    publisher: LambdaLayerVersionPublisher,
+    publisher: LayerPublisher,
 ) -> None:
     upload_for(publisher)()
     assert publisher.run().layer_version == 1
 
 
-def test_a_zip_that_is_not_there_is_not_published(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
-) -> None:
+def test_a_zip_that_is_not_there_is_not_published(aws: FakeAws, publisher: LayerPublisher) -> None:
     with pytest.raises(
         LbdartError, match=r"There is no zip to publish at s3://artifacts/deps/layer/layer\.zip"
     ):
@@ -169,7 +163,7 @@ OTHER_MANIFEST = LayerManifest("uv.lock", md5_of(b"other"), b"other")
     ],
 )
 def test_a_zip_of_another_manifest_or_build_is_not_published(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, field: str, where: str
+    aws: FakeAws, publisher: LayerPublisher, field: str, where: str
 ) -> None:
     """Not even if its metadata are right: they lie beside the zip, the comment is in it."""
     other = replace(publisher, build_key=OTHER_KEY)
@@ -201,7 +195,7 @@ def test_a_zip_of_another_manifest_or_build_is_not_published(
     ids=["empty", "cut off", "with more behind it", "of other origin"],
 )
 def test_what_is_no_zip_of_ours_is_not_published(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, content: bytes, problem: str
+    aws: FakeAws, publisher: LayerPublisher, content: bytes, problem: str
 ) -> None:
     right = {"manifest_md5": publisher.manifest.md5, "build_key": KEY}
     aws.s3.put_object(Bucket="artifacts", Key="deps/layer/layer.zip", Body=content, Metadata=right)
@@ -210,9 +204,7 @@ def test_what_is_no_zip_of_ours_is_not_published(
     assert not aws.sent("PublishLayerVersion")
 
 
-def test_no_more_than_the_end_of_the_zip_is_read(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
-) -> None:
+def test_no_more_than_the_end_of_the_zip_is_read(aws: FakeAws, publisher: LayerPublisher) -> None:
     deploy(publisher)
     (sent,) = aws.sent("GetObject")
     version = aws.s3.head_object(Bucket="artifacts", Key="deps/layer/layer.zip")["VersionId"]
@@ -225,7 +217,7 @@ def test_no_more_than_the_end_of_the_zip_is_read(
 
 @pytest.mark.parametrize("sbom", [None, b"{}"])
 def test_a_manifest_that_changed_after_its_md5_was_taken_is_not_stored(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, sbom: bytes | None
+    aws: FakeAws, publisher: LayerPublisher, sbom: bytes | None
 ) -> None:
     changed = replace(publisher.manifest, content=b"other")
     with pytest.raises(LbdartError, match="has the MD5"):
@@ -233,7 +225,7 @@ def test_a_manifest_that_changed_after_its_md5_was_taken_is_not_stored(
     assert not aws.sent("PublishLayerVersion")
 
 
-def test_the_stages_of_the_preflight_can_be_asked_one_by_one(publisher: LambdaLayerVersionPublisher) -> None:
+def test_the_stages_of_the_preflight_can_be_asked_one_by_one(publisher: LayerPublisher) -> None:
     uploaded = upload_for(publisher)()
     stored = publisher.check_zip_exists(uploaded.zip_version_id)
     publisher.check_zip_agrees(stored)
@@ -242,9 +234,7 @@ def test_the_stages_of_the_preflight_can_be_asked_one_by_one(publisher: LambdaLa
 
 
 @pytest.mark.parametrize("damage", ["missing", "replaced by hand"])
-def test_a_damaged_history_is_healed(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, damage: str
-) -> None:
+def test_a_damaged_history_is_healed(aws: FakeAws, publisher: LayerPublisher, damage: str) -> None:
     path = deploy(publisher).s3path_manifest
     if damage == "missing":
         aws.s3.delete_object(Bucket=path.bucket, Key=path.key)
@@ -256,7 +246,7 @@ def test_a_damaged_history_is_healed(
 
 
 def test_of_several_versions_with_one_build_key_the_first_counts(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
+    aws: FakeAws, publisher: LayerPublisher
 ) -> None:
     first = deploy(publisher)
     for description in (f"[lbdart:{KEY}]", "by hand"):
@@ -268,7 +258,7 @@ def test_of_several_versions_with_one_build_key_the_first_counts(
     assert publisher.find_published() == first
 
 
-def test_all_pages_of_versions_are_read(aws: FakeAws, publisher: LambdaLayerVersionPublisher) -> None:
+def test_all_pages_of_versions_are_read(aws: FakeAws, publisher: LayerPublisher) -> None:
     def page(version: int, key: str) -> dict[str, Any]:
         return {"Version": version, "LayerVersionArn": f"arn:{version}", "Description": f"[lbdart:{key}]"}
 
@@ -286,9 +276,7 @@ def test_all_pages_of_versions_are_read(aws: FakeAws, publisher: LambdaLayerVers
     assert (published.layer_version, published.layer_version_arn) == (3, "arn:3")
 
 
-def test_a_layer_that_lambda_does_not_know_has_no_versions(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
-) -> None:
+def test_a_layer_that_lambda_does_not_know_has_no_versions(aws: FakeAws, publisher: LayerPublisher) -> None:
     missing = aws.lambda_.exceptions.ResourceNotFoundException({"Error": {}}, "ListLayerVersions")
     fail(aws, "ListLayerVersions", missing)
     assert publisher.find_published() is None
@@ -296,7 +284,7 @@ def test_a_layer_that_lambda_does_not_know_has_no_versions(
 
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
 def test_a_version_whose_answer_got_lost_is_found_and_not_published_again(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, mode: Any
+    aws: FakeAws, publisher: LayerPublisher, mode: Any
 ) -> None:
     """The first answer is lost in the network layer, where botocore would repeat the request by itself."""
     client = boto3.client(
@@ -326,7 +314,7 @@ def test_a_version_whose_answer_got_lost_is_found_and_not_published_again(
     ("code", "status"), [("TooManyRequestsException", 429), ("ServiceException", 500), ("Timeout", 0)]
 )
 def test_what_may_pass_is_tried_again_under_a_renewed_claim(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, code: str, status: int
+    aws: FakeAws, publisher: LayerPublisher, code: str, status: int
 ) -> None:
     error = refusal(aws, code, status) if status else ReadTimeoutError(endpoint_url="lambda")
     fail(aws, "PublishLayerVersion", error, times=3)
@@ -335,7 +323,7 @@ def test_what_may_pass_is_tried_again_under_a_renewed_claim(
     assert after_first[:4] == ["PublishLayerVersion", "ListLayerVersions", "PutObject", "PublishLayerVersion"]
 
 
-def test_a_throttle_that_stays_is_told(aws: FakeAws, publisher: LambdaLayerVersionPublisher) -> None:
+def test_a_throttle_that_stays_is_told(aws: FakeAws, publisher: LayerPublisher) -> None:
     fail(aws, "PublishLayerVersion", refusal(aws, "TooManyRequestsException", 429), times=99)
     with pytest.raises(LbdartError, match="AWS still throttled PublishLayerVersion") as caught:
         deploy(publisher)
@@ -345,7 +333,7 @@ def test_a_throttle_that_stays_is_told(aws: FakeAws, publisher: LambdaLayerVersi
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "CodeStorageExceededException"])
 def test_a_refusal_is_told_at_once_and_leaves_the_claim_free(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, code: str
+    aws: FakeAws, publisher: LayerPublisher, code: str
 ) -> None:
     fail(aws, "PublishLayerVersion", refusal(aws, code))
     with pytest.raises(LbdartError, match="PublishLayerVersion") as caught:
@@ -368,15 +356,13 @@ def test_a_refusal_is_told_at_once_and_leaves_the_claim_free(
     ],
 )
 def test_a_value_that_lambda_would_refuse_is_refused_before(
-    publisher: LambdaLayerVersionPublisher, change: dict[str, Any]
+    publisher: LayerPublisher, change: dict[str, Any]
 ) -> None:
     with pytest.raises(LbdartError):
         replace(publisher, **change)
 
 
-def test_a_version_that_a_second_owner_takes_up_is_shared(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
-) -> None:
+def test_a_version_that_a_second_owner_takes_up_is_shared(aws: FakeAws, publisher: LayerPublisher) -> None:
     first = deploy(publisher)
     assert deploy(publisher, owner="two") == first
     assert aws.metadata(first.s3path_manifest)["owner"] == "shared"
@@ -389,9 +375,7 @@ def remove(aws: FakeAws, owner: str) -> None:
     remove_layer_versions(aws.s3, aws.lambda_, "deps", aws.s3dir, owner)
 
 
-def test_a_removal_takes_the_owners_versions_and_history(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
-) -> None:
+def test_a_removal_takes_the_owners_versions_and_history(aws: FakeAws, publisher: LayerPublisher) -> None:
     deploy(publisher)
     deploy(publisher, build_key=OTHER_KEY)
     aws.lambda_.publish_layer_version(
@@ -403,9 +387,7 @@ def test_a_removal_takes_the_owners_versions_and_history(
         assert not aws.s3.list_object_versions(Bucket="artifacts").get("Versions")
 
 
-def test_a_removal_leaves_what_others_published_or_use(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher
-) -> None:
+def test_a_removal_leaves_what_others_published_or_use(aws: FakeAws, publisher: LayerPublisher) -> None:
     deploy(publisher, owner="two", build_key=OTHER_KEY)
     deploy(publisher)
     deploy(publisher, owner="two")
@@ -419,7 +401,7 @@ def test_a_removal_leaves_what_others_published_or_use(
 
 @pytest.mark.parametrize("operation", ["DeleteLayerVersion", "DeleteObject"])
 def test_an_interrupted_removal_can_be_run_again(
-    aws: FakeAws, publisher: LambdaLayerVersionPublisher, operation: str
+    aws: FakeAws, publisher: LayerPublisher, operation: str
 ) -> None:
     for key in (KEY, OTHER_KEY, "12" * 32):
         deploy(publisher, build_key=key)

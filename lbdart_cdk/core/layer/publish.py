@@ -1,0 +1,111 @@
+"""Step 4 of the workflow without CDK: publishes the uploaded ``layer.zip``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ..arguments import as_tuple
+from ..errors import InvalidError
+from ..keys import key_of
+from ..publishing.aws_errors import client_for
+from ..publishing.layouts import S3MetadataKeyEnum
+from ..publishing.limits import validate_layer_name
+from ..publishing.publish import LayerDeployment, LayerPublisher, uploaded_zip
+from .manifest import LayerManifestManager
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+#: What a caller may set of the request, by our names.
+_OPTIONS: Final = {
+    "Description": "description",
+    "LicenseInfo": "license",
+    "CompatibleRuntimes": "compatible_runtimes",
+    "CompatibleArchitectures": "compatible_architectures",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LambdaLayerVersionPublisher(LayerManifestManager):
+    """Publishes the zip in S3 as a layer version, in three stages of preflight and one call.
+
+    :class:`.LayerPublisher` publishes with a build key of its own, and can upload and prune, too.
+
+    :param path_manifest: the manifest that the layer was built from.
+    :param path_pyproject_toml: the project's ``pyproject.toml``. Default: the one beside the manifest.
+    :param s3dir_lambda: the folder of the layer's objects (:class:`.LayerS3Layout`).
+    :param s3_client: boto3's client for S3.
+    :param layer_name: at most 140 characters of ``[a-zA-Z0-9-_]``.
+    :param lambda_client: boto3's client for Lambda.
+    :param publish_layer_version_kwargs: ``Description``, ``LicenseInfo``, ``CompatibleRuntimes`` and
+        ``CompatibleArchitectures`` of PublishLayerVersion.
+    :raises LbdartError: when a value is not valid.
+    """
+
+    layer_name: str
+    lambda_client: LambdaClient
+    publish_layer_version_kwargs: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        validate_layer_name(self.layer_name)
+        layer_options(self.publish_layer_version_kwargs)
+
+    def run(self) -> LayerDeployment:
+        """Publish the zip, or return the current version of an unchanged layer.
+
+        The stages: there is a zip; it was uploaded with the MD5 of this manifest; no version has this build.
+        A zip that another program uploaded with the manifest's MD5 is published, too. It has no build key, so
+        the manifest says whether it changed, also since a version that another program published.
+
+        :raises LbdartError: when there is no zip, when its manifest is another (both are errors of the
+            preflight: FileNotFoundError and ValueError), or when AWS refuses.
+        """
+        s3_client = client_for(self.s3_client, "s3")
+        zip_in_s3 = uploaded_zip(s3_client, self.s3_layout)
+        md5 = zip_in_s3.metadata.get(S3MetadataKeyEnum.manifest_md5, "missing")
+        if md5 != self.manifest_md5:
+            raise InvalidError(
+                f"{zip_in_s3.path} was built from another manifest than {self.path_manifest}: the MD5 of its "
+                f"manifest is {md5}, not {self.manifest_md5}.",
+                "Build and upload the layer again, then publish.",
+            )
+        options = layer_options(self.publish_layer_version_kwargs)
+        publisher = LayerPublisher(
+            s3_client=s3_client,
+            lambda_client=client_for(self.lambda_client, "lambda"),
+            layer_name=self.layer_name,
+            s3dir_lambda=self.s3dir_lambda,
+            build_key=zip_in_s3.metadata.get(S3MetadataKeyEnum.build_key) or self._key_of_unnamed(options),
+            manifest=self.manifest,
+            accepts_unnamed=True,
+            verbose=self.verbose,
+            printer=self.printer,
+            **options,
+        )
+        return publisher.run()
+
+    def _key_of_unnamed(self, options: Mapping[str, Any]) -> str:
+        return key_of(
+            {
+                "artifact": "zip of another program",
+                "manifest": self.sha256,
+                "runtimes": sorted(as_tuple(options.get("compatible_runtimes"))),
+                "architectures": sorted(as_tuple(options.get("compatible_architectures"))),
+            }
+        )
+
+
+def layer_options(kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return arguments of PublishLayerVersion by the names of :class:`.LayerPublisher`.
+
+    :raises LbdartError: when there is another argument.
+    """
+    unknown = [name for name in kwargs or () if name not in _OPTIONS]
+    if unknown:
+        raise InvalidError(
+            f"publish_layer_version_kwargs has {', '.join(unknown)}.",
+            f"Pass only {', '.join(_OPTIONS)}; the rest comes from the layer.",
+        )
+    return {_OPTIONS[name]: value for name, value in (kwargs or {}).items()}
