@@ -34,6 +34,7 @@ from .source.steps import (
     build_source_dir_using_uv,
     create_source_zip,
 )
+from .source.upload import build_package_upload_source_artifacts, upload_source_artifacts
 from .store.store import Store
 from .wheels.build_image import BuildContainer
 
@@ -72,6 +73,7 @@ __all__ = [
     "UploadedLayer",
     "build_and_upload_source_using_pip",
     "build_and_upload_source_using_uv",
+    "build_package_upload_source_artifacts",
     "build_source_dir_using_pip",
     "build_source_dir_using_uv",
     "copy_source_for_lambda_deployment",
@@ -83,5 +85,6 @@ __all__ = [
     "temp_cwd",
     "upload_layer",
     "upload_layer_zip_to_s3",
+    "upload_source_artifacts",
     "upload_source_zip",
 ]

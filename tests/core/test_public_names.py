@@ -22,7 +22,9 @@ from lbdart_cdk.core.api import (
     SourcePathLayout,
     SourceS3Layout,
 )
+from lbdart_cdk.core.layer import api as layer_api
 from lbdart_cdk.core.locking.manifest import tool_named, tools
+from lbdart_cdk.core.source import api as source_api
 
 #: Names with the parameters that may be passed by position, in this order, and those passed by name.
 CALLABLES: dict[str, tuple[str, str]] = {
@@ -42,6 +44,14 @@ CALLABLES: dict[str, tuple[str, str]] = {
     "build_and_upload_source_using_uv": (
         "s3_client s3dir_lambda path_pyproject_toml",
         "include exclude credentials store logger",
+    ),
+    "build_package_upload_source_artifacts": (
+        "s3_client dir_project_root s3dir_lambda",
+        "skip_prompt verbose printer",
+    ),
+    "upload_source_artifacts": (
+        "s3_client source_version source_sha256 path_source_zip s3dir_lambda",
+        "metadata tags verbose printer",
     ),
     "BuildAndUploadSourceResult": ("source_version source_sha256 s3path_source_zip", ""),
     "LayerPathLayout": ("path_pyproject_toml", ""),
@@ -109,6 +119,12 @@ VALUES = ("S3MetadataKeyEnum", "LayerBuildToolEnum", "ZFILL", "default_ignore_pa
 def test_public_names_are_exported() -> None:
     assert {*CALLABLES, *MEMBERS, *VALUES} - {*api.__all__} == set()
     assert [name for name in api.__all__ if getattr(api, name) is None] == []
+
+
+def test_the_names_of_each_half_are_those_of_the_whole() -> None:
+    for half in (layer_api, source_api):
+        for name in half.__all__:
+            assert getattr(half, name) is getattr(api, name), name
 
 
 def test_their_parameters_are_these() -> None:

@@ -29,7 +29,6 @@ from ..wheels.environment import BuildEnvironment
 from ..wheels.metadata import dist_info_of
 from .path_layout import LayerPathLayout
 
-
 _SILENT: Final = BaseLogger(verbose=False)
 
 

@@ -18,6 +18,7 @@ class S3MetadataKeyEnum(StrEnum):
 
     manifest_md5 = "manifest_md5"
     build_key = "build_key"
+    source_version = "source_version"
     source_sha256 = "source_sha256"
     layer_version_arn = "layer_version_arn"
 

@@ -139,18 +139,25 @@ def head_object(s3_client: S3Client, path: S3Path, version_id: str | None = None
 
 
 def write_object(
-    s3_client: S3Client, target: S3Path, source: bytes | Path | S3Path, metadata: Mapping[str, str]
+    s3_client: S3Client,
+    target: S3Path,
+    source: bytes | Path | S3Path,
+    metadata: Mapping[str, str],
+    *,
+    tagging: str = "",
 ) -> str | None:
     """Write bytes, a local file or a copy of another object to ``target``.
 
     :param metadata: all user metadata of the object, in ASCII.
+    :param tagging: the tags of an uploaded file, as a query string.
     :return: the id of the new version; None in a bucket without versioning.
     :raises botocore.exceptions.ClientError: when S3 refuses.
     :raises boto3.exceptions.S3UploadFailedError: when S3 refuses the upload of a file.
     """
     bucket, key = target.bucket, target.key
     if isinstance(source, Path):
-        s3_client.upload_file(str(source), bucket, key, ExtraArgs={"Metadata": dict(metadata)})
+        tags = {"Tagging": tagging} if tagging else {}
+        s3_client.upload_file(str(source), bucket, key, ExtraArgs={"Metadata": dict(metadata), **tags})
         # The managed transfer does not return the version.
         uploaded = head_object(s3_client, target)
         return uploaded.version_id if uploaded else None

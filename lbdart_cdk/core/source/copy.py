@@ -23,7 +23,8 @@ def copy_source_for_lambda_deployment(
 ) -> None:
     """Copy the files of a directory for which :func:`is_match` is true; bytecode is never copied.
 
-    Files in ``target_dir`` stay, unless a copied file has the same name. Links are followed.
+    Files in ``target_dir`` stay, unless a copied file has the same name. Links are followed. A target inside
+    the source is not copied into itself.
 
     :raises LbdartError: when ``source_dir`` does not exist, a link leads nowhere, or a file cannot be read or
         written.
@@ -38,8 +39,10 @@ def copy_source_for_lambda_deployment(
     def is_wanted(name: str) -> bool:
         return is_match(name.split("/"), included, excluded)
 
+    inside = target.resolve()
     # Listed before anything is copied, because the target may be inside the source.
-    for path in list(wanted_files(root, is_wanted)):
+    paths = [path for path in wanted_files(root, is_wanted) if not path.resolve().is_relative_to(inside)]
+    for path in paths:
         copied = target / path.relative_to(root)
         try:
             copied.parent.mkdir(parents=True, exist_ok=True)

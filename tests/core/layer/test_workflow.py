@@ -8,14 +8,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lbdart_cdk.core.api import LayerBuildToolEnum, LayerDeploymentWorkflow, LayerPathLayout
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.publishing.layer_upload import UploadedLayer, upload_layer
 from lbdart_cdk.core.publishing.layouts import LayerS3Layout
+from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.tools import UvLambdaLayerLocalBuilder
-from tests.core.conftest import FakeAws
+from tests.core.conftest import FakeAws, zip_of
 from tests.support.projects import make_project
 from tests.support.wheels import make_wheel
 
@@ -85,7 +88,7 @@ class Team:
 
 @pytest.fixture
 def team(tmp_path: Path, aws: FakeAws) -> Team:
-    root = tmp_path / "orders"
+    root = tmp_path / "team"
     root.mkdir()
     (root / "requirements.txt").write_text("vendored==1\n")
     return Team(root, aws, [])
@@ -283,3 +286,64 @@ def test_one_runtime_and_one_architecture_are_as_good_as_lists_of_them(team: Tea
     (sent,) = team.aws.sent("PublishLayerVersion")
     assert sent["CompatibleRuntimes"] == ["python3.13"]
     assert sent["CompatibleArchitectures"] == ["arm64"]
+
+
+class TestManifest:
+    """The manifest is part of what was built: no other is stored beside its version."""
+
+    def test_of_a_builder_of_this_library_it_is_the_one_that_it_read(
+        self, team: Team, orders: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        built_from = (orders / "uv.lock").read_bytes()
+
+        def upload_later(*arguments: Any, **options: Any) -> UploadedLayer:
+            (orders / "uv.lock").write_text("version = 2")
+            return upload_layer(*arguments, **options)
+
+        monkeypatch.setattr("lbdart_cdk.core.layer.workflow.upload_layer", upload_later)
+        builder = UvLambdaLayerLocalBuilder(orders / "pyproject.toml", exclude="native", store=store)
+        workflow = replace(team.workflow(nothing), builder=builder, layer_build_tool=None)
+        assert team.aws.read(workflow.run().s3path_manifest) == built_from
+
+    def test_a_builder_that_runs_again_reads_it_again(self, team: Team, orders: Path, store: Store) -> None:
+        builder = UvLambdaLayerLocalBuilder(
+            orders / "pyproject.toml", exclude="native", store=store, skip_prompt=True
+        )
+        workflow = replace(team.workflow(nothing), builder=builder, layer_build_tool=None)
+        assert workflow.run().layer_version == 1
+        with (orders / "uv.lock").open("a") as lock:
+            lock.write("# a comment\n")
+        second = workflow.run()
+        assert team.aws.read(second.s3path_manifest) == (orders / "uv.lock").read_bytes()
+
+    def test_of_another_builder_it_must_not_change_meanwhile(self, team: Team) -> None:
+        def change(layout: LayerPathLayout) -> None:
+            a_module()(layout)
+            (team.root / "requirements.txt").write_text("vendored==2\n")
+
+        with pytest.raises(ValueError, match=r"requirements\.txt changed while the layer was built"):
+            team.workflow(change).run()
+        assert team.aws.operations == []
+
+    def test_it_is_named_or_told_by_the_tool_or_the_builder(self, team: Team) -> None:
+        workflow = replace(team.workflow(a_module()), layer_build_tool=None)
+        with pytest.raises(ValueError, match="Builder does not say which manifest it builds from"):
+            workflow.run()
+        deployment = replace(workflow, path_manifest=team.root / "requirements.txt").run()
+        assert deployment.s3path_manifest.basename == "requirements.txt"
+        workflow.builder.path_manifest = team.root / "vendored.txt"  # type: ignore[attr-defined]
+        with pytest.raises(ValueError, match="but Builder builds from"):
+            replace(workflow, path_manifest=team.root / "requirements.txt").run()
+
+
+def test_a_layer_that_another_program_published_with_this_manifest_is_unchanged(team: Team) -> None:
+    zip_in_s3 = LayerS3Layout("s3://artifacts/lambda/orders").s3path_temp_layer_zip
+    team.aws.s3.put_object(Bucket=zip_in_s3.bucket, Key=zip_in_s3.key, Body=zip_of("made elsewhere"))
+    team.aws.lambda_.publish_layer_version(
+        LayerName="orders-deps", Content={"S3Bucket": zip_in_s3.bucket, "S3Key": zip_in_s3.key}
+    )
+    record = LayerS3Layout("s3://artifacts/lambda/orders").get_s3path_layer_manifest(1, "requirements.txt")
+    team.aws.s3.put_object(Bucket=record.bucket, Key=record.key, Body=b"vendored==1\n")
+    assert team.workflow(a_module()).run().layer_version == 1
+    (team.root / "requirements.txt").write_text("vendored==2\n")
+    assert team.workflow(a_module()).run().layer_version == 2
