@@ -13,6 +13,7 @@ from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest, md5_of
 from lbdart_cdk.core.publishing.prune import superseded
 from lbdart_cdk.core.publishing.publish import LayerDeployment, LayerPublisher
+from lbdart_cdk.core.publishing.s3 import S3Path
 from tests.support.layers import layer_zip
 
 if TYPE_CHECKING:
@@ -221,3 +222,34 @@ def test_one_deployment_prunes_so_many_and_the_next_goes_on(
 def test_a_number_that_keeps_nothing_is_refused(layer: Layer, keep: Any) -> None:
     with pytest.raises(LbdartError, match="keep_versions is"):
         layer.deploy("a", keep=keep)
+
+
+def test_what_another_layer_left_in_the_folder_stays(layer: Layer, aws: FakeAws) -> None:
+    """Two layers could share one before their claims named them."""
+    layer.deploy("a")
+    layer.deploy("b")
+    aws.lambda_.delete_layer_version(LayerName="deps", VersionNumber=1)
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:other:1"
+    for name in ("uv.lock", "sbom.cdx.json"):
+        aws.s3.put_object(
+            Bucket="artifacts",
+            Key=f"deps/layer/000001/{name}",
+            Body=b"of the other",
+            Metadata={"owner": "one", "layer_version_arn": arn},
+        )
+    layer.deploy("c", keep=1)
+    assert layer.versions == [3]
+    assert layer.folders == [1, 3]
+
+
+def test_nor_is_its_record_replaced(layer: Layer, aws: FakeAws) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:other:1"
+    aws.s3.put_object(
+        Bucket="artifacts",
+        Key="deps/layer/000001/uv.lock",
+        Body=b"of the other",
+        Metadata={"layer_version_arn": arn},
+    )
+    with pytest.raises(LbdartError, match=r"000001/uv\.lock belongs to the layer other, so deps cannot be"):
+        layer.deploy("a")
+    assert aws.read(S3Path("artifacts", "deps/layer/000001/uv.lock")) == b"of the other"
