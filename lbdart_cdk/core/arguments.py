@@ -13,8 +13,8 @@ def as_tuple(names: str | Collection[str] | None) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names or ())
 
 
-def checked_path(name: str, path: object, example: str) -> None:
-    """Check that an argument is a :class:`pathlib.Path`.
+def checked_path(name: str, path: object, example: str) -> Path:
+    """Return an argument after a check that it is a :class:`pathlib.Path`.
 
     :param name: the name of the argument.
     :param example: a path for the message.
@@ -25,3 +25,4 @@ def checked_path(name: str, path: object, example: str) -> None:
             f"{name} is {path!r}, not a pathlib.Path.",
             f'Pass a Path object, such as Path("{example}").',
         )
+    return path

@@ -67,7 +67,10 @@ CALLABLES: dict[str, tuple[str, str]] = {
         "py_ver_major py_ver_minor is_arm path_script verbose printer",
     ),
     "move_to_dir_python": ("dir_site_packages dir_python", ""),
-    "create_layer_zip_file": ("path_layout", "prefer"),
+    "create_layer_zip_file": (
+        "path_layout path_layer_zip ignore_package_list verbose",
+        "dir_python prefer printer",
+    ),
     "upload_layer_zip_to_s3": ("s3_client path_pyproject_toml s3dir_lambda path_manifest", "verbose printer"),
     "upload_layer": ("s3_client s3dir_lambda layer_zip manifest build_key", "owner sbom"),
     "LambdaLayerVersionPublisher": (

@@ -149,7 +149,10 @@ class LayerDeploymentWorkflow(BaseLogger):
         self.log_header("Package the layer")
         path = create_layer_zip_file(
             self.builder.path_layout,
+            ignore_package_list=self.ignore_package_list,
+            verbose=self.verbose,
             prefer=getattr(self.builder, "prefer", ()),
+            printer=self.printer,
         )
         self.log(f"{path} ({path.stat().st_size:,} bytes)")
         return path

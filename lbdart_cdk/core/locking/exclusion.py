@@ -11,15 +11,18 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
 from typing import Final
 
+from packaging.markers import Marker
 from packaging.pylock import Package
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from ..errors import BuildWarning, LbdartError
-from ..project.target import Target
+from ..project.target import ARCHITECTURES, SUPPORTED_PYTHONS, Target
 from .lock import Lock, Requires
 
 #: The packages that Lambda provides or never needs: the specification's list.
@@ -35,11 +38,12 @@ DEFAULT_EXCLUDE: Final = (
     "_pytest",
     "pytest",
 )
-_DEFAULT: Final = frozenset(map(canonicalize_name, DEFAULT_EXCLUDE))
+#: Their names as packages have them.
+DEFAULT: Final = frozenset(map(canonicalize_name, DEFAULT_EXCLUDE))
 #: The AWS SDK: each release of one of these works only with releases of the others from about the same day.
 SDK: Final = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
 #: The name of an extra in a condition of :func:`~.lock.in_extras`.
-_IN_EXTRAS: Final = re.compile(r"""["']([^"']*)["'] in extras""")
+_IN_EXTRAS: Final = re.compile(r"""["']([^"']*)["'] (?:not )?in extras""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def refuse_contradiction(exclude: Collection[str], keep: Collection[str]) -> Non
     :raises LbdartError: when a name in ``keep`` is not on the default list, or also in ``exclude``.
     """
     kept, excluded = _names(keep), _names(exclude)
-    if unknown := sorted(kept - _DEFAULT):
+    if unknown := sorted(kept - DEFAULT):
         raise LbdartError(
             f"keep= names {_join(unknown)}, which the layer does not leave out by default.",
             f"Remove the name: keep= takes names of the default list ({', '.join(DEFAULT_EXCLUDE)}).",
@@ -131,7 +135,7 @@ def choose(
     """
     selected = frozenset(package.name for package in packages)
     unwanted, wanted = _names(exclude), _names(keep)
-    optional = (selected & _DEFAULT) - unwanted - _whole(wanted)
+    optional = (selected & DEFAULT) - unwanted - _whole(wanted)
     dropped: frozenset[NormalizedName] = frozenset()
     direct: AbstractSet[NormalizedName] = frozenset()
     if optional and requires is not None:
@@ -147,6 +151,28 @@ def choose(
     )
 
 
+def dropped_without_lock(
+    requires: Mapping[NormalizedName, Sequence[str]], keep: Collection[NormalizedName]
+) -> frozenset[NormalizedName]:
+    """Return the packages of the default list that are left out of packages that no lock selected.
+
+    Nothing says which runtime they were installed for, and this machine's Python has nothing to do with it.
+    So a package is left out if the rule leaves it out on each of Lambda's runtimes.
+
+    :param requires: what each package requires, written as in a lock.
+    :param keep: names of packages that stay, with what they require.
+    """
+    if DEFAULT.isdisjoint(requires):
+        return frozenset()
+    packages = [Package(name=name) for name in requires]
+    known: Requires = {name: {"": texts} for name, texts in requires.items()}
+    lock = Lock({}, Path(), Path())
+    targets = (Target(*each) for each in product(SUPPORTED_PYTHONS, ARCHITECTURES))
+    return frozenset.intersection(
+        *(choose(packages, known, lock, target, keep=keep).dropped for target in targets)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Reached:
     """Some packages, and the names that they require."""
@@ -156,44 +182,66 @@ class _Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """A requirement on the target.
+
+    :param of: the extras that its marker names.
+    :param known: whether it holds, by those of them that are asked for: a marker takes long to evaluate.
+    """
+
+    name: NormalizedName
+    extras: frozenset[NormalizedName]
+    marker: Marker | None
+    of: frozenset[NormalizedName]
+    environment: Mapping[str, str]
+    known: dict[frozenset[str], bool] = field(default_factory=dict)
+
+    @classmethod
+    def on(cls, environment: Mapping[str, str], required: Requirement) -> _Asked:
+        named = _names(_IN_EXTRAS.findall(str(required.marker or "")))
+        name, extras = canonicalize_name(required.name), _names(required.extras)
+        return cls(name, extras, required.marker, named, environment)
+
+    def holds(self, extras: AbstractSet[str]) -> bool:
+        """Tell whether the requirement holds when these extras are asked for."""
+        asked = self.of & extras
+        if asked not in self.known:
+            conditions: dict[str, str | AbstractSet[str]] = {
+                **self.environment,
+                "extras": asked,
+                "dependency_groups": frozenset[str](),
+                "extra": "",
+            }
+            self.known[asked] = self.marker is None or self.marker.evaluate(conditions, context="lock_file")
+        return self.known[asked]
+
+
+@dataclass(frozen=True, slots=True)
 class _Graph:
     """What the selected packages require on the target.
 
     :param is_complete: whether that is known of all of them.
     """
 
-    requirements: Mapping[NormalizedName, Sequence[Requirement]]
+    requirements: Mapping[NormalizedName, Sequence[_Asked]]
     environment: Mapping[str, str]
     is_complete: bool
 
     @classmethod
     def of(cls, packages: Iterable[Package], requires: Requires, target: Target) -> _Graph:
+        environment = dict[str, str](**target.environment())
         requirements = {
-            package.name: [Requirement(text) for text in _required_by(package, requires)]
+            package.name: [
+                _Asked.on(environment, Requirement(text)) for text in _required_by(package, requires)
+            ]
             for package in packages
         }
         is_complete = requirements.keys() <= requires.keys()
-        return cls(requirements, dict[str, str](**target.environment()), is_complete)
-
-    def _holding(
-        self, requirements: Iterable[Requirement], extras: AbstractSet[str] = frozenset()
-    ) -> dict[NormalizedName, set[str]]:
-        """Return the names that the requirements ask for on the target, each with its extras."""
-        conditions: dict[str, str | AbstractSet[str]] = {
-            **self.environment,
-            "extras": extras,
-            "dependency_groups": frozenset[str](),
-            "extra": "",
-        }
-        asked: defaultdict[NormalizedName, set[str]] = defaultdict(set)
-        for required in requirements:
-            if required.marker is None or required.marker.evaluate(conditions, context="lock_file"):
-                asked[canonicalize_name(required.name)].update(map(canonicalize_name, required.extras))
-        return asked
+        return cls(requirements, environment, is_complete)
 
     def required_by(self, name: NormalizedName, extras: AbstractSet[str]) -> dict[NormalizedName, set[str]]:
         """Return what a package with extras requires: names, each with its extras."""
-        return self._holding(self.requirements.get(name, ()), frozenset(extras))
+        return _holding(self.requirements.get(name, ()), frozenset(extras))
 
     def reached(
         self,
@@ -231,14 +279,14 @@ class _Graph:
         project itself must require the package.
         """
         selected = self.requirements.keys()
-        asked = defaultdict(set, self._holding(roots))
+        asked = defaultdict(set, _holding(_Asked.on(self.environment, root) for root in roots))
         direct = set(asked)
         unexplained = selected - direct - self.reached(selected, asked=asked).required
         for name, requirements in self.requirements.items():
             wanted = unexplained | _names(shown.get(name, ()))
-            for extra in _extras_in(requirements) if wanted else ():
-                always = {name, *self.required_by(name, frozenset())}
-                more = self.required_by(name, {extra}).keys() - always
+            always = {name, *self.required_by(name, frozenset())} if wanted else set()
+            for extra, depending in _by_extra(requirements).items() if wanted else ():
+                more = _holding(depending, {extra}).keys() - always
                 if more <= selected and more & wanted:
                     asked[name].add(extra)
         if unexplained and self.is_complete:
@@ -253,10 +301,24 @@ def _required_by(package: Package, requires: Requires) -> Iterable[str]:
     return own if own is not None else [text for texts in versions.values() for text in texts]
 
 
-def _extras_in(requirements: Iterable[Requirement]) -> set[str]:
-    """Return the names of the extras on which requirements depend."""
-    markers = (str(required.marker) for required in requirements if required.marker is not None)
-    return {name for marker in markers for name in _IN_EXTRAS.findall(marker)}
+def _by_extra(requirements: Iterable[_Asked]) -> Mapping[str, Sequence[_Asked]]:
+    """Return the requirements that depend on extras, by the extra."""
+    depending: defaultdict[str, list[_Asked]] = defaultdict(list)
+    for required in requirements:
+        for extra in required.of:
+            depending[extra].append(required)
+    return depending
+
+
+def _holding(
+    requirements: Iterable[_Asked], extras: AbstractSet[str] = frozenset()
+) -> dict[NormalizedName, set[str]]:
+    """Return the names that the requirements ask for, each with its extras."""
+    asked: defaultdict[NormalizedName, set[str]] = defaultdict(set)
+    for required in requirements:
+        if required.holds(extras):
+            asked[required.name].update(required.extras)
+    return asked
 
 
 def _whole(names: AbstractSet[NormalizedName]) -> AbstractSet[NormalizedName]:

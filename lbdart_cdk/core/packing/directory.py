@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Final
 
@@ -24,7 +24,9 @@ _INSTALLER_FILES: Final = (
 _LOCK: Final = ".lock"
 
 
-def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
+def directory_bundle(
+    root: Path, spool: IO[bytes], spool_path: Path, without: Collection[str] = frozenset()
+) -> Bundle:
     """Return the files below a directory of packages, compressed into ``spool``.
 
     Leaves out what differs between machines: bytecode, the installer's own files, and the scripts that it
@@ -32,9 +34,11 @@ def directory_bundle(root: Path, spool: IO[bytes], spool_path: Path) -> Bundle:
 
     :param root: the directory; its name is the bundle's name.
     :param spool: the open file at ``spool_path`` that takes the compressed files.
+    :param without: the paths of further files to leave out, relative to the directory and with ``/``.
     :raises LbdartError: as :func:`wanted_files` does.
     """
-    files = {path.relative_to(root).as_posix(): path for path in wanted_files(root, partial(_is_kept, root))}
+    kept = wanted_files(root, lambda name: name not in without and _is_kept(root, name))
+    files = {path.relative_to(root).as_posix(): path for path in kept}
     return Bundle(
         root.name,
         tuple(

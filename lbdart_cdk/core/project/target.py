@@ -37,6 +37,7 @@ _OLDEST_GLIBC: Final = {"x86_64": (2, 5), "aarch64": (2, 17)}
 _LEGACY_MANYLINUX: Final = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 
 SUPPORTED_PYTHONS: Final = tuple(sorted(_GLIBC))
+ARCHITECTURES: Final = tuple(_MACHINE)
 SUPPORTED_RUNTIMES: Final = tuple(f"python{major}.{minor}" for major, minor in SUPPORTED_PYTHONS)
 _NEWEST: Final = SUPPORTED_PYTHONS[-1]
 

@@ -1,6 +1,7 @@
-"""Read a wheel's ``.dist-info``; nothing else does, so one limit on memory holds everywhere.
+"""Read a package's ``.dist-info``; nothing else does, so one limit on memory holds everywhere.
 
-Sources: *Core metadata specifications* and *Binary distribution format* (PyPA).
+Sources: *Core metadata specifications* and *Binary distribution format* (PyPA); *The Internal Structure of
+Python Eggs* (setuptools) for ``.egg-info``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from ..archive.entry import Entry
+from ..archive.entry import Entry, stored
 from ..archive.reader import read_entries, usable
 from ..locking.lock import requirement
 
@@ -44,6 +45,11 @@ class DistInfo:
         :raises zipfile.BadZipFile: when the file is too large or damaged.
         """
         return _fields(self.files.get("METADATA"))
+
+    @property
+    def name(self) -> str:
+        """The name in METADATA, else in the directory's name; empty when neither has it."""
+        return str(self.fields.get("Name", "")).strip() or self.folder.partition("-")[0]
 
     @property
     def version(self) -> str:
@@ -88,6 +94,41 @@ def dist_info_of(path: Path, what: str | None = None) -> DistInfo:
     with usable(what or path.name):
         _ = info.fields
     return info
+
+
+def installed_info(path: Path) -> DistInfo:
+    """Return the metadata of an installed package.
+
+    :param path: its ``.dist-info`` or ``.egg-info``, which may also be a single file.
+    """
+    if path.suffix == ".dist-info":
+        text = _start_of(path / "METADATA")
+    else:
+        asked = _requires_of_egg(_start_of(path / "requires.txt").decode(errors="replace"))
+        fields = "".join(f"Requires-Dist: {requirement}\n" for requirement in asked)
+        text = fields.encode() + _start_of(path if path.is_file() else path / "PKG-INFO")
+    return DistInfo(path.name, {"METADATA": stored("METADATA", text[:_MAX_SIZE])})
+
+
+def _start_of(path: Path) -> bytes:
+    """Return the start of a file, which has the fields; nothing for a file that is not there."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_SIZE)
+    except OSError:
+        return b""
+
+
+def _requires_of_egg(text: str) -> Iterator[str]:
+    """Yield the requirements in ``requires.txt``: those below ``[extra:marker]`` have this condition."""
+    condition = ""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("["):
+            extra, _, marker = line.strip("[]").partition(":")
+            conditions = [f"({marker})" if marker else "", f'extra == "{extra}"' if extra else ""]
+            condition = " and ".join(filter(None, conditions))
+        else:
+            yield f"{line} ; {condition}" if condition else line
 
 
 def name_in_dist_info(entry: Entry) -> str | None:

@@ -19,6 +19,7 @@ from lbdart_cdk.core.publishing.layouts import LayerS3Layout
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.tools import UvLambdaLayerLocalBuilder
 from tests.core.conftest import FakeAws, zip_of
+from tests.support.installed import install
 from tests.support.projects import make_project
 from tests.support.wheels import make_wheel
 
@@ -118,6 +119,25 @@ def test_a_builder_may_prefer_a_package(team: Team) -> None:
     workflow.run()
     with team.published() as archive:
         assert archive.read("python/shared.py") == b"alpha"
+
+
+def test_the_default_list_is_left_out_of_what_a_builder_installs_unless_another_list_is_passed(
+    team: Team,
+) -> None:
+    def installed(layout: LayerPathLayout) -> None:
+        for name in ("alpha", "beta", "boto3"):
+            install(layout.dir_python, name)
+
+    def names() -> set[str]:
+        with team.published() as archive:
+            return {name.split("/")[1] for name in archive.namelist()} & {"alpha", "beta", "boto3"}
+
+    workflow = team.workflow(installed)
+    workflow.run()
+    assert names() == {"alpha", "beta"}
+    assert "Left out: boto3 (0.0 MB)" in team.lines
+    replace(workflow, ignore_package_list=["beta"]).run()
+    assert names() == {"alpha", "boto3"}
 
 
 def test_a_member_of_a_workspace_has_the_manifest_of_the_workspace(
