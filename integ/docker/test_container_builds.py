@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -49,6 +50,7 @@ pytestmark = pytest.mark.docker
 USER, PASSWORD = "ci@team", "m4rked/p:ss w%rd"
 #: As they are, in part, percent-encoded in part, and in base64.
 SECRETS = (PASSWORD, "m4rked", "bTRya2Vk")
+TEAM = Credentials("team", "https://packages.example.com/simple", USER, PASSWORD)
 MODULE = "native.cpython-311-x86_64-linux-gnu.so"
 HOST = BuildContainer(network="host")
 Locking = Callable[[Path, Index, Path, pytest.MonkeyPatch], None]
@@ -69,12 +71,23 @@ def answer(layer: Path, image: str) -> str:
     return "\n".join(said)
 
 
-def builder(root: Path, script: str, **more: object) -> BaseLambdaLayerContainerBuilder:
+#: Where a script finds its credentials and leaves its files.
+CREDENTIALS = "/var/task/build/lambda/private-repository-credentials.json"
+OUT = "/var/task/build/lambda/layer/artifacts/python"
+
+
+def builder(
+    root: Path,
+    script: str,
+    kind: type[BaseLambdaLayerContainerBuilder] = BaseLambdaLayerContainerBuilder,
+    **more: object,
+) -> BaseLambdaLayerContainerBuilder:
     """A builder by a script in a project that has the package ``native`` beside it."""
     root.mkdir(parents=True)
+    script = script.replace("$CREDENTIALS", CREDENTIALS).replace("$OUT", OUT)
     (root / "pyproject.toml").write_text('[project]\nname = "orders"\nversion = "1"\n')
     (root / "build.sh").write_text(f"set -e\n{script}\n")
-    return BaseLambdaLayerContainerBuilder(
+    return kind(
         path_pyproject_toml=root / "pyproject.toml",
         py_ver_major=3,
         py_ver_minor=11,
@@ -184,6 +197,38 @@ class TestConstruct:
         assert "fatal error: nope.h" in capfd.readouterr().err
 
 
+IN_PYTHON = f"""
+import json, os, stat, subprocess, sys
+from pathlib import Path
+file = Path("{CREDENTIALS}")
+login = json.loads(file.read_text())
+print("python", "%d.%d" % sys.version_info[:2], "as", os.getuid(), "in", os.getcwd(), end=": ")
+print("%o" % stat.S_IMODE(file.stat().st_mode), login["username"], login["password"])
+install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target={OUT}", "./native"]
+subprocess.run(install, check=True)
+"""
+IN_SHELL = f"""
+set -e
+field='import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])'
+login() {{ python3.11 -c "$field" {CREDENTIALS} $1; }}
+echo "python 3.11 as $(id -u) in $PWD: $(stat -c %a {CREDENTIALS}) $(login username) $(login password)"
+[[ $UV_INDEX_TEAM_PASSWORD == "$(login password)" ]]
+python3.11 -m pip install --no-deps --target={OUT} ./native
+"""
+#: A build of a project by its ``build.sh``, in a process of its own.
+KILLED = f"""
+import sys
+from pathlib import Path
+from lbdart_cdk.core.api import BaseLambdaLayerContainerBuilder, Credentials
+root = Path(sys.argv[1])
+BaseLambdaLayerContainerBuilder(
+    path_pyproject_toml=root / "pyproject.toml", path_script=root / "build.sh",
+    py_ver_major=3, py_ver_minor=11,
+    credentials=Credentials("team", "https://packages.example.com/simple", {USER!r}, {PASSWORD!r}),
+).run()
+"""
+
+
 class TestScript:
     """The builder by a script of the user's."""
 
@@ -196,6 +241,83 @@ class TestScript:
         layer = create_layer_zip_file(build.path_layout)
         assert f"python/{MODULE}" in names_in(layer)
         assert answer(layer, engine) == "42"
+
+    @pytest.mark.parametrize(
+        ("name", "first_line"),
+        [("build it.py", ""), ("build it", "#!/usr/bin/env python3\n"), ("build it.sh", "")],
+    )
+    def test_a_script_of_another_package_reads_the_credentials_file(
+        self, engine: str, tmp_path: Path, name: str, first_line: str
+    ) -> None:
+        """Pip installs what goes into the layer; nothing of the credentials stays."""
+        script = tmp_path / "site packages" / "a,tool" / name
+        script.parent.mkdir(parents=True)
+        program = IN_SHELL if name.endswith(".sh") else IN_PYTHON
+        script.write_text(first_line + program)
+        lines: list[str] = []
+        build = builder(
+            tmp_path / "orders",
+            "exit 1",
+            credentials=TEAM,
+            printer=lines.append,
+        )
+        make_native_project(tmp_path / "orders" / "native", [])
+        replace(build, path_script=script).run()
+        assert f"python 3.11 as {os.getuid()} in /var/task: 600 {USER} ****" in lines
+        layer = create_layer_zip_file(build.path_layout)
+        assert f"python/{MODULE}" in names_in(layer)
+        assert answer(layer, engine) == "42"
+        assert "private-repository-credentials" not in str(names_in(layer))
+        assert not any(secret in contents(tmp_path) for secret in SECRETS)
+
+    def test_a_third_step_that_runs_the_command_by_itself(self, engine: str, tmp_path: Path) -> None:
+        class Step(BaseLambdaLayerContainerBuilder):
+            def step_3_execute_build(self) -> None:
+                subprocess.run(self.docker_run_args, check=True, timeout=120)
+
+        build = builder(tmp_path / "orders", "cat $CREDENTIALS > $OUT/made.txt", kind=Step, credentials=TEAM)
+        build.run()
+        made = build.path_layout.dir_python / "made.txt"
+        assert json.loads(made.read_text())["password"] == PASSWORD
+        assert not build.path_layout.path_private_repository_credentials_in_local.exists()
+
+    def test_a_command_of_a_subclass_is_run_and_its_container_is_removed(
+        self, engine: str, tmp_path: Path
+    ) -> None:
+        class Own(BaseLambdaLayerContainerBuilder):
+            @property
+            def docker_run_args(self) -> list[str]:
+                root = self.path_layout.dir_project_root
+                script = f"touch {OUT}/made.py; sleep $((300 * $#))"
+                return [
+                    "docker", "run", "--rm", "--name", "one-of-its-own", f"--volume={root}:/var/task",
+                    self.image_uri, "bash", "-c", script, "x", *self.more(),
+                ]  # fmt: skip
+
+            def more(self) -> list[str]:
+                return [] if self.time_limit > 5 else ["wait"]
+
+        build = builder(tmp_path / "orders", "exit 1", kind=Own, credentials=TEAM)
+        build.run()
+        assert names_in(create_layer_zip_file(build.path_layout)) == ["python/made.py"]
+        with pytest.raises(LbdartError, match="did not end within 3 seconds"):
+            replace(build, time_limit=3.0).run()
+        assert "one-of-its-own" not in docker("ps", "--all")
+        assert not any(secret in contents(tmp_path) for secret in SECRETS)
+
+    def test_the_credentials_file_of_a_build_that_is_killed_is_removed_by_the_next(
+        self, engine: str, tmp_path: Path
+    ) -> None:
+        script = "touch build/started; [ -e go ] || sleep 300; touch $OUT/made.py"
+        build = builder(tmp_path / "orders", script, credentials=TEAM)
+        with subprocess.Popen([sys.executable, "-c", KILLED, build.path_layout.dir_project_root]) as program:
+            until((tmp_path / "orders" / "build" / "started").exists)
+            program.send_signal(signal.SIGKILL)
+        until(lambda: not docker("ps", "--all", "--quiet", "--filter=name=lbdart-"))
+        assert build.path_layout.path_private_repository_credentials_in_local.exists()
+        (tmp_path / "orders" / "go").touch()
+        build.run()
+        assert not any(secret in contents(tmp_path) for secret in SECRETS)
 
     def test_files_come_out_owned_by_the_user(self, engine: str, tmp_path: Path) -> None:
         if os.getuid() != 0:
@@ -411,7 +533,7 @@ def test_a_password_that_a_script_prints_is_masked(engine: str, tmp_path: Path) 
         tmp_path / "orders",
         "touch build/lambda/layer/wheels/x.whl\n"
         "env | grep -c UV_INDEX_TEAM_\necho I say $UV_INDEX_TEAM_PASSWORD",
-        credentials=Credentials("team", "https://packages.example.com/simple", USER, PASSWORD),
+        credentials=TEAM,
         printer=lines.append,
     )
     build.run()

@@ -103,11 +103,14 @@ MEMBERS = {
     "LayerPathLayout": "dir_project_root dir_build_lambda_layer dir_repo dir_python dir_wheels "
     "path_build_lambda_layer_zip path_tmp_pyproject_toml dir_build_lambda clean mkdirs copy_file "
     "copy_pyproject_toml dir_build_lambda_layer_repo_venv_site_packages "
-    "path_private_repository_credentials_in_local get_path_in_container",
+    "path_private_repository_credentials_in_local path_private_repository_credentials_in_container "
+    "path_build_lambda_layer_in_container_script_in_local "
+    "path_build_lambda_layer_in_container_script_in_container get_path_in_container",
     "LayerS3Layout": "s3path_temp_layer_zip get_s3dir_layer_version get_s3path_layer_manifest",
     "BaseLogger": "log log_header log_sub_header log_detail",
     "LayerManifestManager": "md5 manifest_md5 path_layout s3_layout get_versioned_manifest",
-    "BaseLambdaLayerContainerBuilder": "run path_layout image_uri platform docker_run_args",
+    "BaseLambdaLayerContainerBuilder": "run path_layout image_tag image_uri platform container_name "
+    "docker_run_args",
     "BaseLambdaLayerLocalBuilder": "run path_layout step_1_preflight_check step_2_prepare_environment "
     "step_3_execute_build step_4_finalize_artifacts",
     "LambdaLayerVersionPublisher": "run manifest_md5",

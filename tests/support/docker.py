@@ -21,7 +21,10 @@ printf '%s\\n' "$1" >> {folder}/calls
 case "$1" in
   info) {info} ;;
   run)
-    while [ "$1" != --entrypoint=/bin/sh ]; do shift; done
+    while [ "$1" != --entrypoint=/bin/sh ]; do
+      case "$1" in --env=*) export "${{1#--env=}}" ;; esac
+      shift
+    done
     shift 2
     {run}
     ;;

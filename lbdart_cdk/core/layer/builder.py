@@ -27,6 +27,7 @@ from ..store.store import Store
 from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
 from ..wheels.metadata import dist_info_of
+from .credentials_file import remove_credentials
 from .path_layout import LayerPathLayout
 
 _SILENT: Final = BaseLogger(verbose=False)
@@ -70,10 +71,13 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
         self.log_header("Build the layer")
         self.step_1_preflight_check()
         with claimed(self.path_layout.dir_build_lambda_layer):
-            self.step_2_prepare_environment()
-            self.step_3_execute_build()
-            self.step_4_finalize_artifacts()
-            self._refuse_empty()
+            try:
+                self.step_2_prepare_environment()
+                self.step_3_execute_build()
+                self.step_4_finalize_artifacts()
+                self._refuse_empty()
+            finally:
+                remove_credentials(self.path_layout)
 
     def step_1_preflight_check(self) -> None:
         """Check that the project exists, and print what will be built."""
@@ -91,6 +95,7 @@ class BaseLambdaLayerBuilder(BaseLogger, ABC):
         ``dir_repo`` gets copies of ``pyproject.toml`` and the manifests in the project's directory: what the
         layer is built from, even if a file in the project changes meanwhile.
         """
+        remove_credentials(self.path_layout)  # of a build that was killed
         self.path_layout.clean(self.skip_prompt)
         self.path_layout.mkdirs()
         for name in (self.path_pyproject_toml.name, *(tool.manifest for tool in tools().values())):

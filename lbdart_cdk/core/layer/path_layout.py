@@ -88,9 +88,24 @@ class LayerPathLayout:
         return self.dir_build_lambda_layer / "layer.zip"
 
     @property
+    def path_build_lambda_layer_in_container_script_in_local(self) -> Path:
+        """``{layer}/build_lambda_layer_in_container.py``, the copy of a Python script for a container."""
+        return self.dir_build_lambda_layer / "build_lambda_layer_in_container.py"
+
+    @property
+    def path_build_lambda_layer_in_container_script_in_container(self) -> str:
+        """The same file in the container."""
+        return self.get_path_in_container(self.path_build_lambda_layer_in_container_script_in_local)
+
+    @property
     def path_private_repository_credentials_in_local(self) -> Path:
-        """``{root}/build/lambda/private-repository-credentials.json``."""
-        return self.dir_project_root / "build" / "lambda" / "private-repository-credentials.json"
+        """``{root}/build/lambda/private-repository-credentials.json``; there while a container builds."""
+        return self.dir_build_lambda / "private-repository-credentials.json"
+
+    @property
+    def path_private_repository_credentials_in_container(self) -> str:
+        """The same file in the container."""
+        return self.get_path_in_container(self.path_private_repository_credentials_in_local)
 
     def clean(self, skip_prompt: bool = False) -> None:
         """Delete an earlier build; ask first.

@@ -21,9 +21,10 @@ import sys
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -51,16 +52,22 @@ _INDEX: Final = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 #: SOURCE_DATE_EPOCH: the date that builds write into files (reproducible-builds.org), same as in our zips.
 _EPOCH: Final = "315532800"
 
-#: The shell script that runs first in a container. It reads the settings from the first line of the input
-#: (variables of the image win), starts the command, and ends when the command ends or the input closes.
+#: Options of ``docker run`` for a container with an input.
+_INPUT: Final = ("--interactive", "--env=LBDART_INPUT=1")
+#: The shell script that runs first in a container. It starts the command, and ends when the command ends.
+#: With an input, it reads the settings from the first line (variables of the image win), and ends when that
+#: closes.
 _ENTRY: Final = """\
-IFS= read -r settings
-eval "$(printf %s "$settings" | base64 -d)"
-unset settings
 trap 'exit 143' INT TERM
-exec 3<&0 </dev/null
-{ cat <&3; kill -TERM $$; } >/dev/null 2>&1 &
-exec 3<&-
+if [ -n "${LBDART_INPUT-}" ]; then
+  unset LBDART_INPUT
+  IFS= read -r settings
+  eval "$(printf %s "$settings" | base64 -d)"
+  unset settings
+  exec 3<&0 </dev/null
+  { cat <&3; kill -TERM $$; } >/dev/null 2>&1 &
+  exec 3<&-
+fi
 "$@" &
 wait $!
 """
@@ -130,7 +137,8 @@ class WheelContainer:
         ).run(self.credentials)  # fmt: skip
 
 
-def _new_name() -> str:
+def new_name() -> str:
+    """Return a name for a container that no other has."""
     return f"lbdart-{uuid.uuid4().hex}"
 
 
@@ -158,15 +166,18 @@ class Container:
     what: str = "The build"
     readable: tuple[Path, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
-    name: str = field(default_factory=_new_name)
+    name: str = field(default_factory=new_name)
     user: str | None = field(default_factory=_this_user)
 
     @property
     def run_args(self) -> list[str]:
-        """The complete ``docker run`` command, without secrets."""
+        """The complete ``docker run`` command, without secrets.
+
+        Run by itself, it has no input and so no credentials; :meth:`run` adds them.
+        """
         optional = {"--user": self.user, "--network": self.network}
         return [
-            "docker", "run", "--rm", "--interactive", "--log-driver=none",
+            "docker", "run", "--rm", "--log-driver=none",
             f"--name={self.name}",
             f"--platform={self.platform}",
             *(f"{option}={value}" for option, value in optional.items() if value is not None),
@@ -183,11 +194,14 @@ class Container:
         self,
         credentials: Collection[Credentials] = (),
         *,
+        args: Iterable[str] | None = None,
         on_line: Callable[[str], None] | None = None,
         time_limit: float = _TIME_LIMIT,
     ) -> None:
         """Run the command to its end, and remove the container.
 
+        :param args: another ``docker run`` command than ``run_args``. Without our entry point in it, the
+            container gets no settings.
         :param on_line: called with each line of output. Without it, a failure prints the last lines.
         :param time_limit: in seconds.
         :raises LbdartError: when the command fails, is interrupted or exceeds the time limit, and when Docker
@@ -200,10 +214,10 @@ class Container:
             if on_line is not None:
                 on_line(line)
 
-        container = replace(self, user=None) if self._is_rootless() else self
+        command = self._command(self.run_args if args is None else args)
         settings = _Settings.of(credentials, self.variables)
         try:
-            code = container._run(settings.line(), _with_masked_lines(settings.secrets(), take), time_limit)
+            code = command.run(settings.line(), _with_masked_lines(settings.secrets(), take), time_limit)
         except subprocess.TimeoutExpired:
             raise LbdartError(
                 f"{self.what} in {self.image} did not end within {time_limit:,.0f} seconds.",
@@ -223,66 +237,29 @@ class Container:
                 "own that is based on this one.",
             )
 
-    def _run(self, first_line: bytes, on_line: Callable[[str], None], time_limit: float) -> int:
-        # A process group of its own: Ctrl-C reaches only this process, which ends the container.
-        process = subprocess.Popen(
-            self.run_args,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        output = process.stdout
+    def _command(self, args: Iterable[str]) -> RunCommand:
+        """Return the command to run, with a name for the container.
 
-        def read() -> None:
-            for line in output:
-                on_line(line.decode(errors="replace").rstrip())
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        ended = False
-        try:
-            with suppress(BrokenPipeError):  # Docker ended before it read; its exit code shows why
-                process.stdin.write(first_line)
-                process.stdin.flush()
-            code = process.wait(time_limit)
-            ended = True
-        finally:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-            if not ended:
-                self._remove(process)
-            reader.join(10)
-            if not reader.is_alive():  # a process that the command left behind may keep the pipe open
-                output.close()
-        return code
-
-    def _remove(self, process: subprocess.Popen[bytes]) -> None:
-        """End Docker's client, and the container if it did not end when its input closed."""
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            with suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(
-                    ["docker", "rm", "--force", self.name], capture_output=True, timeout=30, check=False
-                )
-            process.kill()
-            process.wait()
-
-    def _is_rootless(self) -> bool:
-        """Tell whether Docker is rootless, so that root in a container is the user.
-
-        :raises LbdartError: when Docker is not installed or does not answer.
+        :raises LbdartError: when its program is not installed, or Docker does not answer.
         """
-        if shutil.which("docker") is None:
+        command = RunCommand.of(args, self.image, self.name)
+        program = command.engine[0]
+        if shutil.which(program) is None:
+            needed = "Docker" if program == "docker" else program
             raise LbdartError(
-                f"{self.what} needs Docker, which is not installed or not on PATH.",
+                f"{self.what} needs {needed}, which is not installed or not on PATH.",
                 "Install Docker, or depend on a release that has a wheel for the target.",
             )
-        command = ["docker", "info", "--format={{.SecurityOptions}}"]
-        result = run(command, cwd=Path.cwd(), environment=os.environ)
+        as_user = f"--user={self.user}"
+        return command.without(as_user) if as_user in command.args and self._is_rootless(command) else command
+
+    def _is_rootless(self, command: RunCommand) -> bool:
+        """Tell whether Docker is rootless, so that root in a container is the user.
+
+        :raises LbdartError: when Docker does not answer.
+        """
+        info = [*command.engine, "info", "--format={{.SecurityOptions}}"]
+        result = run(info, cwd=Path.cwd(), environment=os.environ)
         if result.returncode:
             raise self._engine_error(result.stderr) or self._unknown_start_error(result.stderr)
         return "name=rootless" in result.stdout
@@ -311,6 +288,110 @@ class Container:
             f"{self.what} could not be started: {_reason(output.splitlines())}.",
             "Run `docker info` to check Docker.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """A ``docker run`` command: :attr:`Container.run_args`, or what a builder has made of them.
+
+    :param engine: the command up to ``run`` or ``container run``.
+    :param options: what follows ``run``.
+    :param name: the container's name.
+    """
+
+    engine: tuple[str, ...]
+    options: tuple[str, ...]
+    name: str
+
+    @classmethod
+    def of(cls, args: Iterable[str], image: str, name: str) -> RunCommand:
+        """Return the command; one that does not name its container gets a name.
+
+        :raises LbdartError: when it is no ``docker run`` command.
+        """
+        words = tuple(map(str, args))
+        start = words.index("run") if "run" in words else 0
+        if not start:
+            raise LbdartError(
+                f"{shlex.join(words)!r} is not a docker run command.",
+                "Let docker_run_args start with docker and run.",
+            )
+        engine, options = words[: start - (words[start - 1] == "container")], words[start + 1 :]
+        before_image = options[: options.index(image)] if image in options else options
+        for option, following in pairwise((*before_image, "")):
+            if option.startswith("--name="):
+                return cls(engine, options, option.removeprefix("--name="))
+            if option == "--name":
+                return cls(engine, options, following)
+        return cls(engine, (f"--name={name}", *options), name)
+
+    @property
+    def has_input(self) -> bool:
+        """Whether the container reads its settings: a script of the user's gets no secrets as its input."""
+        return _ENTRY in self.options
+
+    @property
+    def args(self) -> list[str]:
+        """The arguments to start it with."""
+        return [*self.engine, "run", *(_INPUT if self.has_input else ()), *self.options]
+
+    def without(self, option: str) -> RunCommand:
+        """Return the command without an option."""
+        return replace(self, options=tuple(word for word in self.options if word != option))
+
+    def run(self, first_line: bytes, on_line: Callable[[str], None], time_limit: float) -> int:
+        """Run it to its end; return the exit code.
+
+        :param first_line: of the container's input.
+        :raises subprocess.TimeoutExpired: when it does not end in time, after the container is removed.
+        """
+        # A process group of its own: Ctrl-C reaches only this process, which ends the container.
+        process = subprocess.Popen(
+            self.args,
+            stdin=subprocess.PIPE if self.has_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        output = process.stdout
+
+        def read() -> None:
+            for line in output:
+                on_line(line.decode(errors="replace").rstrip())
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        ended = False
+        try:
+            if process.stdin is not None:
+                with suppress(BrokenPipeError):  # Docker ended before it read; its exit code shows why
+                    process.stdin.write(first_line)
+                    process.stdin.flush()
+            code = process.wait(time_limit)
+            ended = True
+        finally:
+            if process.stdin is not None:
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
+            if not ended:
+                self._remove(process)
+            reader.join(10)
+            if not reader.is_alive():  # a process that the command left behind may keep the pipe open
+                output.close()
+        return code
+
+    def _remove(self, process: subprocess.Popen[bytes]) -> None:
+        """End Docker's client, and the container if it did not end when its input closed."""
+        try:
+            process.wait(5 if self.has_input else 0)
+        except subprocess.TimeoutExpired:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(
+                    [*self.engine, "rm", "--force", self.name], capture_output=True, timeout=30, check=False
+                )
+            process.kill()
+            process.wait()
 
 
 #: The output when the image is for another processor than this machine's or its emulation's.

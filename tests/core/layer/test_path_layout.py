@@ -27,6 +27,8 @@ def test_a_build_lies_in_the_project(tmp_path: Path) -> None:
         layout.path_private_repository_credentials_in_local
         == tmp_path / "build" / "lambda" / "private-repository-credentials.json"
     )
+    script = layer / "build_lambda_layer_in_container.py"
+    assert layout.path_build_lambda_layer_in_container_script_in_local == script
     assert not (tmp_path / "build").exists()
 
 
@@ -35,6 +37,12 @@ def test_the_container_has_the_project_at_var_task(tmp_path: Path) -> None:
     assert layout.get_path_in_container(tmp_path) == "/var/task"
     assert layout.get_path_in_container(tmp_path / "a" / "b.py") == "/var/task/a/b.py"
     assert layout.get_path_in_container(layout.dir_python) == "/var/task/build/lambda/layer/artifacts/python"
+    assert layout.path_build_lambda_layer_in_container_script_in_container == (
+        "/var/task/build/lambda/layer/build_lambda_layer_in_container.py"
+    )
+    assert layout.path_private_repository_credentials_in_container == (
+        "/var/task/build/lambda/private-repository-credentials.json"
+    )
 
 
 def test_a_relative_project_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.wheels.build_image import BuildContainer
-from lbdart_cdk.core.wheels.container import Container, WheelContainer
+from lbdart_cdk.core.wheels.container import Container, RunCommand, WheelContainer
 from tests.support.docker import HERE, FakeDocker
 
 PASSWORD = "m4rked/p:'s w%rd"
@@ -340,9 +340,9 @@ def test_a_build_that_does_not_end(docker: FakeDocker, tmp_path: Path) -> None:
 def test_the_end_of_the_input_is_the_end_of_the_container(docker: FakeDocker, tmp_path: Path) -> None:
     """So that a build ends which nobody waits for any more, since its process was killed."""
     docker.answers()
-    with subprocess.Popen(
-        shell(tmp_path, "exec sleep 5").run_args, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as client:
+    container = shell(tmp_path, "exec sleep 5")
+    command = RunCommand.of(container.run_args, container.image, container.name)
+    with subprocess.Popen(command.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
         assert client.stdin is not None
         client.stdin.write(b"\n")
         client.stdin.close()
