@@ -6,6 +6,7 @@ the build key, and it has no timestamp.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
@@ -36,6 +37,17 @@ def described(wheel: Wheel, entries: Iterable[Entry]) -> dict[str, str]:
         "filename": wheel.filename,
         "sha256": wheel.sha256,
     }
+
+
+def without(sbom: bytes, names: Collection[str]) -> bytes:
+    """Return an SBOM without some packages."""
+    bom = json.loads(sbom)
+    bom["components"] = [each for each in bom.get("components", ()) if each["name"] not in names]
+    bom["dependencies"] = [row for row in bom.get("dependencies", ()) if row["ref"] not in names]
+    for row in bom["dependencies"]:
+        if "dependsOn" in row:
+            row["dependsOn"] = [ref for ref in row["dependsOn"] if ref not in names]
+    return f"{json.dumps(bom, indent=2)}\n".encode()
 
 
 def render(layer: str, build_key: str, packages: Collection[dict[str, str]]) -> str:

@@ -85,6 +85,11 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
         return new_name()
 
     @property
+    def script_args(self) -> list[str]:
+        """Arguments of the script; a subclass may return some. They are no place for secrets."""
+        return []
+
+    @property
     def docker_run_args(self) -> list[str]:
         """The ``docker run`` command of the third step; a subclass may change it.
 
@@ -170,7 +175,7 @@ class BaseLambdaLayerContainerBuilder(BaseLambdaLayerBuilder):
             image=self.image_uri,
             platform=self.platform,
             mounts=((self.path_layout.dir_project_root, CONTAINER_ROOT),),
-            command=script.command(copy, self.target.runtime),
+            command=(*script.command(copy, self.target.runtime), *self.script_args),
             network=self.network,
             what=f"The build by {script.path.name}",
             name=self.container_name,

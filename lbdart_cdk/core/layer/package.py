@@ -15,7 +15,7 @@ from ..errors import InvalidError, LbdartError, MissingError
 from ..locking.exclusion import DEFAULT_EXCLUDE
 from ..packing.directory import directory_bundle
 from ..packing.merge import merge
-from ..project.build_directory import claimed, scratch, usable_directory
+from ..project.build_directory import claimed, replaced_directory, scratch
 from ..publishing.logger import T_PRINTER, BaseLogger
 from ..wheels.integrity import inflate
 from .contents import Contents
@@ -26,11 +26,11 @@ default_ignore_package_list: Final = [*DEFAULT_EXCLUDE]
 
 
 def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
-    """Move the contents of a ``site-packages`` directory to the layer's ``python`` directory.
+    """Move a ``site-packages`` directory to the layer's ``python`` directory, which it replaces.
 
-    Files and directories with the same name are replaced.
+    What was in ``dir_python`` is gone. Nothing happens when both are the same directory.
 
-    :raises LbdartError: when ``dir_site_packages`` does not exist, or the directories overlap.
+    :raises LbdartError: when ``dir_site_packages`` does not exist, or ``dir_python`` is in it.
     """
     if not dir_site_packages.is_dir():
         raise MissingError(
@@ -38,20 +38,17 @@ def move_to_dir_python(dir_site_packages: Path, dir_python: Path) -> None:
             "Pass the directory that the packages were installed into.",
         )
     source, python = dir_site_packages.resolve(), dir_python.resolve()
-    with usable_directory(dir_python):
-        moved = {path: python / path.name for path in sorted(source.iterdir())}
-        if python.is_relative_to(source) or any(source.is_relative_to(path) for path in moved.values()):
-            raise LbdartError(
-                f"{dir_site_packages} and {dir_python} overlap.",
-                "Install the packages into a directory outside the layer's.",
-            )
-        python.mkdir(parents=True, exist_ok=True)
-        for path, target in moved.items():
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
-            shutil.move(path, target)
+    if source == python:
+        return
+    if python.is_relative_to(source):
+        raise InvalidError(
+            f"{dir_python} is in {dir_site_packages}, so it cannot be replaced by it.",
+            "Install the packages into a directory outside the layer's.",
+        )
+    with replaced_directory(dir_python) as new:
+        # The source may be in the directory that it replaces, as lib/python3.13/site-packages of a prefix.
+        new.rmdir()
+        shutil.move(source, new)
 
 
 def create_layer_zip_file(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..arguments import as_tuple
 from ..errors import InvalidError
 from ..keys import key_of
+from ..project.manifest import ManifestFile
 from ..publishing.aws_errors import client_for
 from ..publishing.layouts import S3MetadataKeyEnum
 from ..publishing.limits import validate_layer_name
@@ -72,29 +73,32 @@ class LambdaLayerVersionPublisher(LayerManifestManager):
                 "Build and upload the layer again, then publish.",
             )
         options = layer_options(self.publish_layer_version_kwargs)
+        unnamed = unnamed_build_key(self, options)
         publisher = LayerPublisher(
             s3_client=s3_client,
             lambda_client=client_for(self.lambda_client, "lambda"),
             layer_name=self.layer_name,
             s3dir_lambda=self.s3dir_lambda,
-            build_key=zip_in_s3.metadata.get(S3MetadataKeyEnum.build_key) or self._key_of_unnamed(options),
+            build_key=zip_in_s3.metadata.get(S3MetadataKeyEnum.build_key) or unnamed,
             manifest=self.manifest,
-            accepts_unnamed=True,
+            unnamed_build_key=unnamed,
             verbose=self.verbose,
             printer=self.printer,
             **options,
         )
         return publisher.run()
 
-    def _key_of_unnamed(self, options: Mapping[str, Any]) -> str:
-        return key_of(
-            {
-                "artifact": "zip of another program",
-                "manifest": self.sha256,
-                "runtimes": sorted(as_tuple(options.get("compatible_runtimes"))),
-                "architectures": sorted(as_tuple(options.get("compatible_architectures"))),
-            }
-        )
+
+def unnamed_build_key(manifest: ManifestFile, options: Mapping[str, Any]) -> str:
+    """Return a build key for another program's zip: over the manifest, and what the layer is declared for."""
+    return key_of(
+        {
+            "artifact": "zip of another program",
+            "manifest": manifest.sha256,
+            "runtimes": sorted(as_tuple(options.get("compatible_runtimes"))),
+            "architectures": sorted(as_tuple(options.get("compatible_architectures"))),
+        }
+    )
 
 
 def layer_options(kwargs: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -39,13 +39,13 @@ def upload_layer_zip_to_s3(
     layout = LayerPathLayout(path_pyproject_toml)
     manifest = built_manifest(layout, path_manifest)
     path_zip = layout.path_build_lambda_layer_zip
-    build_key = unnamed_build(manifest, path_zip)
+    build_key = build_key_of(manifest, path_zip)
     uploaded = upload_layer(client_for(s3_client, "s3"), s3dir_lambda, path_zip, manifest.manifest, build_key)
     BaseLogger(verbose=verbose, printer=printer).log(f"Uploaded {path_zip} to {uploaded.zip}")
     return uploaded
 
 
-def unnamed_build(manifest: ManifestFile, path_zip: Path) -> str:
+def build_key_of(manifest: ManifestFile, path_zip: Path) -> str:
     """Return a build key for a layer whose builder gives none: over the manifest and the zip.
 
     :raises LbdartError: when there is no zip.

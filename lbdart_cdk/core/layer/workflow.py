@@ -9,7 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
+from ..arguments import as_tuple
+from ..artifacts.sbom import without
 from ..errors import InvalidError
+from ..keys import key_of
 from ..locking.manifest import find_manifest, tool_named
 from ..locking.tool import Tool
 from ..project.build_directory import claimed
@@ -23,8 +28,8 @@ from ..publishing.s3 import S3Location, S3Path
 from .builder import T_BUILDER
 from .manifest import built_manifest
 from .package import create_layer_zip_file
-from .publish import layer_options
-from .upload import unnamed_build
+from .publish import layer_options, unnamed_build_key
+from .upload import build_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -199,7 +204,7 @@ class LayerDeploymentWorkflow(BaseLogger):
             manifest=self._manifest().manifest,
             sbom=self._sbom,
             keep_versions=self.keep_versions,
-            accepts_unnamed=True,
+            unnamed_build_key=unnamed_build_key(self._manifest(), options),
             verbose=self.verbose,
             printer=self.printer,
             **options,
@@ -211,8 +216,14 @@ class LayerDeploymentWorkflow(BaseLogger):
         return manifest if isinstance(manifest, ManifestFile) else None
 
     @property
+    def _ignored(self) -> list[str]:
+        """The packages that the user leaves out, by name."""
+        return sorted(map(canonicalize_name, as_tuple(self.ignore_package_list)))
+
+    @property
     def _sbom(self) -> bytes | None:
-        return getattr(self.builder, "sbom", None)
+        sbom: bytes | None = getattr(self.builder, "sbom", None)
+        return without(sbom, self._ignored) if sbom and self._ignored else sbom
 
     def _manifest(self) -> ManifestFile:
         """Return the manifest as the layer was built from it, in this run or an earlier one."""
@@ -220,7 +231,9 @@ class LayerDeploymentWorkflow(BaseLogger):
 
     def _build_key(self) -> str:
         build_key: str | None = getattr(self.builder, "build_key", None)
-        return build_key or unnamed_build(
+        if build_key and self._ignored:
+            return key_of({"build": build_key, "ignored": self._ignored})
+        return build_key or build_key_of(
             self._manifest(), self.builder.path_layout.path_build_lambda_layer_zip
         )
 

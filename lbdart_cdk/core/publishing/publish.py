@@ -93,8 +93,9 @@ class LayerPublisher(BaseLogger):
     :param owner: see :mod:`.ownership`.
     :param lease_seconds: see :mod:`.claim`; longer than ``lambda_client``'s read timeout.
     :param keep_versions: the number of versions to keep after :meth:`run`; None keeps all. See :mod:`.prune`.
-    :param accepts_unnamed: whether a zip or a layer version of another publisher, without a build key, counts
-        as this build if its manifest is the same.
+    :param unnamed_build_key: the build key of a zip of another publisher, which has none. With it, such a
+        zip is published, and a layer version that was made of one counts as this build if it is the latest
+        and its manifest is the same.
     :param needed_build_key: a build that a rollback would go back to: its version and all later versions
         stay. Nothing is pruned while it is not published.
     :raises LbdartError: when Lambda would not accept a value.
@@ -115,7 +116,7 @@ class LayerPublisher(BaseLogger):
     lease_seconds: int = LEASE_SECONDS
     keep_versions: int | None = None
     needed_build_key: str = ""
-    accepts_unnamed: bool = False
+    unnamed_build_key: str = ""
 
     def __post_init__(self) -> None:
         validate_layer_name(self.layer_name)
@@ -170,14 +171,16 @@ class LayerPublisher(BaseLogger):
         return self._deployment(first, arns[first])
 
     def _find_unnamed(self) -> LayerDeployment | None:
-        """Return the latest version if another publisher left it, with the same manifest and for the same."""
-        versions = self._versions() if self.accepts_unnamed else {}
+        """Return the latest version if it is of another publisher's zip, with the same manifest."""
+        versions = self._versions() if self.unnamed_build_key else {}
         latest = max(versions, default=0)
         fits = (
             frozenset(as_tuple(self.compatible_runtimes)),
             frozenset(as_tuple(self.compatible_architectures)),
         )
-        if not latest or versions[latest].build_key is not None or versions[latest].fits != fits:
+        if not latest or versions[latest].fits != fits:
+            return None
+        if versions[latest].build_key not in (None, self.unnamed_build_key):
             return None
         deployment = self._deployment(latest, versions[latest].arn)
         with calling_aws(f"read {deployment.s3path_manifest}"):
@@ -213,7 +216,7 @@ class LayerPublisher(BaseLogger):
         build_key, md5 = S3MetadataKeyEnum.build_key, S3MetadataKeyEnum.manifest_md5
         identity = LayerIdentity.parse(comment)
         is_unnamed = identity is None and build_key not in stored.metadata
-        if is_unnamed and self.accepts_unnamed:
+        if is_unnamed and self.unnamed_build_key:
             self._check_agrees(f"{stored.path}", "in its metadata", stored.metadata, {md5: self.manifest.md5})
             return
         if identity is None:

@@ -440,3 +440,18 @@ def own_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}{os.environ['PATH']}")
 
     return make
+
+
+def test_a_subclass_passes_arguments_to_its_script(root: Path) -> None:
+    class WithExtras(BaseLambdaLayerContainerBuilder):
+        @property
+        def script_args(self) -> list[str]:
+            return ["--extra", "fast"]
+
+    builder = WithExtras(root / "pyproject.toml", py_ver_major=3, py_ver_minor=13, path_script=root / "x.sh")
+    (root / "x.sh").write_text("")
+    assert builder.docker_run_args[-3:] == [
+        "/var/task/build/lambda/layer/build_lambda_layer_in_container.sh",
+        "--extra",
+        "fast",
+    ]

@@ -189,6 +189,12 @@ class TestOtherPrograms:
         assert project.aws.read(deployment.s3path_manifest) == b"one"
         assert project.versions == [1, 2]
 
+    def test_what_was_published_of_their_zip_is_the_current_one_for_ours(self, project: Project) -> None:
+        project.upload_as_another_program()
+        first = project.publisher.run()
+        project.build_and_upload()
+        assert project.publisher.run() == first
+
     def test_their_older_version_is_not(self, project: Project) -> None:
         project.publish_as_another_program()
         project.lock("two")

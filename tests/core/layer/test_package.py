@@ -296,43 +296,38 @@ class TestWheels:
 
 
 class TestMove:
-    def test_what_was_installed_again_takes_the_place_of_what_was_there(self, tmp_path: Path) -> None:
-        python = tmp_path / "python"
-        for names in (("alpha/a.py", "alpha/old.py", "beta.py"), ("alpha/a.py", "beta.py")):
-            move_to_dir_python(installed(tmp_path / "site-packages", *names), python)
-        assert files_in(python).keys() == {"alpha/a.py", "beta.py"}
-        assert list((tmp_path / "site-packages").iterdir()) == []
+    def test_the_packages_replace_what_was_there(self, tmp_path: Path) -> None:
+        """What is left of another release of a package is not in the layer."""
+        python = installed(tmp_path / "python", "alpha/old.py", "alpha-1.dist-info/METADATA")
+        move_to_dir_python(installed(tmp_path / "site-packages", "alpha/a.py", "beta"), python)
+        assert files_in(python).keys() == {"alpha/a.py", "beta"}
+        assert not (tmp_path / "site-packages").exists()
 
-    def test_a_file_takes_the_place_of_a_folder_and_of_a_link(self, tmp_path: Path) -> None:
-        python = installed(tmp_path / "python", "alpha/a.py")
-        (python / "beta").symlink_to(installed(tmp_path / "kept", "a.py"))
-        move_to_dir_python(installed(tmp_path / "site-packages", "alpha", "beta"), python)
-        assert files_in(python) == {"alpha": b"alpha", "beta": b"beta"}
-        assert files_in(tmp_path / "kept") == {"a.py": b"a.py"}
-
-    def test_other_packages_stay(self, tmp_path: Path) -> None:
-        move_to_dir_python(
-            installed(tmp_path / "site-packages", "alpha.py"), installed(tmp_path / "python", "beta.py")
-        )
-        assert files_in(tmp_path / "python").keys() == {"alpha.py", "beta.py"}
+    def test_a_directory_that_is_not_there_yet(self, tmp_path: Path) -> None:
+        python = tmp_path / "build/lambda/layer/artifacts/python"
+        move_to_dir_python(installed(tmp_path / "site-packages", "alpha.py"), python)
+        assert {path.name for path in python.parent.iterdir()} == {"python"}
+        assert files_in(python).keys() == {"alpha.py"}
 
     def test_a_prefix_of_the_layer_itself(self, tmp_path: Path) -> None:
-        site_packages = installed(tmp_path / "python/lib/python3.13/site-packages", "alpha.py")
+        site_packages = installed(tmp_path / "python/lib/python3.13/site-packages", "alpha.py", "lib/x.py")
         move_to_dir_python(site_packages, tmp_path / "python")
+        assert files_in(tmp_path / "python").keys() == {"alpha.py", "lib/x.py"}
+
+    def test_to_itself(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(installed(tmp_path / "python", "alpha.py"))
+        for directory in (tmp_path / "python", tmp_path / "link"):
+            move_to_dir_python(directory, tmp_path / "python")
         assert files_in(tmp_path / "python").keys() == {"alpha.py"}
 
     @pytest.mark.parametrize("name", ["nowhere", "file"])
     def test_from_what_is_no_directory(self, tmp_path: Path, name: str) -> None:
         installed(tmp_path, "file")
-        with pytest.raises(LbdartError, match=f"There is no directory {tmp_path / name} to move"):
+        with pytest.raises(FileNotFoundError, match=f"There is no directory {tmp_path / name} to move"):
             move_to_dir_python(tmp_path / name, tmp_path / "python")
 
-    @pytest.mark.parametrize(
-        ("site_packages", "python"), [("a", "a"), ("a", "a/python"), ("a/lib/x/site-packages", "a")]
-    )
-    def test_where_one_would_replace_the_other(self, tmp_path: Path, site_packages: str, python: str) -> None:
-        installed(tmp_path / site_packages, "lib/alpha.py")
-        before = files_in(tmp_path)
-        with pytest.raises(LbdartError, match=" overlap"):
-            move_to_dir_python(tmp_path / site_packages, tmp_path / python)
-        assert files_in(tmp_path) == before
+    def test_into_itself(self, tmp_path: Path) -> None:
+        installed(tmp_path / "a", "lib/alpha.py")
+        with pytest.raises(ValueError, match="cannot be replaced by it"):
+            move_to_dir_python(tmp_path / "a", tmp_path / "a/python")
+        assert files_in(tmp_path).keys() == {"a/lib/alpha.py"}

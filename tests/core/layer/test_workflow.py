@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -367,3 +368,23 @@ def test_a_layer_that_another_program_published_with_this_manifest_is_unchanged(
     assert team.workflow(a_module()).run().layer_version == 1
     (team.root / "requirements.txt").write_text("vendored==2\n")
     assert team.workflow(a_module()).run().layer_version == 2
+
+
+def test_a_list_of_packages_to_leave_out_makes_another_layer(team: Team, orders: Path, store: Store) -> None:
+    builder = UvLambdaLayerLocalBuilder(
+        orders / "pyproject.toml", exclude="native", store=store, skip_prompt=True
+    )
+    workflow = replace(team.workflow(nothing), builder=builder, layer_build_tool=None)
+    assert workflow.run().layer_version == 1
+    with team.published() as archive:
+        assert {"python/alpha/__init__.py", "python/urllib3/__init__.py"} <= set(archive.namelist())
+    shorter = replace(workflow, ignore_package_list=["Alpha"])
+    deployment = shorter.run()
+    assert deployment.layer_version == 2
+    with team.published() as archive:
+        assert "python/alpha/__init__.py" not in archive.namelist()
+    layout = LayerS3Layout("s3://artifacts/lambda/orders")
+    bom = json.loads(team.aws.read(layout.get_s3path_layer_sbom(2)))
+    assert [component["name"] for component in bom["components"]] == ["urllib3"]
+    assert [row["dependsOn"] for row in bom["dependencies"] if "dependsOn" in row] == [["urllib3"]]
+    assert shorter.run() == deployment
