@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +11,8 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from ..archive.reader import usable
-from ..locking.exclusion import DEFAULT, dropped_without_lock
-from ..packing.installed import Installed, installed_in, own_files
+from ..locking.exclusion import DEFAULT, DEFAULT_EXCLUDE, dropped_without_lock
+from ..packing.installed import Installed, copied_in, installed_in, own_files, package_name
 from ..packing.merge import Bundle
 from ..project.tree import is_bytecode
 from ..wheels.contents import wheel_entries
@@ -62,16 +62,17 @@ class Contents:
     ignored: frozenset[NormalizedName] | None
 
     @classmethod
-    def read(cls, wheels: Iterable[Path], python: Path, ignored: Iterable[str] | None) -> Contents:
+    def read(cls, wheels: Iterable[Path], python: Path, ignored: Collection[str] | None) -> Contents:
         """Read the wheels, and what installers say about the directory.
 
         :raises LbdartError: when a wheel is no usable zip.
         """
+        packages = installed_in(python)
         return cls(
             tuple(map(PackedWheel.at, wheels)),
             python,
-            installed_in(python),
-            None if ignored is None else frozenset(map(canonicalize_name, ignored)),
+            packages | copied_in(python, packages, DEFAULT_EXCLUDE if ignored is None else ignored),
+            None if ignored is None else frozenset(map(package_name, ignored)),
         )
 
     @cached_property

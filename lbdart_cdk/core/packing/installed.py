@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from ..project.tree import walk
 from ..wheels.metadata import installed_info
 
 #: Where the packages of a layer are, below its ``python`` directory.
@@ -47,6 +49,38 @@ def installed_in(root: Path) -> dict[NormalizedName, Installed]:
         name, package = canonicalize_name(info.name), _installed(root.resolve(), metadata, info.requires)
         packages[name] = _both(packages[name], package) if name in packages else package
     return packages
+
+
+def copied_in(
+    root: Path, packages: Mapping[NormalizedName, Installed], names: Collection[str]
+) -> dict[NormalizedName, Installed]:
+    """Return the modules with exactly one of the names, of which no package in the directory has a file.
+
+    A script may copy a package, or delete its metadata. Then only the name says what it is.
+
+    :param packages: the packages in the directory.
+    :param names: names of packages, or of their modules.
+    """
+    listed = {file.partition("/")[0] for package in packages.values() for file in package.files}
+    found: defaultdict[NormalizedName, set[str]] = defaultdict(set)
+    for name in names:
+        module = name.replace("-", "_")
+        if module.isidentifier() and package_name(name) not in packages:
+            for path in (root / module, root / f"{module}.py"):
+                if path.exists() and path.name not in listed:
+                    below = (Path(entry.path) for entry in (walk(path) if path.is_dir() else ()))
+                    found[package_name(name)] |= {
+                        file.relative_to(root).as_posix() for file in (path, *below)
+                    }
+    return {name: Installed((), frozenset(files), is_listed=True) for name, files in found.items()}
+
+
+def package_name(name: str) -> NormalizedName:
+    """Return the name of a package, as which a list may also have the module ``_pytest``.
+
+    A package's name starts with a letter or a digit (*Names and normalization*, PyPA).
+    """
+    return canonicalize_name(name.lstrip("_"))
 
 
 def own_files(

@@ -203,6 +203,30 @@ class TestDefaultList:
             "Not left out, since nothing lists their files (RECORD): boto3",
         ]
 
+    def test_modules_without_metadata_are_known_by_their_whole_name(self, python: Path) -> None:
+        gone = ["boto3/__init__.py", "boto3/data/x.json", "pytest/__init__.py", "_pytest/a.py", "wheel.py"]
+        stay = [
+            "my_pkg/__init__.py",
+            "boto3_stubs/a.py",
+            "pip_tools.py",
+            "orders/boto3/a.py",
+            "botocore.json",
+        ]
+        installed(python, *gone, *stay)
+        assert packed(python) == set(stay)
+        assert packed(python, []) == {*gone, *stay}
+        assert packed(python, ["my-pkg", "../artifacts", ".", "/"]) == {*gone, *stay} - {"my_pkg/__init__.py"}
+
+    def test_modules_without_metadata_stay_if_a_package_requires_or_has_them(self, python: Path) -> None:
+        installed(python, "urllib3/__init__.py", "pytest/__init__.py", "_pytest/a.py", "pip/__init__.py")
+        install(python, "requests", requires=["urllib3"])
+        install(python, "pytest_cov", requires=["pytest"])
+        install(python, "vendors", ["pip/__init__.py"])
+        assert packed(python) == {
+            *modules("requests", "pytest_cov", "urllib3", "pytest", "pip"),
+            "_pytest/a.py",
+        }
+
     def test_the_list_can_be_added_to(self, python: Path) -> None:
         for name in ("alpha", "beta", "pip"):
             install(python, name)
