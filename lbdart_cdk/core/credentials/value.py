@@ -132,6 +132,11 @@ class Credentials:
         return f"{parts.netloc}{parts.path.rstrip('/').removesuffix('/simple').rstrip('/')}"
 
     @property
+    def uppercase_index_name(self) -> str:
+        """The index name in Poetry's and uv's variables: upper case, and ``_`` for all but letters and digits."""
+        return _in_variables(self.index_name)
+
+    @property
     def pip_extra_index_url(self) -> str:
         """The index URL with the percent-encoded user and password, as pip takes it. A secret."""
         return f"{urlsplit(self.index_url).scheme}://{self.userinfo}@{self.normalized_index_url}/simple/"
@@ -247,5 +252,9 @@ def _quote(text: str) -> str:
 
 
 def _variables(prefix: str, index_name: str) -> tuple[str, str]:
-    name = re.sub(r"[^A-Za-z0-9]", "_", index_name).upper()
+    name = _in_variables(index_name)
     return f"{prefix}_{name}_USERNAME", f"{prefix}_{name}_PASSWORD"
+
+
+def _in_variables(index_name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", index_name).upper()

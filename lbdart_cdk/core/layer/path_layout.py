@@ -33,6 +33,16 @@ class LayerPathLayout:
         return self.path_pyproject_toml.parent
 
     @property
+    def dir_venv(self) -> Path:
+        """``{root}/.venv``, the project's own environment."""
+        return self.dir_project_root / ".venv"
+
+    @property
+    def path_venv_bin_python(self) -> Path:
+        """``{root}/.venv/bin/python``."""
+        return self.dir_venv / "bin" / "python"
+
+    @property
     def dir_build_lambda(self) -> Path:
         """``{root}/build/lambda``."""
         return self.dir_project_root / "build" / "lambda"

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..arguments import as_tuple
-from ..errors import InvalidError
+from ..errors import InvalidError, MissingError
 from ..keys import key_of
 from ..project.manifest import ManifestFile
 from ..publishing.aws_errors import client_for
 from ..publishing.layouts import S3MetadataKeyEnum
 from ..publishing.limits import validate_layer_name
 from ..publishing.publish import LayerDeployment, LayerPublisher, uploaded_zip
+from ..publishing.s3 import S3Object
 from .manifest import LayerManifestManager
 
 if TYPE_CHECKING:
@@ -60,22 +61,82 @@ class LambdaLayerVersionPublisher(LayerManifestManager):
         A zip that another program uploaded with the manifest's MD5 is published, too. It has no build key, so
         the manifest says whether it changed, also since a version that another program published.
 
-        :raises LbdartError: when there is no zip, when its manifest is another (both are errors of the
-            preflight: FileNotFoundError and ValueError), or when AWS refuses.
+        :raises LbdartError: when there is no zip (a FileNotFoundError), when its manifest is another (a
+            ValueError), or when AWS refuses.
         """
-        s3_client = client_for(self.s3_client, "s3")
-        zip_in_s3 = uploaded_zip(s3_client, self.s3_layout)
+        return self._publisher(self.step_1_preflight_check()).run()
+
+    def step_1_preflight_check(self) -> S3Object:
+        """Return the zip to publish after the first two stages; the third only decides what :meth:`run` does.
+
+        :raises LbdartError: as :meth:`run` does.
+        """
+        zip_in_s3 = self.step_1_1_ensure_layer_zip_exists()
+        self.step_1_2_ensure_layer_zip_is_consistent()
+        return zip_in_s3
+
+    def step_1_1_ensure_layer_zip_exists(self) -> S3Object:
+        """Return the zip to publish.
+
+        :raises LbdartError: when it does not exist.
+        """
+        return uploaded_zip(client_for(self.s3_client, "s3"), self.s3_layout)
+
+    def is_layer_zip_exists(self) -> bool:
+        """Tell whether there is a zip to publish."""
+        try:
+            self.step_1_1_ensure_layer_zip_exists()
+        except MissingError:
+            return False
+        return True
+
+    def step_1_2_ensure_layer_zip_is_consistent(self) -> None:
+        """Refuse a zip that was uploaded with the MD5 of another manifest.
+
+        :raises LbdartError: when it was, or there is no zip.
+        """
+        zip_in_s3 = self.step_1_1_ensure_layer_zip_exists()
         md5 = zip_in_s3.metadata.get(S3MetadataKeyEnum.manifest_md5, "missing")
         if md5 != self.manifest_md5:
             raise InvalidError(
-                f"{zip_in_s3.path} was built from another manifest than {self.path_manifest}: the MD5 of its "
-                f"manifest is {md5}, not {self.manifest_md5}.",
+                f"{zip_in_s3.path} is inconsistent with {self.path_manifest}: it was built from a manifest with "
+                f"the MD5 {md5}, not {self.manifest_md5}.",
                 "Build and upload the layer again, then publish.",
             )
+
+    def is_layer_zip_consistent(self) -> bool:
+        """Tell whether the zip was uploaded with the MD5 of this manifest."""
+        try:
+            self.step_1_2_ensure_layer_zip_is_consistent()
+        except InvalidError:
+            return False
+        return True
+
+    def step_1_3_ensure_dependencies_have_changed(self) -> None:
+        """Refuse an unchanged layer, for which :meth:`run` returns the current version.
+
+        :raises LbdartError: when it is unchanged, or there is no zip.
+        """
+        current = self._publisher(self.step_1_1_ensure_layer_zip_exists()).find_unchanged()
+        if current is not None:
+            raise InvalidError(
+                f"The layer {self.layer_name} is unchanged since version {current.layer_version}.",
+                "Use this version: run() returns it.",
+            )
+
+    def has_dependency_manifest_changed(self) -> bool:
+        """Tell whether :meth:`run` would publish a version."""
+        try:
+            self.step_1_3_ensure_dependencies_have_changed()
+        except InvalidError:
+            return False
+        return True
+
+    def _publisher(self, zip_in_s3: S3Object) -> LayerPublisher:
         options = layer_options(self.publish_layer_version_kwargs)
         unnamed = unnamed_build_key(self, options)
-        publisher = LayerPublisher(
-            s3_client=s3_client,
+        return LayerPublisher(
+            s3_client=client_for(self.s3_client, "s3"),
             lambda_client=client_for(self.lambda_client, "lambda"),
             layer_name=self.layer_name,
             s3dir_lambda=self.s3dir_lambda,
@@ -86,7 +147,6 @@ class LambdaLayerVersionPublisher(LayerManifestManager):
             printer=self.printer,
             **options,
         )
-        return publisher.run()
 
 
 def unnamed_build_key(manifest: ManifestFile, options: Mapping[str, Any]) -> str:

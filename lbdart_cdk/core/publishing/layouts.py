@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from ..errors import InvalidError
 from .records import SBOM_NAME
@@ -72,6 +73,11 @@ class SourceS3Layout:
     """
 
     s3dir_lambda: S3Location
+
+    @classmethod
+    def from_s3dir_lambda(cls, s3dir_lambda: S3Location) -> Self:
+        """Return the layout below a folder."""
+        return cls(s3dir_lambda)
 
     @property
     def s3dir_source(self) -> S3Path:

@@ -170,6 +170,13 @@ class LayerPublisher(BaseLogger):
         self.log(f"Version {first} of layer {self.layer_name} has this build.")
         return self._deployment(first, arns[first])
 
+    def find_unchanged(self) -> LayerDeployment | None:
+        """Return the version that :meth:`run` would return without publishing; None when it would publish.
+
+        :raises LbdartError: when AWS refuses to list the versions.
+        """
+        return self.find_published() or self._find_unnamed()
+
     def _find_unnamed(self) -> LayerDeployment | None:
         """Return the latest version if it is of another publisher's zip, with the same manifest."""
         versions = self._versions() if self.unnamed_build_key else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from ..errors import InvalidError
 
@@ -27,6 +27,9 @@ __all__ = [
     "read_object",
     "write_object",
 ]
+
+
+_ZIP: Final = "application/zip"
 
 
 class _HasBucketAndKey(Protocol):
@@ -146,7 +149,7 @@ def write_object(
     *,
     tagging: str = "",
 ) -> str | None:
-    """Write bytes, a local file or a copy of another object to ``target``.
+    """Write bytes, a local zip or a copy of another object to ``target``.
 
     :param metadata: all user metadata of the object, in ASCII.
     :param tagging: the tags of an uploaded file, as a query string.
@@ -156,8 +159,10 @@ def write_object(
     """
     bucket, key = target.bucket, target.key
     if isinstance(source, Path):
-        tags = {"Tagging": tagging} if tagging else {}
-        s3_client.upload_file(str(source), bucket, key, ExtraArgs={"Metadata": dict(metadata), **tags})
+        extra: dict[str, object] = {"Metadata": dict(metadata), "ContentType": _ZIP}
+        if tagging:
+            extra["Tagging"] = tagging
+        s3_client.upload_file(str(source), bucket, key, ExtraArgs=extra)
         # The managed transfer does not return the version.
         uploaded = head_object(s3_client, target)
         return uploaded.version_id if uploaded else None

@@ -98,10 +98,26 @@ class TestPreflight:
     def test_with_the_zip_of_another_manifest(self, project: Project) -> None:
         project.build_and_upload()
         project.lock("two")
-        with pytest.raises(ValueError, match="was built from another manifest than") as refused:
+        with pytest.raises(ValueError, match=r"is inconsistent with .*uv\.lock") as refused:
             project.publisher.run()
         assert isinstance(refused.value, LbdartError)
         assert project.versions == []
+
+    def test_its_stages_can_be_asked(self, project: Project) -> None:
+        assert not project.publisher.is_layer_zip_exists()
+        project.build_and_upload()
+        publisher = project.publisher
+        assert publisher.is_layer_zip_exists()
+        assert publisher.is_layer_zip_consistent()
+        assert publisher.has_dependency_manifest_changed()
+        deployment = publisher.run()
+        assert not publisher.has_dependency_manifest_changed()
+        with pytest.raises(ValueError, match="The layer orders is unchanged since version 1"):
+            publisher.step_1_3_ensure_dependencies_have_changed()
+        publisher.step_1_preflight_check()
+        assert publisher.run() == deployment
+        project.lock("two")
+        assert not project.publisher.is_layer_zip_consistent()
 
     def test_an_unchanged_layer_is_the_current_version(self, project: Project) -> None:
         project.build_and_upload()
@@ -164,7 +180,7 @@ class TestOtherPrograms:
     def test_their_zip_of_another_manifest_is_refused(self, project: Project) -> None:
         project.upload_as_another_program()
         project.lock("two")
-        with pytest.raises(ValueError, match="another manifest"):
+        with pytest.raises(ValueError, match="is inconsistent with"):
             project.publisher.run()
 
     def test_their_zip_is_published_once_for_a_manifest(self, project: Project) -> None:
