@@ -133,7 +133,7 @@ class Credentials:
 
     @property
     def uppercase_index_name(self) -> str:
-        """The index name in Poetry's and uv's variables: upper case, and ``_`` for all but letters and digits."""
+        """The index name in Poetry's and uv's variables: in upper case, with ``_`` for other characters."""
         return _in_variables(self.index_name)
 
     @property

@@ -99,8 +99,8 @@ class LambdaLayerVersionPublisher(LayerManifestManager):
         md5 = zip_in_s3.metadata.get(S3MetadataKeyEnum.manifest_md5, "missing")
         if md5 != self.manifest_md5:
             raise InvalidError(
-                f"{zip_in_s3.path} is inconsistent with {self.path_manifest}: it was built from a manifest with "
-                f"the MD5 {md5}, not {self.manifest_md5}.",
+                f"{zip_in_s3.path} is inconsistent with {self.path_manifest}: "
+                f"the MD5 of its manifest is {md5}, not {self.manifest_md5}.",
                 "Build and upload the layer again, then publish.",
             )
 
