@@ -35,7 +35,14 @@ _LAYER: Final = "soak-deps"
 _SECONDS: Final = 120
 _RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _OPERATIONS: Final = (
-    *("ListLayerVersions", "PublishLayerVersion", "DeleteLayerVersion", "HeadObject", "GetObject"),
+    *(
+        "ListLayerVersions",
+        "GetLayerVersion",
+        "PublishLayerVersion",
+        "DeleteLayerVersion",
+        "HeadObject",
+        "GetObject",
+    ),
     *("PutObject", "CopyObject", "ListObjectVersions", "DeleteObject", "PutParameter"),
 )
 _KINDS: Final = {
@@ -136,8 +143,9 @@ class _Soak:
         """Upload the assets of a build, and return the layer's properties."""
         lock = f"lock of {build}".encode()
         key, md5 = _key(build), hashlib.md5(lock, usedforsecurity=False).hexdigest()
+        content = layer_zip(f"BUILD = {build}\n", key)
         assets = {
-            f"{key}.zip": layer_zip(f"BUILD = {build}\n", key),
+            f"{key}.zip": content,
             f"{key}.records.zip": pack_records({"uv.lock": lock, SBOM_NAME: b"{}"}),
         }
         for name, content in assets.items():
@@ -145,6 +153,7 @@ class _Soak:
         return {
             "LayerName": _LAYER,
             "BuildKey": key,
+            "ZipSha256": hashlib.sha256(content).hexdigest(),
             "ManifestName": "uv.lock",
             "ManifestMd5": md5,
             "AssetBucket": "soak-assets",

@@ -25,10 +25,14 @@ _KEY = r"[^\x00-\x1f\x7f]{1,1024}"
 
 @dataclass(frozen=True)
 class LayerProperties:
-    """The properties of a ``Custom::LbdartLayer``."""
+    """The properties of a ``Custom::LbdartLayer``.
+
+    :param zip_sha256: empty in the properties of a release that did not know it, to which a stack rolls back.
+    """
 
     layer_name: str
     build_key: str
+    zip_sha256: str
     manifest_name: str
     manifest_md5: str
     asset: S3Path
@@ -50,6 +54,7 @@ class LayerProperties:
         return cls(
             layer_name=_text(properties, "LayerName", r"[a-zA-Z0-9_-]{1,140}"),
             build_key=_text(properties, "BuildKey", _SHA256),
+            zip_sha256=_text(properties, "ZipSha256", f"{_SHA256}|", default=""),
             manifest_name=_text(properties, "ManifestName", _FILE_NAME),
             manifest_md5=_text(properties, "ManifestMd5", _MD5),
             asset=_object(properties, "AssetBucket", "AssetKey"),

@@ -109,6 +109,7 @@ class LayerResource:
             layer_name=layer.layer_name,
             s3dir_lambda=layer.s3dir_lambda,
             build_key=layer.build_key,
+            zip_sha256=layer.zip_sha256,
             manifest=manifest,
             sbom=sbom,
             description=layer.description,
@@ -129,6 +130,7 @@ class LayerResource:
             layer.build_key,
             owner=self.owner,
             sbom=sbom,
+            zip_sha256=layer.zip_sha256,
         )
         deployment = publisher.run(upload)
         return {

@@ -24,7 +24,7 @@ from lbdart_cdk.core.packing import merge
 from lbdart_cdk.core.store.store import CACHE_VARIABLE
 from lbdart_cdk.core.wheels.build_image import BuildContainer
 from tests.support import pdm
-from tests.support.apps import asset_hash, make_app
+from tests.support.apps import make_app, staged_layer
 from tests.support.docker import FakeDocker
 from tests.support.elf import AARCH64, make_elf
 from tests.support.index import cut_off, status, wrong_bytes
@@ -663,7 +663,7 @@ def test_what_failed_once_is_built_when_the_cause_is_gone(name: str, scene: Scen
     with pytest.raises(LbdartError):
         LambdaLayerArtifact(stack, "Failed", project=str(scene.root))
     built = LambdaLayerArtifact(stack, "Deps", project=str(scene.root))
-    assert (tmp_path / "cdk.out" / f"asset.{asset_hash(built.build_key)}.zip").is_file()
+    assert staged_layer(tmp_path / "cdk.out", built).is_file()
 
 
 @pytest.mark.parametrize(

@@ -165,17 +165,18 @@ class LambdaLayerArtifact(Resource):
                 own_code=own_code,
                 keep=as_tuple(keep),
             )
-            path_zip, records = None, None
+            path_zip, zip_sha256, records = None, NOT_BUILT, None
             if publisher.staging.wanted:
                 path_zip = artifact.build()
+                zip_sha256 = artifact.zip_sha256
                 records = pack_records(
                     {manifest.name: user_project.manifest_content, SBOM_NAME: artifact.sbom()}
                 )
+            zip_asset = publisher.staging.stage_file(self, "Zip", path_zip, zip_sha256)
         self._removal_policy = removal_policy
         self._build_key = artifact.build_key if path_zip is not None else NOT_BUILT
         self._layer_name = name
 
-        zip_asset = publisher.staging.stage_file(self, "Zip", path_zip, self._build_key)
         # The build key covers everything in the SBOM.
         key = key_of(
             {
@@ -192,6 +193,7 @@ class LambdaLayerArtifact(Resource):
             {
                 "LayerName": name,
                 "BuildKey": self._build_key,
+                "ZipSha256": zip_sha256,
                 "ManifestName": manifest.name,
                 "ManifestMd5": user_project.manifest_md5,
                 "AssetBucket": zip_asset.bucket_name,

@@ -289,8 +289,10 @@ class ArtifactPublisher(Construct):
         self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{bucket.arn}/{prefix}/*")
 
     def grant_publishing(self, layer_name: str) -> None:
-        """Let the handler publish versions of one layer."""
-        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], self._layer_arn(layer_name))
+        """Let the handler publish versions of one layer, and see which bytes a version has."""
+        layer = self._layer_arn(layer_name)
+        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], layer)
+        self._allow(["lambda:GetLayerVersion"], f"{layer}:*")
 
     def grant_removing(
         self,

@@ -102,7 +102,8 @@ class LambdaSourceArtifact(Resource):
         s3dir = S3Path("bucket", key_prefix)
         self._key = SourceS3Layout(s3dir).get_s3path_source_zip(self._version, self._sha256).key
         path = source_zip.path if source_zip is not None else None
-        asset = publisher.staging.stage_file(self, "Zip", path, self._sha256)
+        with errors_at(self):
+            asset = publisher.staging.stage_file(self, "Zip", path, self._sha256)
         resource = publisher.custom_resource(
             self,
             "Custom::LbdartSource",

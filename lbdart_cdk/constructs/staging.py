@@ -1,4 +1,4 @@
-"""Stages built files as assets of a stack, each under its build key."""
+"""Stages built files as assets of a stack, each under a hash of its content."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import AssetHashType, Stack, Stage
 from aws_cdk.aws_s3_assets import Asset
 from constructs import Construct
+
+from ..core.keys import sha256_of
+from ..core.store.store import refuse_changed
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -55,21 +58,23 @@ class Staging:
     def _outdir(self) -> Path:
         return Path(self._stage.asset_outdir)
 
-    def stage_file(self, scope: Construct, id: str, path: Path | None, key: str) -> StagedAsset:  # noqa: A002
-        """Copy a file into the cloud assembly and register it as an asset.
+    def stage_file(self, scope: Construct, id: str, path: Path | None, sha256: str) -> StagedAsset:  # noqa: A002
+        """Copy a zip of the store into the cloud assembly and register it as an asset.
 
         The copy makes it possible to deploy the assembly from another machine.
 
-        :param path: the file; None when the stack will not be deployed, and then nothing is registered.
-        :param key: the asset's hash.
+        :param path: the zip; None when the stack will not be deployed, and then nothing is registered.
+        :param sha256: the SHA-256 that the store noted; it is the asset's hash.
+        :raises LbdartError: when the copy has another SHA-256.
         """
         if path is None:
-            return StagedAsset(_NO_BUCKET, key)
-        staged = self._staged_path(key, path.suffix)
+            return StagedAsset(_NO_BUCKET, sha256)
+        staged = self._staged_path(sha256, path.suffix)
         if not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
             with _atomic_write(staged) as temporary:
                 shutil.copyfile(path, temporary)
-        return self._register(scope, id, staged, key)
+                refuse_changed(path, sha256_of(temporary), sha256)
+        return self._register(scope, id, staged, sha256)
 
     def stage_zip(self, scope: Construct, id: str, content: bytes | None, key: str) -> StagedAsset:  # noqa: A002
         """Write a small zip into the cloud assembly and register it, as :meth:`stage_file` does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from aws_cdk import App, CfnResource, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
+from constructs import Construct
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core.errors import LbdartError
@@ -23,10 +25,11 @@ from tests.support.apps import (
     properties,
     resources,
     staged,
+    staged_layer,
     template_of,
 )
 from tests.support.projects import Workbench, files_in, index_table, make_project, uv_lock
-from tests.support.wheels import names_in, read_from
+from tests.support.wheels import names_in, read_from, sha256
 
 LAYER = "Custom::LbdartLayer"
 
@@ -56,7 +59,8 @@ def test_the_layer_is_built_and_its_publication_declared(orders: Path, stack: St
         "BuildKey": deps.build_key,
         "ManifestName": "uv.lock",
         "ManifestMd5": hashlib.md5(manifest, usedforsecurity=False).hexdigest(),
-        "AssetKey": f"{asset_hash(deps.build_key)}.zip",
+        "ZipSha256": sha256(staged_layer(outdir, deps)),
+        "AssetKey": f"{asset_hash(sha256(staged_layer(outdir, deps)))}.zip",
         "RecordsAssetKey": f"{asset_hash(records_key)}.zip",
         "Prefix": deps.layer_name,
         "Description": "Ours",
@@ -66,7 +70,7 @@ def test_the_layer_is_built_and_its_publication_declared(orders: Path, stack: St
         "RemovalPolicy": "retain",
         "ServiceTimeout": "1200",
     }
-    built = staged(outdir, deps.build_key)
+    built = staged_layer(outdir, deps)
     assert {name.split("/")[1] for name in names_in(built) if "-" not in name} == {
         "alpha", "native.so", "urllib3",
     }  # fmt: skip
@@ -158,7 +162,7 @@ def test_artifacts_of_one_project_in_one_app_are_each_right(orders: Path, outdir
                 runtime=runtime,
                 architecture=architecture,
             )
-            native = read_from(staged(outdir, deps.build_key), "python/native.so").decode()
+            native = read_from(staged_layer(outdir, deps), "python/native.so").decode()
             assert native == f"{python}-{python}-manylinux_2_17_{machine}"
             keys.add(deps.build_key)
     assert len(keys) == 4
@@ -172,14 +176,30 @@ def test_one_artifact_in_two_stacks_is_built_once(orders: Path, outdir: Path, ca
     assert first.build_key == second.build_key
     assert first.layer_name != second.layer_name
     assert files_in(cache) == before
-    assert staged(outdir, first.build_key).is_file()
+    assert staged_layer(outdir, first).is_file()
+
+
+@pytest.mark.parametrize("artifact", [LambdaLayerArtifact, LambdaSourceArtifact])
+def test_a_zip_that_was_changed_in_the_cache_is_not_staged(
+    orders: Path, outdir: Path, cache: Path, artifact: type[Construct]
+) -> None:
+    """Not even with its size and time as they were."""
+    stack = Stack(make_app(outdir / "first"), "Shop")
+    artifact(stack, "Deps", project=str(orders))  # type: ignore[call-arg]
+    for path in cache.glob("v1/archives/*/*.zip"):
+        before = path.stat()
+        path.write_bytes(bytes(before.st_size))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(LbdartError, match=r"/archives/\S+ has the SHA-256 \w+, not \w+: it was changed"):
+        artifact(Stack(make_app(outdir / "second"), "Shop"), "Deps", project=str(orders))  # type: ignore[call-arg]
+    assert not list((outdir / "second").glob("asset.*.zip"))
 
 
 def test_extras_groups_and_exclusions_reach_the_layer(orders: Path, stack: Stack, outdir: Path) -> None:
     deps = LambdaLayerArtifact(
         stack, "Deps", project=str(orders), extras=["fast"], groups=["ops"], exclude=["Native", "urllib3"]
     )
-    packages = {name.split("/")[1] for name in names_in(staged(outdir, deps.build_key))}
+    packages = {name.split("/")[1] for name in names_in(staged_layer(outdir, deps))}
     assert {name for name in packages if "-" not in name} == {"alpha", "beta", "gamma"}
 
 
@@ -347,4 +367,4 @@ def test_a_layer_of_own_code_has_the_files_of_the_source(stack: Stack, outdir: P
     code = LambdaSourceArtifact(stack, "Code", project=str(root))
     own = names_in(staged(outdir, code.source_sha256))
     assert own == ["lib/data.json", "lib/x.py", "shared.py"]
-    assert names_in(staged(outdir, deps.build_key)) == [f"python/{name}" for name in own]
+    assert names_in(staged_layer(outdir, deps)) == [f"python/{name}" for name in own]

@@ -17,6 +17,7 @@ from tests.support.apps import make_app, properties, resources
 from tests.support.permissions import handler_permissions, statements_as_lines
 
 LAYER = """
+    lambda:GetLayerVersion arn:aws:lambda:us-east-1:123456789012:layer:deps:*
     logs:CreateLogStream {log group}
     logs:PutLogEvents {log group}
     s3:GetObject arn:aws:s3:::{assets}/*.zip

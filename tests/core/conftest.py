@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def zip_of(text: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("python/package.py", text)
+        archive.writestr(zipfile.ZipInfo("python/package.py"), text)
     return buffer.getvalue()
 
 

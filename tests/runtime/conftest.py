@@ -141,14 +141,16 @@ class World:
         lock = f"lock of {build}".encode()
         build_key = hashlib.sha256(build.encode()).hexdigest()
         md5 = hashlib.md5(lock, usedforsecurity=False).hexdigest()
+        content = layer_zip(build, build_key)
         return {
             "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:handler",
             "LayerName": name,
             "BuildKey": build_key,
+            "ZipSha256": hashlib.sha256(content).hexdigest(),
             "ManifestName": "uv.lock",
             "ManifestMd5": md5,
             "AssetBucket": "assets",
-            "AssetKey": self.asset(layer_zip(build, build_key), ".zip"),
+            "AssetKey": self.asset(content, ".zip"),
             "RecordsAssetBucket": "assets",
             "RecordsAssetKey": self.asset(
                 pack_records({"uv.lock": lock, SBOM_NAME: sbom_of(build)}), ".records.zip"
@@ -170,7 +172,7 @@ class World:
             "Bucket": "artifacts",
             "Prefix": prefix,
             "SourceVersion": "1.0",
-            "SourceSha256": hashlib.sha256(build.encode()).hexdigest(),
+            "SourceSha256": hashlib.sha256(zip_of(build)).hexdigest(),
             "RemovalPolicy": "retain",
             **changes,
         }

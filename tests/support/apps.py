@@ -9,6 +9,9 @@ from typing import Any
 
 from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_s3_assets import Asset
+
+from lbdart_cdk import LambdaLayerArtifact
 
 PYTHON_3_13 = lambda_.Runtime.PYTHON_3_13
 
@@ -40,6 +43,14 @@ def properties(stack: Stack, type_name: str) -> dict[str, Any]:
 def staged(outdir: Path, key: str) -> Path:
     """Return where the cloud assembly has the asset of a key."""
     (path,) = outdir.glob(f"**/asset.{asset_hash(key)}*")
+    return path
+
+
+def staged_layer(outdir: Path, deps: LambdaLayerArtifact) -> Path:
+    """Return where the cloud assembly has the zip of a layer."""
+    asset = deps.node.find_child("Zip")
+    assert isinstance(asset, Asset)
+    (path,) = outdir.glob(f"**/{Path(asset.asset_path).name}")
     return path
 
 

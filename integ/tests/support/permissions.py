@@ -69,6 +69,9 @@ def _needs(call: Call, layer_arn: str) -> Iterator[tuple[str, str, str | None]]:
             yield f"s3:DeleteObject{versioned}", item, None
         case "ListObjectVersions":
             yield "s3:ListBucketVersions", bucket, given["prefix"]
+        case "GetLayerVersion":
+            arn = f"{layer_arn}{given['LayerName']}:{given['VersionNumber']}"
+            yield "lambda:GetLayerVersion", arn, None
         case "ListLayerVersions":
             yield "lambda:ListLayerVersions", layer_arn + given["LayerName"], None
         case "PublishLayerVersion":

@@ -199,6 +199,17 @@ class LayerArtifact:
         return self.store.archive(self.build_key)
 
     @property
+    def zip_sha256(self) -> str:
+        """The SHA-256 of the zip that :meth:`build` returned, as it was when it was built.
+
+        :raises LbdartError: when the zip is no longer in the store.
+        """
+        notes = self.store.recall("archives", self.build_key)
+        if notes is None:
+            raise self.store.vanished()
+        return str(notes["sha256"])
+
+    @property
     def report(self) -> LayerReport | None:
         """The report about the zip's contents, with warnings about the selection; None before it is built."""
         report = kept_report(self.store.recall("archives", self.build_key))

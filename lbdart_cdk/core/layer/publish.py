@@ -135,12 +135,15 @@ class LambdaLayerVersionPublisher(LayerManifestManager):
     def _publisher(self, zip_in_s3: S3Object) -> LayerPublisher:
         options = layer_options(self.publish_layer_version_kwargs)
         unnamed = unnamed_build_key(self, options)
+        build_key = zip_in_s3.metadata.get(S3MetadataKeyEnum.build_key)
         return LayerPublisher(
             s3_client=client_for(self.s3_client, "s3"),
             lambda_client=client_for(self.lambda_client, "lambda"),
             layer_name=self.layer_name,
             s3dir_lambda=self.s3dir_lambda,
-            build_key=zip_in_s3.metadata.get(S3MetadataKeyEnum.build_key) or unnamed,
+            build_key=build_key or unnamed,
+            # Of another program's zip the manifest decides: its bytes may differ each time.
+            zip_sha256=(zip_in_s3.sha256 or "") if build_key else "",
             manifest=self.manifest,
             unnamed_build_key=unnamed,
             verbose=self.verbose,

@@ -20,6 +20,7 @@ from ..locking.tool import Tool
 from ..project.build_directory import claimed
 from ..project.manifest import ManifestFile
 from ..publishing.aws_errors import client_for
+from ..publishing.identity import LayerIdentity, marked_sha256
 from ..publishing.layer_upload import UploadedLayer, upload_layer
 from ..publishing.limits import validate_keep_versions, validate_layer_name
 from ..publishing.logger import BaseLogger
@@ -177,6 +178,7 @@ class LayerDeploymentWorkflow(BaseLogger):
             self._manifest().manifest,
             self._build_key(),
             sbom=self._sbom,
+            zip_sha256=self._zip_sha256(),
         )
 
     def step_4_publish(self) -> LayerDeployment:
@@ -204,6 +206,7 @@ class LayerDeploymentWorkflow(BaseLogger):
             manifest=self._manifest().manifest,
             sbom=self._sbom,
             keep_versions=self.keep_versions,
+            zip_sha256=self._zip_sha256(),
             unnamed_build_key=unnamed_build_key(self._manifest(), options),
             verbose=self.verbose,
             printer=self.printer,
@@ -236,6 +239,11 @@ class LayerDeploymentWorkflow(BaseLogger):
         return build_key or build_key_of(
             self._manifest(), self.builder.path_layout.path_build_lambda_layer_zip
         )
+
+    def _zip_sha256(self) -> str:
+        """Return the SHA-256 of ``layer.zip`` as it is uploaded; empty when there is no ``layer.zip``."""
+        path_zip = self.builder.path_layout.path_build_lambda_layer_zip
+        return marked_sha256(path_zip, LayerIdentity(self._build_key())) if path_zip.is_file() else ""
 
     def _path_manifest(self) -> Path:
         of_builder: Path | None = getattr(self.builder, "path_manifest", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -49,9 +48,7 @@ def calling_aws(doing: str) -> AbstractContextManager[None]:
 
     :param doing: the purpose of the calls, such as "copy s3://... to s3://...".
     """
-    return explained(
-        lambda error: _explanation(error, doing), *(BotoCoreError, ClientError, S3UploadFailedError)
-    )
+    return explained(lambda error: _explanation(error, doing), *(BotoCoreError, ClientError))
 
 
 def client_for(given: Any, service: str) -> Any:
@@ -78,10 +75,7 @@ def _service_of(client: Any) -> str | None:
     return name
 
 
-def _explanation(raised: Exception, doing: str) -> LbdartError:
-    # The managed transfer replaces S3's error by an exception of its own.
-    original = raised.__context__ if isinstance(raised, S3UploadFailedError) else None
-    error = original or raised
+def _explanation(error: Exception, doing: str) -> LbdartError:
     if isinstance(error, ClientError):
         code = error_code(error)
         message = error.response.get("Error", {}).get("Message", "").strip().rstrip(".")

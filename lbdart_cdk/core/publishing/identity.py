@@ -13,6 +13,7 @@ made of; a manifest can change without a change of the layer, so its MD5 is only
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from contextlib import contextmanager
@@ -74,6 +75,15 @@ def read_tail(s3_client: S3Client, stored: S3Object) -> bytes:
         raise
     with answer["Body"] as body:
         return body.read(TAIL)
+
+
+def marked_sha256(path: Path, identity: LayerIdentity) -> str:
+    """Return the SHA-256 of what :func:`marked` yields.
+
+    :raises LbdartError: as :func:`marked` does.
+    """
+    with marked(path, identity) as zip_path, zip_path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

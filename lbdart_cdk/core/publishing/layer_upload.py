@@ -47,16 +47,18 @@ def upload_layer(
     *,
     owner: str = "",
     sbom: bytes | S3Member | None = None,
+    zip_sha256: str = "",
 ) -> UploadedLayer:
     """Upload a zip and its manifest to ``{s3dir}/layer/``, with manifest MD5 and build key as metadata.
 
-    :param layer_zip: a file, which boto3's managed transfer uploads, or an object, which S3 copies (at most
-        5 GB: S3 API reference, CopyObject). A file without an identity
+    :param layer_zip: a file, which is uploaded, or an object, which S3 copies (both at most 5 GB: S3 API
+        reference, PutObject and CopyObject). A file without an identity
         (:mod:`lbdart_cdk.core.publishing.identity`) is uploaded with one.
     :param owner: see :mod:`lbdart_cdk.core.publishing.ownership`.
     :param sbom: the bill of materials, uploaded too unless None.
-    :raises LbdartError: when S3 refuses, when the object to copy does not exist, or when the file has another
-        build key or manifest MD5.
+    :param zip_sha256: the SHA-256 that the uploaded zip must have; unchecked when empty.
+    :raises LbdartError: when S3 refuses, when the object to copy does not exist, or when the zip has another
+        build key, SHA-256 or manifest MD5.
     """
     layout = LayerS3Layout(s3dir_lambda)
     metadata = {
@@ -68,7 +70,7 @@ def upload_layer(
     identity = LayerIdentity(build_key)
     marked_zip = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
     with calling_aws(f"put {layer_zip} at {s3path_zip}"), marked_zip as content:
-        zip_version_id = write_object(s3_client, s3path_zip, content, metadata)
+        zip_version_id = write_object(s3_client, s3path_zip, content, metadata, sha256=zip_sha256)
     if sbom is not None:
         s3path_sbom = layout.s3dir_layer / SBOM_NAME
         with calling_aws(f"put the bill of materials at {s3path_sbom}"):

@@ -31,7 +31,7 @@ from .manifest import md5_of
 from .ownership import find_owned, joint_owner, owner_metadata
 from .prune import RETURNED_TO, find_superseded, may_go
 from .records import S3Member, recorded_layer, refuse_other_layer
-from .s3 import S3Path, delete_object_versions, head_object, read_object, write_object
+from .s3 import S3Path, delete_object_versions, from_base64, head_object, read_object, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -83,6 +83,9 @@ class LayerPublisher(BaseLogger):
     :param layer_name: at most 140 characters of ``[a-zA-Z0-9-_]``.
     :param s3dir_lambda: the folder of the layer's objects (:class:`LayerS3Layout`), in the layer's Region.
     :param build_key: the SHA-256 over all inputs of the build, 64 hex digits.
+    :param zip_sha256: the SHA-256 of the zip, 64 hex digits. Only a version of these bytes is this build, by
+        the checksum that Lambda computed: whoever may publish versions of the layer can copy a build key into
+        a description. When empty, the build key alone decides.
     :param manifest: the manifest that the layer was built from; its content is stored beside each version.
     :param sbom: the bill of materials (CycloneDX JSON), stored beside each version too unless None.
     :param description: at most :data:`.limits.MAX_DESCRIPTION` characters. A version keeps the description,
@@ -117,6 +120,7 @@ class LayerPublisher(BaseLogger):
     keep_versions: int | None = None
     needed_build_key: str = ""
     unnamed_build_key: str = ""
+    zip_sha256: str = ""
 
     def __post_init__(self) -> None:
         validate_layer_name(self.layer_name)
@@ -152,23 +156,34 @@ class LayerPublisher(BaseLogger):
         return deployment
 
     def find_published(self) -> LayerDeployment | None:
-        """Preflight, stage 3: return the version with the build key, or None when the layer has changed.
+        """Preflight, stage 3: return the version of this build, or None when the layer has changed.
 
-        Only a publisher outside this library can make several such versions. Then the lowest is returned,
-        since the others repeat it.
+        It has the build key and, when :attr:`zip_sha256` is given, the bytes. Only a publisher outside this
+        library can make several such versions. Then the lowest is returned, since the others repeat it.
 
-        :raises LbdartError: when AWS refuses to list the versions.
+        :raises LbdartError: when AWS refuses to list or describe the versions.
         """
-        arns = {
-            number: version.arn
-            for number, version in self._versions().items()
-            if version.build_key == self.build_key
-        }
-        if not arns:
-            return None
-        first = min(arns)
-        self.log(f"Version {first} of layer {self.layer_name} has this build.")
-        return self._deployment(first, arns[first])
+        for number, version in sorted(self._versions().items()):
+            if version.build_key == self.build_key and self._has_zip(number):
+                self.log(f"Version {number} of layer {self.layer_name} has this build.")
+                return self._deployment(number, version.arn)
+        return None
+
+    def _has_zip(self, number: int) -> bool:
+        """Tell whether a version is of the zip, as far as its SHA-256 is known."""
+        if not self.zip_sha256:
+            return True
+        with calling_aws(f"compare version {number} of layer {self.layer_name}"):
+            try:
+                version = self.lambda_client.get_layer_version(
+                    LayerName=self.layer_name, VersionNumber=number
+                )
+            except self.lambda_client.exceptions.ResourceNotFoundException:  # it was deleted meanwhile
+                return False
+        if from_base64(version["Content"].get("CodeSha256", "")) == self.zip_sha256:
+            return True
+        self.log(f"Version {number} of layer {self.layer_name} has this build's key, but other bytes.")
+        return False
 
     def find_unchanged(self) -> LayerDeployment | None:
         """Return the version that :meth:`run` would return without publishing; None when it would publish.
@@ -206,13 +221,19 @@ class LayerPublisher(BaseLogger):
         return uploaded_zip(self.s3_client, self.layout, zip_version_id)
 
     def check_zip_agrees(self, stored: S3Object) -> None:
-        """Preflight, stage 2: check that the zip has the manifest's MD5 and the build key.
+        """Preflight, stage 2: check that the zip has the SHA-256, the manifest's MD5 and the build key.
 
         The object's metadata has both, and the zip's archive comment the build key
         (:mod:`lbdart_cdk.core.publishing.identity`). Only the end of the zip is read.
 
         :raises LbdartError: when one of them is another.
         """
+        if self.zip_sha256 and stored.sha256 != self.zip_sha256:
+            raise InvalidError(
+                f"{stored.path} has the SHA-256 {stored.sha256}, not {self.zip_sha256}: "
+                "it is not what was built.",
+                "Find out who can write there; upload the layer again, then publish.",
+            )
         with calling_aws(f"read the end of {stored.path}"):
             comment = comment_of(read_tail(self.s3_client, stored))
         if comment is None:
@@ -411,6 +432,12 @@ class LayerPublisher(BaseLogger):
                 "list[ArchitectureType]", list(as_tuple(self.compatible_architectures))
             ),
         )
+        if self.zip_sha256 and from_base64(answer["Content"].get("CodeSha256", "")) != self.zip_sha256:
+            raise InvalidError(
+                f"Version {answer['Version']} of layer {self.layer_name} was published with other bytes: "
+                f"{stored.path} was replaced meanwhile.",
+                "Find out who can write there, use a versioned bucket, delete the version and deploy again.",
+            )
         self.log(f"Published version {answer['Version']} of layer {self.layer_name}.")
         return self._deployment(answer["Version"], answer["LayerVersionArn"])
 
@@ -441,7 +468,7 @@ def uploaded_zip(s3_client: S3Client, layout: LayerS3Layout, version_id: str | N
     """
     path = layout.s3path_temp_layer_zip
     with calling_aws(f"look at {path}"):
-        stored = head_object(s3_client, path, version_id)
+        stored = head_object(s3_client, path, version_id, with_sha256=True)
     if stored is None:
         raise MissingError(
             f"There is no zip to publish at {path}, or reading it is not allowed.",

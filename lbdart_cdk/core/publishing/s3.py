@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import HeadObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import HeadObjectRequestTypeDef, PutObjectRequestTypeDef
 
 __all__ = [
     "S3Location",
     "S3Object",
     "S3Path",
     "delete_object_versions",
+    "from_base64",
     "head_object",
     "list_object_versions",
     "read_object",
@@ -102,6 +104,8 @@ class S3Object:
     :param version_id: None in a bucket without versioning.
     :param metadata: the user metadata, with keys in lower case.
     :param age: the seconds since the object was written, by the clock of S3.
+    :param sha256: the SHA-256 that S3 computed of the bytes, 64 hex digits. None when it was not asked for,
+        and when S3 has none: the writer did not ask for it, or uploaded the object in parts.
     """
 
     path: S3Path
@@ -109,9 +113,12 @@ class S3Object:
     etag: str
     metadata: Mapping[str, str]
     age: float
+    sha256: str | None = None
 
 
-def head_object(s3_client: S3Client, path: S3Path, version_id: str | None = None) -> S3Object | None:
+def head_object(
+    s3_client: S3Client, path: S3Path, version_id: str | None = None, *, with_sha256: bool = False
+) -> S3Object | None:
     """Return the description of an object, or None when it does not exist.
 
     Without ``s3:ListBucket`` on the bucket, S3 answers 403 for a missing key (S3 API reference: HeadObject),
@@ -119,11 +126,15 @@ def head_object(s3_client: S3Client, path: S3Path, version_id: str | None = None
     a permission is missing, the call that then reads or writes the object fails.
 
     :param version_id: the version of the object; None for the newest.
+    :param with_sha256: whether to ask for the SHA-256, which needs ``kms:Decrypt`` when a key encrypts the
+        object (S3 API reference: HeadObject).
     :raises botocore.exceptions.ClientError: when S3 answers with another error.
     """
     request: HeadObjectRequestTypeDef = {"Bucket": path.bucket, "Key": path.key}
     if version_id:
         request["VersionId"] = version_id
+    if with_sha256:
+        request["ChecksumMode"] = "ENABLED"
     try:
         answer = s3_client.head_object(**request)
     except s3_client.exceptions.ClientError as error:
@@ -138,7 +149,17 @@ def head_object(s3_client: S3Client, path: S3Path, version_id: str | None = None
         etag=answer["ETag"],
         metadata=answer["Metadata"],
         age=max(0.0, (now - answer["LastModified"]).total_seconds()),
+        sha256=from_base64(answer.get("ChecksumSHA256", "")),
     )
+
+
+def from_base64(sha256: str) -> str | None:
+    """Return a SHA-256 as S3 and Lambda write it in hexadecimal; None when it is not one.
+
+    The checksum of an object that was uploaded in parts ends in ``-`` and their number (S3 User Guide,
+    "Checking object integrity"). It is not the SHA-256 of the bytes.
+    """
+    return b64decode(sha256).hex() if sha256 and "-" not in sha256 else None
 
 
 def write_object(
@@ -148,24 +169,37 @@ def write_object(
     metadata: Mapping[str, str],
     *,
     tagging: str = "",
+    sha256: str = "",
 ) -> str | None:
     """Write bytes, a local zip or a copy of another object to ``target``.
 
+    S3 computes the SHA-256 of zips and copies, so that :func:`head_object` can tell it. A zip is uploaded in
+    one part (at most 5 GB), because S3 has no SHA-256 of what is uploaded in several.
+
     :param metadata: all user metadata of the object, in ASCII.
     :param tagging: the tags of an uploaded file, as a query string.
+    :param sha256: the SHA-256 that S3 must find a zip or a copy to have, 64 hex digits; empty: no check.
     :return: the id of the new version; None in a bucket without versioning.
-    :raises botocore.exceptions.ClientError: when S3 refuses.
-    :raises boto3.exceptions.S3UploadFailedError: when S3 refuses the upload of a file.
+    :raises botocore.exceptions.ClientError: when S3 refuses, as it does a zip with another SHA-256.
+    :raises LbdartError: when a copy has another SHA-256. The copy is there then, but its checksum tells.
     """
     bucket, key = target.bucket, target.key
     if isinstance(source, Path):
-        extra: dict[str, object] = {"Metadata": dict(metadata), "ContentType": _ZIP}
+        request: PutObjectRequestTypeDef = {
+            "Bucket": bucket,
+            "Key": key,
+            "Metadata": metadata,
+            "ContentType": _ZIP,
+            "ChecksumAlgorithm": "SHA256",
+        }
         if tagging:
-            extra["Tagging"] = tagging
-        s3_client.upload_file(str(source), bucket, key, ExtraArgs=extra)
-        # The managed transfer does not return the version.
-        uploaded = head_object(s3_client, target)
-        return uploaded.version_id if uploaded else None
+            request["Tagging"] = tagging
+        if sha256:
+            request["ChecksumSHA256"] = b64encode(bytes.fromhex(sha256)).decode()
+        with source.open("rb") as file:
+            request["Body"] = file
+            uploaded = s3_client.put_object(**request)
+        return _version_id(uploaded.get("VersionId"))
     if isinstance(source, bytes):
         put = s3_client.put_object(Bucket=bucket, Key=key, Body=source, Metadata=metadata)
         return _version_id(put.get("VersionId"))
@@ -177,7 +211,14 @@ def write_object(
         Metadata=metadata,
         MetadataDirective="REPLACE",
         TaggingDirective="REPLACE",
+        ChecksumAlgorithm="SHA256",
     )
+    actual = from_base64(copied["CopyObjectResult"].get("ChecksumSHA256", ""))
+    if sha256 and actual != sha256:
+        raise InvalidError(
+            f"{source} has the SHA-256 {actual}, not {sha256}: it is not what was built.",
+            "Find out who can write there; delete the object, and deploy again.",
+        )
     return _version_id(copied.get("VersionId"))
 
 

@@ -36,28 +36,31 @@ def upload_source_zip(
 ) -> S3Path:
     """Upload a source zip to ``{s3dir}/source/{version}/{sha256}/source.zip`` unless it is there already.
 
-    :param source_zip: a file, which boto3's managed transfer uploads, or an object, which S3 copies.
+    It is there when S3 itself computed this SHA-256 of the object; anybody can write metadata.
+
+    :param source_zip: a file, which is uploaded, or an object, which S3 copies.
     :param version: the project's version.
     :param sha256: the zip's SHA-256, 64 hex digits; it becomes part of the key and of the metadata.
     :param owner: see :mod:`lbdart_cdk.core.publishing.ownership`.
     :param logger: prints whether the zip was uploaded.
     :return: the location of the zip in S3.
-    :raises LbdartError: when S3 refuses, when the file or the object to copy does not exist, or when the file
-        has another SHA-256.
+    :raises LbdartError: when S3 refuses, when the file or the object to copy does not exist, or when it has
+        another SHA-256.
     """
     target = SourceS3Layout(s3dir_lambda).get_s3path_source_zip(version, sha256)
     if not isinstance(source_zip, S3Path):
         _check_sha256(source_zip, sha256)
     with calling_aws(f"put {source_zip} at {target}"):
-        stored = head_object(s3_client, target)
+        stored = head_object(s3_client, target, with_sha256=True)
         sha256_metadata: dict[str, str] = {S3MetadataKeyEnum.source_sha256: sha256}
         metadata = {**sha256_metadata, **owner_metadata(joint_owner(stored, owner))}
-        if stored is None or not sha256_metadata.items() <= stored.metadata.items():
-            write_object(s3_client, target, source_zip, metadata)
+        if stored is None or stored.sha256 != sha256:
+            write_object(s3_client, target, source_zip, metadata, sha256=sha256)
             logger.log(f"Stored at {target}.")
             return target
         if stored.metadata != metadata:
-            write_object(s3_client, target, target, metadata)  # the zip is right; only the owner changes
+            # The zip is right; only its metadata change.
+            write_object(s3_client, target, target, metadata, sha256=sha256)
     logger.log(f"This code is already stored at {target}.")
     return target
 

@@ -99,6 +99,19 @@ class Store:
             os.utime(self._path("archives", key, ".json"))  # marks the zip as used
         return notes
 
+    def checked_archive(self, key: str) -> Path:
+        """Return the path of a kept zip whose SHA-256 is the noted one; call this before its content is used.
+
+        :meth:`kept_archive` compares size and modification time, which a program that changes a file can set.
+
+        :raises LbdartError: when the zip is missing or changed.
+        """
+        path, notes = self.archive(key), self.recall("archives", key)
+        if notes is None or not path.is_file():
+            raise self.vanished()
+        refuse_changed(path, sha256_of(path), str(notes.get("sha256")))
+        return path
+
     def keep_archive(self, key: str, made: Path, **notes: Any) -> Path:
         """Move a finished zip into the store and note its hash.
 
@@ -220,6 +233,20 @@ class Store:
                 if note.stat().st_mtime < limit:
                     note.with_suffix(".zip").unlink(missing_ok=True)
                     note.unlink()
+
+
+def refuse_changed(path: Path, actual: str, noted: str) -> None:
+    """Refuse a zip of the store with other bytes than it was kept with.
+
+    :param actual: the SHA-256 of what was read.
+    :param noted: the SHA-256 in the zip's note.
+    :raises LbdartError: when they differ.
+    """
+    if actual != noted:
+        raise LbdartError(
+            f"{path} has the SHA-256 {actual}, not {noted}: it was changed after it was built.",
+            "Delete it and build again, and let only jobs that you trust write to the cache directory.",
+        )
 
 
 def _stamp(path: Path) -> list[int]:

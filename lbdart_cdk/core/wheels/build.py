@@ -81,12 +81,22 @@ class Source:
 class BuiltWheel:
     """A wheel that was built.
 
+    :param key: its key in the store.
     :param identity: the SHA-256 of the wheel, or of what a compiled wheel was built from: compilers do not
         give the same bytes on every machine.
     """
 
-    path: Path
+    store: Store
+    key: str
     identity: str
+
+    @property
+    def path(self) -> Path:
+        """The wheel, with the bytes that it was kept with.
+
+        :raises LbdartError: when it was changed or deleted since.
+        """
+        return self.store.checked_archive(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +215,7 @@ class _BuildSite:
 
     def built(self, store: Store, sha256: str) -> BuiltWheel:
         """Return the wheel that was built here; what compiles is built in a container."""
-        return BuiltWheel(store.archive(self.key), sha256 if self.container is None else self.key)
+        return BuiltWheel(store, self.key, sha256 if self.container is None else self.key)
 
 
 def _build(source: Source, sites: Sequence[_BuildSite], store: Store) -> BuiltWheel:

@@ -266,11 +266,26 @@ def test_every_step_is_logged(team: Team) -> None:
 
 
 def test_a_builder_may_name_its_own_build_key(team: Team) -> None:
-    """Then neither the bytes nor the manifest count: it is the builder that knows its inputs."""
-    for content in ("VERSION = 1\n", "VERSION = 2\n"):
+    """Then the manifest does not count. Other bytes are another layer nevertheless: a key can be copied."""
+    for content, manifest, version in (
+        ("VERSION = 1\n", "vendored==1\n", 1),
+        ("VERSION = 1\n", "vendored==1  # reviewed\n", 1),
+        ("VERSION = 2\n", "vendored==1\n", 2),
+    ):
+        (team.root / "requirements.txt").write_text(manifest)
         workflow = team.workflow(a_module(content))
         workflow.builder.build_key = "ab" * 32  # type: ignore[attr-defined]
-        assert workflow.run().layer_version == 1
+        assert workflow.run().layer_version == version
+
+
+def test_a_foreign_version_with_the_mark_is_not_taken_for_this_build(team: Team) -> None:
+    first = team.workflow(a_module()).run()
+    description = team.aws.descriptions("orders-deps")[1]
+    team.aws.lambda_.delete_layer_version(LayerName="orders-deps", VersionNumber=1)
+    team.aws.lambda_.publish_layer_version(
+        LayerName="orders-deps", Description=description, Content={"ZipFile": zip_of("evil")}
+    )
+    assert team.workflow(a_module()).run().layer_version == first.layer_version + 2
 
 
 def test_a_second_build_at_the_same_time_is_refused_and_the_first_one_is_whole(team: Team) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import (
     ClientError,
     EndpointConnectionError,
@@ -27,7 +26,6 @@ def client_error(code: str, status: int, message: str = "No.") -> ClientError:
         (client_error("AccessDenied", 403), r"AWS refused CopyObject \(No\)", "policies"),
         (client_error("NoSuchKey", 404), r"CopyObject failed with NoSuchKey \(No\)", "Correct"),
         (NoCredentialsError(), "The request to AWS to copy a zip failed: Unable to locate", "credentials"),
-        (S3UploadFailedError("Failed to upload."), "Failed to upload", "permissions"),
     ],
 )
 def test_an_error_of_aws_says_what_was_tried_and_what_to_do(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,10 @@ def publisher(aws: FakeAws, manifest: LayerManifest, monkeypatch: pytest.MonkeyP
     )
 
 
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def upload_for(publisher: LayerPublisher) -> Callable[[], UploadedLayer]:
     asset = S3Path("assets", f"{publisher.build_key}{publisher.manifest.md5}.zip")
 
@@ -59,6 +64,7 @@ def upload_for(publisher: LayerPublisher) -> Callable[[], UploadedLayer]:
             publisher.build_key,
             owner=publisher.owner,
             sbom=publisher.sbom,
+            zip_sha256=publisher.zip_sha256,
         )
 
     return upload
@@ -128,6 +134,85 @@ def test_an_unchanged_layer_returns_the_version_it_has(aws: FakeAws, publisher: 
     aws.calls.clear()
     assert deploy(publisher) == first
     assert aws.operations == ["ListLayerVersions", "HeadObject"]
+
+
+def plant(aws: FakeAws, build_key: str = KEY) -> None:
+    """Publish what anybody could: other bytes with our mark."""
+    aws.lambda_.publish_layer_version(
+        LayerName="deps", Description=f"Ours [lbdart:{build_key}]", Content={"ZipFile": zip_of("evil")}
+    )
+
+
+@pytest.fixture
+def knowing(publisher: LayerPublisher) -> LayerPublisher:
+    """A publisher that knows the zip of its build."""
+    return replace(publisher, zip_sha256=sha256(layer_zip("x = 1\n", KEY)))
+
+
+def test_a_foreign_version_with_our_mark_is_not_taken_for_ours(aws: FakeAws, knowing: LayerPublisher) -> None:
+    plant(aws)
+    deployment = deploy(knowing)
+    assert deployment.layer_version == 2
+    plant(aws)
+    aws.calls.clear()
+    assert deploy(knowing) == deployment
+    assert "PublishLayerVersion" not in aws.operations
+
+
+def test_an_unchanged_layer_costs_one_more_call_to_know_its_bytes(
+    aws: FakeAws, knowing: LayerPublisher
+) -> None:
+    deploy(knowing)
+    aws.calls.clear()
+    deploy(knowing)
+    assert aws.operations == ["ListLayerVersions", "GetLayerVersion", "HeadObject"]
+
+
+def test_a_version_that_is_deleted_meanwhile_is_not_taken(aws: FakeAws, knowing: LayerPublisher) -> None:
+    deploy(knowing)
+    gone = aws.lambda_.exceptions.ResourceNotFoundException({"Error": {}}, "GetLayerVersion")
+    fail(aws, "GetLayerVersion", gone, times=2)
+    assert deploy(knowing).layer_version == 2
+
+
+def test_an_asset_with_other_bytes_is_not_published(aws: FakeAws, publisher: LayerPublisher) -> None:
+    expected = sha256(layer_zip("x = 2\n", KEY))
+    with pytest.raises(LbdartError, match=rf"s3://assets/\S+ has the SHA-256 \w{{64}}, not {expected}"):
+        deploy(replace(publisher, zip_sha256=expected))
+    assert not aws.sent("PublishLayerVersion")
+
+
+def test_a_zip_that_was_replaced_is_not_published(aws: FakeAws, knowing: LayerPublisher) -> None:
+    evil = layer_zip("evil\n", KEY)
+    metadata = {"manifest_md5": knowing.manifest.md5, "build_key": KEY}
+    aws.s3.put_object(
+        Bucket="artifacts",
+        Key="deps/layer/layer.zip",
+        Body=evil,
+        Metadata=metadata,
+        ChecksumAlgorithm="SHA256",
+    )
+    with pytest.raises(LbdartError, match=f"has the SHA-256 {sha256(evil)}, not {knowing.zip_sha256}"):
+        knowing.run()
+    assert not aws.sent("PublishLayerVersion")
+
+
+def test_what_lambda_read_is_compared_in_a_bucket_without_versions(
+    aws: FakeAws, knowing: LayerPublisher
+) -> None:
+    """There the zip can change between the last look at it and its publication."""
+
+    def swap(params: dict[str, Any], **_: object) -> None:
+        params["Content"] = {"ZipFile": layer_zip("evil\n", KEY)}
+
+    aws.on("provide-client-params.lambda.PublishLayerVersion", swap)
+    with pytest.raises(LbdartError, match="Version 1 of layer deps was published with other bytes"):
+        deploy(knowing, s3dir_lambda="s3://plain/deps")
+    assert aws.keys("plain") == {
+        "deps/layer/layer.zip",
+        "deps/layer/uv.lock",
+        "deps/layer/publish-claim.json",
+    }
 
 
 def test_going_back_to_a_former_build_returns_its_version(publisher: LayerPublisher) -> None:

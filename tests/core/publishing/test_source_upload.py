@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing.s3 import S3Path
 from lbdart_cdk.core.publishing.source_upload import remove_source_zips, upload_source_zip
+from tests.core.conftest import zip_of
 from tests.support.wheels import sha256
 
 if TYPE_CHECKING:
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
     from tests.core.conftest import FakeAws
 
-SHA = "ab" * 32
 ASSET = S3Path("assets", "layer.zip")
+SHA = hashlib.sha256(zip_of("asset")).hexdigest()
 
 
 def test_a_file_is_uploaded_to_its_place(aws: FakeAws, tmp_path: Path) -> None:
@@ -69,6 +71,44 @@ def test_an_object_that_is_not_the_zip_is_replaced(aws: FakeAws) -> None:
     aws.s3.put_object(Bucket=path.bucket, Key=path.key, Body=b"overwritten by hand")
     upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, "1.0", SHA)
     assert aws.read(path) == aws.read(ASSET)
+
+
+@pytest.mark.parametrize("planted_with", [{}, {"ChecksumAlgorithm": "SHA256"}], ids=["none", "its own"])
+def test_a_planted_zip_with_the_right_metadata_is_replaced(
+    aws: FakeAws, planted_with: dict[str, Any]
+) -> None:
+    """Whoever may write the object may write any metadata, but S3 itself computes the checksum."""
+    path = S3Path("artifacts", f"app/source/1.0/{SHA}/source.zip")
+    metadata = {"source_sha256": SHA, "owner": "one"}
+    aws.s3.put_object(Bucket=path.bucket, Key=path.key, Body=b"evil", Metadata=metadata, **planted_with)
+    upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, "1.0", SHA, owner="one")
+    assert aws.read(path) == aws.read(ASSET)
+
+
+def test_an_asset_with_other_bytes_is_refused(aws: FakeAws) -> None:
+    aws.s3.put_object(Bucket=ASSET.bucket, Key=ASSET.key, Body=b"evil")
+    with pytest.raises(LbdartError, match=rf"s3://assets/layer\.zip has the SHA-256 \w{{64}}, not {SHA}"):
+        upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, "1.0", SHA)
+
+
+def test_a_zip_that_changes_while_only_its_owner_is_noted_is_refused(aws: FakeAws) -> None:
+    path = upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, "1.0", SHA, owner="one")
+
+    def swap(**_: object) -> None:
+        aws.s3.put_object(Bucket=path.bucket, Key=path.key, Body=b"evil")
+
+    aws.on("before-call.s3.CopyObject", swap)
+    with pytest.raises(LbdartError, match=f"not {SHA}"):
+        upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, "1.0", SHA, owner="two")
+
+
+def test_a_large_file_has_the_checksum_of_the_whole(aws: FakeAws, tmp_path: Path) -> None:
+    """S3 has no SHA-256 of an object that was uploaded in parts."""
+    file = tmp_path / "source.zip"
+    file.write_bytes(bytes(9 * 1024 * 1024))
+    for _ in range(2):
+        upload_source_zip(aws.s3, "s3://artifacts/app", file, "1.0", sha256(file))
+    assert aws.operations == ["HeadObject", "PutObject", "HeadObject"]
 
 
 def test_a_missing_asset_is_named(aws: FakeAws) -> None:

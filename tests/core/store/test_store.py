@@ -141,6 +141,19 @@ def test_an_archive_of_the_noted_size_and_time_is_taken_at_its_word(store: Store
     assert store.kept_archive(KEY)
 
 
+def test_an_archive_is_hashed_before_its_content_is_used(store: Store) -> None:
+    path = keep(store, b"content")
+    assert store.checked_archive(KEY) == path
+    before = path.stat()
+    path.write_bytes(b"CONTENT")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(LbdartError, match=rf"{path.name} has the SHA-256 {sha256(path)}, not "):
+        store.checked_archive(KEY)
+    path.unlink()
+    with pytest.raises(LbdartError, match="were deleted while a build used them"):
+        store.checked_archive(KEY)
+
+
 def test_what_nobody_used_for_a_month_goes(store: Store) -> None:
     old, used = keep(store, key="00" * 32), keep(store, key="11" * 32)
     month_ago = time.time() - 31 * 24 * 3600
