@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ from botocore.exceptions import ClientError
 
 from runtime import handler
 from runtime.response import UnansweredError
+from tests.runtime.conftest import zip_of
+from tests.support.layers import layer_zip
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -112,6 +115,39 @@ def test_a_source_is_copied_to_its_place_and_its_zips_stay(world: World) -> None
     world.check_source(answer, two)
     assert answer["PhysicalResourceId"] == "s3://artifacts/app"
     assert len(world.keys("app/source")) == 2
+
+
+def test_what_somebody_planted_is_not_taken_for_ours(world: World) -> None:
+    layer, source = world.layer("deps", "build-1"), world.source("app", "build-1")
+    world.clients.lambda_.publish_layer_version(
+        LayerName="deps",
+        Description=f"Ours [lbdart:{layer['BuildKey']}]",
+        Content={"ZipFile": zip_of("evil")},
+    )
+    key = f"app/source/1.0/{source['SourceSha256']}/source.zip"
+    metadata = {"source_sha256": source["SourceSha256"]}
+    world.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"evil", Metadata=metadata)
+    for _ in range(2):
+        assert world.send(world.event("Create", layer))["Data"]["LayerVersion"] == "2"
+        world.check_source(world.send(world.event("Create", source)), source)
+
+
+@pytest.mark.parametrize("kind", ["layer", "source"])
+def test_an_asset_that_somebody_replaced_is_refused(world: World, kind: str) -> None:
+    properties = getattr(world, kind)("name", "build-1")
+    evil = layer_zip("evil", properties.get("BuildKey", ""))
+    world.clients.s3.put_object(Bucket="assets", Key=properties["AssetKey"], Body=evil)
+    answer = world.send(world.event("Create", properties))
+    assert answer["Status"] == "FAILED"
+    assert f"{properties['AssetKey']} has the SHA-256 {hashlib.sha256(evil).hexdigest()}" in answer["Reason"]
+    assert world.versions("name") == {}
+
+
+def test_a_rollback_to_a_release_that_did_not_know_the_zip_returns_its_version(world: World) -> None:
+    properties = world.layer("deps", "build-1")
+    del properties["ZipSha256"]
+    first = world.send(world.event("Create", properties))
+    assert world.send(world.event("Update", properties, PhysicalResourceId="deps"))["Data"] == first["Data"]
 
 
 def test_another_folder_is_another_source(world: World) -> None:

@@ -64,9 +64,10 @@ class LayerDeploymentWorkflow(BaseLogger):
     """Runs the four steps in one :meth:`run`; each can also be called by itself.
 
     :param builder: any object with ``run()`` and ``path_layout``. Optional attributes: ``build_key``
-        identifies the layer (else the manifest and the zip do), ``sbom`` (bytes) is stored beside the
-        manifest, ``path_manifest`` is the manifest that it builds from, ``manifest`` is that file as it was
-        read, ``tool`` is the tool that reads it, ``prefer`` is passed to :func:`create_layer_zip_file`.
+        identifies the layer together with its bytes (else the manifest does), ``sbom`` (bytes) is stored
+        beside the manifest, ``path_manifest`` is the manifest that it builds from, ``manifest`` is that file
+        as it was read, ``tool`` is the tool that reads it, ``prefer`` is passed to
+        :func:`create_layer_zip_file`.
     :param layer_name: at most 140 characters of ``[a-zA-Z0-9-_]``.
     :param s3dir_lambda: the folder of the layer's objects, such as ``s3://bucket/prefix``. Each layer has its
         own.
