@@ -118,7 +118,9 @@ class _Soak:
                             "Runtime": _RUNTIME,
                             "Role": {"Fn::GetAtt": ["Role", "Arn"]},
                             "Timeout": 60,
-                            "Environment": {"Variables": {"LBDART_LEASE_SECONDS": "2"}},
+                            "Environment": {
+                                "Variables": {"LBDART_LEASE_SECONDS": "2", "LBDART_DENIED_SECONDS": "0"}
+                            },
                         },
                     },
                     "Layer": {

@@ -14,12 +14,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import boto3
-from botocore.config import Config
-
 from lbdart_cdk.core.errors import LbdartError
 
-from .resources import RESOURCE_TYPES, Clients
+from .clients import Clients
+from .resources import RESOURCE_TYPES
 from .response import Answer, Reply, UnansweredError
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ def _carry_out(event: Mapping[str, Any]) -> Answer:
         )
     resource = _resource_of(event)
     old_properties = event.get("OldResourceProperties") if event["RequestType"] == "Update" else None
-    return Answer("SUCCESS", resource.physical_id, resource.deploy(_clients(), old_properties))
+    return Answer("SUCCESS", resource.physical_id, resource.deploy(_clients().begin(), old_properties))
 
 
 def _delete(event: Mapping[str, Any]) -> Answer:
@@ -94,7 +92,7 @@ def _delete(event: Mapping[str, Any]) -> Answer:
         print(f"Nothing to delete: {error}")
     else:
         if resource.removal_policy == "destroy" and resource.physical_id == physical_id:
-            resource.destroy(_clients())
+            resource.destroy(_clients().begin())
     return Answer("SUCCESS", physical_id)
 
 
@@ -147,7 +145,4 @@ def _send_timeout(reply: Reply, answer: Answer) -> None:
 
 @cache
 def _clients() -> Clients:
-    # Standard mode waits up to 20 seconds between attempts (boto3 guide, "Retries"). Deployments are rare,
-    # and waiting until AWS stops throttling is better than a rollback.
-    config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 8})
-    return Clients(boto3.client("s3", config=config), boto3.client("lambda", config=config))
+    return Clients.create()

@@ -10,31 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest
-from lbdart_cdk.core.publishing.publish import (
-    LEASE_SECONDS,
-    LayerPublisher,
-    remove_layer_versions,
-)
+from lbdart_cdk.core.publishing.publish import LayerPublisher, remove_layer_versions
 from lbdart_cdk.core.publishing.records import SBOM_NAME, S3Member, S3SmallZip
 from lbdart_cdk.core.publishing.source_upload import remove_source_zips, upload_source_zip
 
+from .clients import LEASE_SECONDS
 from .properties import LayerProperties, SourceProperties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_s3 import S3Client
+    from .clients import Clients
 
-__all__ = ["RESOURCE_TYPES", "Clients", "LayerResource", "Resource", "SourceResource"]
-
-
-@dataclass(frozen=True)
-class Clients:
-    """The AWS clients that the resources need."""
-
-    s3: S3Client
-    lambda_: LambdaClient
+__all__ = ["RESOURCE_TYPES", "LayerResource", "Resource", "SourceResource"]
 
 
 class Resource(Protocol):

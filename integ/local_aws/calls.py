@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from typing import Any, Literal
 from integ.local_aws.errors import AwsError
 
 __all__ = ["Call", "Calls", "Fault", "Faults"]
+
+_POLICY_CHANGES = frozenset({"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "CreatePolicyVersion"})
 
 
 @dataclass
@@ -83,6 +86,8 @@ class Faults:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+        self._spread_seconds = 0.0
+        self._spread_until = 0.0
 
     def add(
         self,
@@ -119,14 +124,31 @@ class Faults:
             caller=caller,
         )
 
+    def refuse(
+        self, operation: str, *, message: str = "An ordered denial.", caller: str | None = None
+    ) -> Fault:
+        """Deny all calls of ``operation``, as AWS does when a permission is missing."""
+        code = "AccessDeniedException"
+        return self.add(operation, code, status=403, message=message, times=10**6, caller=caller)
+
+    def spread_slowly(self, seconds: float) -> None:
+        """Deny the calls of functions for so long after each change of a policy, as IAM now and then does."""
+        self._spread_seconds = seconds
+
     def clear(self) -> None:
         """Let nothing fail any more."""
         with self._lock:
             self._faults.clear()
+            self._spread_seconds = self._spread_until = 0.0
 
     def hit(self, call: Call) -> Fault | None:
         """The fault that strikes this call; counts the call."""
         with self._lock:
+            if call.operation in _POLICY_CHANGES:
+                self._spread_until = time.monotonic() + self._spread_seconds
+            elif call.caller.startswith("function") and time.monotonic() < self._spread_until:
+                code = "AccessDenied" if call.service == "s3" else "AccessDeniedException"
+                return Fault(call.operation, code, "The policy has not spread.", 403, "before", 1, 1, None)
             struck = None
             for fault in self._faults:
                 if fault.operation != call.operation:

@@ -46,6 +46,7 @@ class LocalAws:
     :param retry_seconds: the pause before an asynchronous Lambda event is tried again
     :param service_timeout_cap: the longest wait for a custom resource in seconds
     :param settle_seconds: how long a call that starts a stack operation waits for its end
+    :param denied_seconds: how long the handler of custom resources repeats calls that are denied
 
     >>> with LocalAws() as aws:
     ...     aws.client("s3").create_bucket(Bucket="b")
@@ -54,9 +55,15 @@ class LocalAws:
     _running = threading.Lock()
 
     def __init__(
-        self, *, retry_seconds: float = 0.01, service_timeout_cap: float = 120.0, settle_seconds: float = 10.0
+        self,
+        *,
+        retry_seconds: float = 0.01,
+        service_timeout_cap: float = 120.0,
+        settle_seconds: float = 10.0,
+        denied_seconds: float = 60.0,
     ) -> None:
         self._retry_seconds = retry_seconds
+        self._denied_seconds = denied_seconds
         self._service_timeout_cap = service_timeout_cap
         self._settle_seconds = settle_seconds
         self._clients: dict[str, Any] = {}
@@ -142,7 +149,11 @@ class LocalAws:
         self._exits.callback(server.shutdown)
         stopping = threading.Event()
         mailbox = Mailbox()
-        variables = {**self._common_environment(), "TMPDIR": str(self.temporary)}
+        variables = {
+            **self._common_environment(),
+            "TMPDIR": str(self.temporary),
+            "LBDART_DENIED_SECONDS": str(self._denied_seconds),
+        }
         self._executor = Executor(
             directory / "functions", variables, self._retry_seconds, moto_seams.write_log
         )

@@ -19,6 +19,9 @@ from integ.tests.support.projects import Project, go_offline, make_locked_projec
 #: The Python that the tests run on, so that functions run on it wherever they do.
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
+#: How long the custom resources' handler repeats calls that are denied; a minute on AWS.
+DENIED_SECONDS = 3.0
+
 _numbers = itertools.count(1)
 
 
@@ -28,7 +31,7 @@ def local_aws() -> Iterator[LocalAws]:
 
     It ends with this folder: moto's state belongs to the process, and other tests begin with it anew.
     """
-    with LocalAws(service_timeout_cap=20.0) as aws:
+    with LocalAws(service_timeout_cap=20.0, denied_seconds=DENIED_SECONDS) as aws:
         yield aws
 
 

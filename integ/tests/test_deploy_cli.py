@@ -184,7 +184,7 @@ def test_life_of_a_stack(aws: LocalAws, name: str, project: Project, cache: Path
     # A dependency changed, and its publication is refused.
     project.depend_on("2.0")
     project.say("three")
-    aws.faults.add("PublishLayerVersion", "AccessDeniedException", status=403, caller="function")
+    aws.faults.refuse("PublishLayerVersion", caller="function")
     failed = cdk.run(*deploy)
     assert failed.returncode == 1
     assert "AWS refused PublishLayerVersion" in failed.stdout
@@ -193,6 +193,7 @@ def test_life_of_a_stack(aws: LocalAws, name: str, project: Project, cache: Path
     assert (cdk.invoke()["said"], cdk.invoke()["alpha"]) == ("two", "1.0")
 
     # And now it is not.
+    aws.faults.clear()
     cdk(*deploy)
     third = cdk.outputs["LayerVersionArn"]
     assert third == first["LayerVersionArn"][:-1] + "2"

@@ -70,15 +70,14 @@ def test_refused_publication_brings_back_layer_and_code(
     stack: Deployment, project: Project, deployed: Callable[[], dict[str, Any]]
 ) -> None:
     before = deployed()
-    stack.aws.faults.add(
-        "PublishLayerVersion", "AccessDeniedException", status=403, message="Not you.", caller="function"
-    )
+    stack.aws.faults.refuse("PublishLayerVersion", message="Not you.", caller="function")
     assert stack.deploy(orders(project.root)) == "UPDATE_ROLLBACK_COMPLETE"
     assert deployed() == before
     assert stack.versions() == [1]
     reason = reason_of(stack, "refused PublishLayerVersion")
     assert "AWS refused PublishLayerVersion (Not you); it was called to publish s3://" in reason
     assert "Allow the call in the role's policies" in reason
+    stack.aws.faults.clear()
     assert stack.deploy(orders(project.root)) == "UPDATE_COMPLETE"
     assert (stack.invoke()["alpha"], stack.versions()) == ("2.0", [1, 2])
 
@@ -117,6 +116,13 @@ def test_throttling_that_passes_is_waited_out(stack: Deployment, project: Projec
     assert (stack.invoke()["alpha"], stack.versions()) == ("1.0", [1])
 
 
+def test_policy_that_spreads_slowly_is_waited_for(stack: Deployment, project: Project) -> None:
+    stack.aws.faults.spread_slowly(1.5)
+    assert stack.deploy(orders(project.root)) == "CREATE_COMPLETE"
+    assert [call.status for call in stack.aws.calls.by("function")].count(403) > 0
+    assert (stack.invoke()["alpha"], stack.versions()) == ("1.0", [1])
+
+
 def test_lost_answer_of_a_publication_is_no_second_version(stack: Deployment, project: Project) -> None:
     fault = stack.aws.faults.add("PublishLayerVersion", when="after", caller="function")
     assert stack.deploy(orders(project.root)) == "CREATE_COMPLETE"
@@ -127,8 +133,9 @@ def test_lost_answer_of_a_publication_is_no_second_version(stack: Deployment, pr
 def test_failed_deletion_is_told_and_can_be_repeated(stack: Deployment, project: Project) -> None:
     stack.deploy(orders(project.root, layer={"removal_policy": RemovalPolicy.DESTROY}))
     name = stack.outputs["LayerVersionArn"].split(":")[-2]
-    stack.aws.faults.add("DeleteLayerVersion", "AccessDeniedException", status=403, caller="function")
+    stack.aws.faults.refuse("DeleteLayerVersion", caller="function")
     assert stack.delete() == "DELETE_FAILED"
     assert f"remove layer {name}" in reason_of(stack, "refused DeleteLayerVersion")
+    stack.aws.faults.clear()
     assert stack.delete() == "DELETE_COMPLETE"
     assert stack.versions(name) == []

@@ -287,6 +287,9 @@ class ArtifactPublisher(Construct):
     def grant_keeping(self, bucket: ArtifactBucket, prefix: str) -> None:
         """Let the handler read and write objects below a prefix of a bucket."""
         self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{bucket.arn}/{prefix}/*")
+        # Without it S3 denies to look at an object that does not exist, as if a permission were missing. A
+        # condition on s3:prefix would not do: only requests that list have a prefix.
+        self._allow(["s3:ListBucket"], bucket.arn)
 
     def grant_publishing(self, layer_name: str) -> None:
         """Let the handler publish versions of one layer, and see which bytes a version has."""

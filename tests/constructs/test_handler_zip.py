@@ -33,6 +33,8 @@ FILES = [
     "lbdart_cdk/core/publishing/s3.py",
     "lbdart_cdk/core/publishing/source_upload.py",
     "runtime/__init__.py",
+    "runtime/clients.py",
+    "runtime/denied.py",
     "runtime/handler.py",
     "runtime/properties.py",
     "runtime/resources.py",

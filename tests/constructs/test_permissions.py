@@ -24,6 +24,7 @@ LAYER = """
     s3:GetObject {bucket}/deps/layer/*
     s3:GetObjectVersion {bucket}/deps/layer/*
     s3:PutObject {bucket}/deps/layer/*
+    s3:ListBucket {bucket}
     lambda:ListLayerVersions arn:aws:lambda:us-east-1:123456789012:layer:deps
     lambda:PublishLayerVersion arn:aws:lambda:us-east-1:123456789012:layer:deps
 """
@@ -34,6 +35,7 @@ SOURCE = """
     s3:GetObject {bucket}/code/source/*
     s3:GetObjectVersion {bucket}/code/source/*
     s3:PutObject {bucket}/code/source/*
+    s3:ListBucket {bucket}
 """
 REMOVE_LAYER = """
     s3:DeleteObject {bucket}/deps/layer/*

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import threading
+import time
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore import endpoint as endpoint_module
+from botocore.awsrequest import AWSResponse, HTTPHeaders
 from moto import mock_aws
+from moto.core.botocore_stubber import MockRawResponse
 from moto.s3.models import s3_backends
 
 from lbdart_cdk.core.artifacts.records import pack_records
@@ -27,7 +31,7 @@ from tests.support.layers import layer_zip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runtime.resources import Clients
+    from runtime.clients import Clients
 
 
 class CloudFormation:
@@ -90,6 +94,19 @@ class Context:
         return int(self.seconds * 1000)
 
 
+class Waiting:
+    """The clock of botocore, which goes on when it waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def time(self) -> float:
+        return time.time()
+
+
 @dataclass
 class World:
     """Everything around the handler."""
@@ -99,6 +116,7 @@ class World:
     hooks: list[tuple[Any, str, Any]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     assets: set[str] = field(default_factory=set)
+    waiting: Waiting = field(default_factory=Waiting)
 
     def __post_init__(self) -> None:
         for bucket in ("artifacts", "assets"):
@@ -107,7 +125,7 @@ class World:
                 Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
             )
 
-    def on(self, event: str, hook: Callable[..., None]) -> Callable[[], None]:
+    def on(self, event: str, hook: Callable[..., Any]) -> Callable[[], None]:
         """Call a hook at an event of botocore, until the test ends or what is returned is called."""
         added = [(client, event, hook) for client in (self.clients.s3, self.clients.lambda_)]
         for client, name, function in added:
@@ -119,6 +137,29 @@ class World:
                 client.meta.events.unregister(name, function)
 
         return remove
+
+    def deny(self, seconds: float, operation: str = "*") -> list[str]:
+        """Deny the calls of the next seconds, as IAM does until a changed policy has spread.
+
+        The list that is returned gets the name of each call that was denied.
+        """
+        denied: list[str] = []
+        until = self.waiting.now + seconds
+
+        def refuse(request: Any, event_name: str, **_: object) -> AWSResponse | None:
+            if self.waiting.now >= until:
+                return None
+            denied.append(event_name.rpartition(".")[2])
+            headers, body = {"x-amzn-ErrorType": "AccessDeniedException"}, b'{"Message": "Not yet"}'
+            if ".s3." in event_name:  # the answer to a HEAD request has no body
+                headers, body = {}, b"<Error><Code>AccessDenied</Code><Message>Not yet</Message></Error>"
+            request.url = "https://nowhere.invalid"  # or else moto would carry it out, too
+            raw = MockRawResponse(b"" if request.method == "HEAD" else body)
+            return AWSResponse(request.url, 403, HTTPHeaders.from_dict(headers), raw)
+
+        for service in ("s3", "lambda"):
+            self.on(f"before-send.{service}.{operation}", refuse)
+        return denied
 
     def close(self) -> None:
         for client, event, hook in self.hooks:
@@ -267,5 +308,6 @@ def world(
     monkeypatch.setattr(response_module, "sleep", lambda _: None)
     with mock_aws():
         world = World(_clients, cloudformation)
+        monkeypatch.setattr(endpoint_module, "time", world.waiting)
         yield world
         world.close()

@@ -10,6 +10,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from ..errors import InvalidError, LbdartError, explained
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -24,12 +25,22 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
-_REFUSED = frozenset({"403", "AccessDenied", "AccessDeniedException"})
+_DENIED = frozenset({"403", "AccessDenied", "AccessDeniedException", "KMSAccessDeniedException"})
 
 
 def error_code(error: ClientError) -> str:
     """Return the error's code; for HeadObject, whose answer has no body, the HTTP status."""
     return error.response.get("Error", {}).get("Code", "")
+
+
+def is_denial(parsed: Mapping[str, Any]) -> bool:
+    """Tell whether an answer denies a call, which then had no effect.
+
+    S3 gives the denials of KMS as its own. Lambda has codes for the denials of S3 and KMS.
+
+    :param parsed: an answer as botocore parses it, such as ``ClientError.response``.
+    """
+    return parsed.get("Error", {}).get("Code") in _DENIED
 
 
 def is_transient(error: BotoCoreError | ClientError) -> bool:
@@ -85,7 +96,7 @@ def _explanation(error: Exception, doing: str) -> LbdartError:
                 f"AWS still throttled {operation} after retries; it was called to {doing}.",
                 "Deploy again in a few minutes, or run fewer deployments at once.",
             )
-        if code in _REFUSED:
+        if is_denial(error.response):
             return LbdartError(
                 f"AWS refused {operation} ({message or code}); it was called to {doing}.",
                 "Allow the call in the role's policies, the bucket's policy and the encryption key's policy, "

@@ -50,5 +50,5 @@ def find_owned(s3_client: S3Client, folder: S3Path, owner: str) -> dict[S3Path, 
     return {
         path: version_ids
         for path, version_ids in list_object_versions(s3_client, folder).items()
-        if (stored := head_object(s3_client, path)) and belongs_to(stored, owner)
+        if (stored := head_object(s3_client, path, is_listed=True)) and belongs_to(stored, owner)
     }

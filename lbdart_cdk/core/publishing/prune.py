@@ -98,7 +98,7 @@ def may_go(s3_client: S3Client, objects: Collection[S3Path], owner: str, layer_n
     :param objects: the objects in the version's folder.
     :raises botocore.exceptions.ClientError: when S3 refuses.
     """
-    existing = [stored for path in objects if (stored := head_object(s3_client, path))]
+    existing = [stored for path in objects if (stored := head_object(s3_client, path, is_listed=True))]
     return bool(existing) and all(
         belongs_to(stored, owner)
         and recorded_layer(stored.metadata) in (layer_name, None)

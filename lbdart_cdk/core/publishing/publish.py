@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..archive.end_record import comment_of
 from ..arguments import as_tuple
 from ..errors import InvalidError, LbdartError, MissingError
-from .aws_errors import calling_aws, is_transient
+from .aws_errors import calling_aws, is_denial, is_transient
 from .claim import PublishClaim
 from .identity import LayerIdentity, read_tail
 from .layouts import LayerS3Layout, S3MetadataKeyEnum
@@ -512,10 +512,11 @@ def _list_versions(lambda_client: LambdaClient, layer_name: str) -> Iterator[Lay
 def _refuse_retry(*, response: Any, operation: Any, caught_exception: Exception | None, **_: object) -> None:
     """Keep botocore from sending PublishLayerVersion again on its own.
 
-    When an answer got lost, the version may be published, and another call would publish a second one.
-    botocore registers its retry handlers for the whole service, so it calls them after this one.
+    When an answer got lost, the version may be published, and another call would publish a second one. A
+    denied call certainly published nothing, so the client may repeat it. botocore registers its retry
+    handlers for the whole service, so it calls them after this one.
     """
     if caught_exception:
         raise caught_exception
-    if response[0].status_code >= 300:
+    if response[0].status_code >= 300 and not is_denial(response[1]):
         raise ClientError(response[1], operation.name)

@@ -117,17 +117,24 @@ class S3Object:
 
 
 def head_object(
-    s3_client: S3Client, path: S3Path, version_id: str | None = None, *, with_sha256: bool = False
+    s3_client: S3Client,
+    path: S3Path,
+    version_id: str | None = None,
+    *,
+    with_sha256: bool = False,
+    is_listed: bool = False,
 ) -> S3Object | None:
     """Return the description of an object, or None when it does not exist.
 
-    Without ``s3:ListBucket`` on the bucket, S3 answers 403 for a missing key (S3 API reference: HeadObject),
-    and the role of the custom resource does not have this permission. So 403 counts as "does not exist". When
-    a permission is missing, the call that then reads or writes the object fails.
+    For a missing key S3 answers 404, but 403 to a caller without ``s3:ListBucket`` on the whole bucket (S3
+    API reference: HeadObject). The role of the custom resource has this permission, so that its clients can
+    tell a denial, which they repeat, from a missing key. A script may lack it, so 403 counts as "does not
+    exist". When a permission is missing, the call that then reads or writes the object fails.
 
     :param version_id: the version of the object; None for the newest.
     :param with_sha256: whether to ask for the SHA-256, which needs ``kms:Decrypt`` when a key encrypts the
         object (S3 API reference: HeadObject).
+    :param is_listed: whether a listing has the object, so that 403 can only be a denial.
     :raises botocore.exceptions.ClientError: when S3 answers with another error.
     """
     request: HeadObjectRequestTypeDef = {"Bucket": path.bucket, "Key": path.key}
@@ -138,7 +145,8 @@ def head_object(
     try:
         answer = s3_client.head_object(**request)
     except s3_client.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in {"403", "404", "NoSuchKey", "NoSuchVersion"}:
+        code = error.response["Error"]["Code"]
+        if code in {"404", "NoSuchKey", "NoSuchVersion"} or (code == "403" and not is_listed):
             return None
         raise
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
