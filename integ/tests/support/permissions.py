@@ -60,7 +60,10 @@ def _needs(call: Call, layer_arn: str) -> Iterator[tuple[str, str, str | None]]:
     match call.operation:
         case "HeadObject" | "GetObject":
             yield f"s3:GetObject{versioned}", item, None
-            if (call.operation, call.status) == ("HeadObject", 404):  # the local AWS always says so, S3 only to who may list the bucket
+            if (call.operation, call.status) == (
+                "HeadObject",
+                404,
+            ):  # the local AWS always says so, S3 only to who may list the bucket
                 yield "s3:ListBucket", bucket, None
         case "PutObject":
             yield "s3:PutObject", item, None

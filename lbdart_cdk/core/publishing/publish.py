@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import ceil
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from ..archive.end_record import comment_of
 from ..arguments import as_tuple
@@ -34,7 +35,7 @@ from .records import S3Member, recorded_layer, refuse_other_layer
 from .s3 import S3Path, delete_object_versions, from_base64, head_object, read_object, write_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
@@ -45,12 +46,17 @@ if TYPE_CHECKING:
     from .manifest import LayerManifest
     from .s3 import S3Location, S3Object
 
-__all__ = ["LEASE_SECONDS", "LayerDeployment", "LayerPublisher", "remove_layer_versions", "uploaded_zip"]
+__all__ = ["LayerDeployment", "LayerPublisher", "remove_layer_versions", "uploaded_zip"]
 
-#: Longer than botocore waits for the answer to one request, by default 60 seconds.
-LEASE_SECONDS: Final = 75
+#: The seconds that a claim outlives the longest request to publish: those in which its version may appear.
+_LEASE_MARGIN: Final = 40
 
-_PAUSES: Final = (1, 2, 4, 8, 16)  # seconds between attempts to publish
+#: What counts for the read timeout of a client that has none: as long as a Lambda function runs.
+_NO_TIMEOUT: Final = 900
+
+#: Seconds between attempts to publish. After an attempt that took too long, a version may still appear: the
+#: next attempt waits for it through all of these pauses.
+_PAUSES: Final = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,8 @@ class LayerPublisher(BaseLogger):
     :param compatible_runtimes: at most 15 of Lambda's names, or a single name.
     :param compatible_architectures: Lambda's names, or a single name.
     :param owner: see :mod:`.ownership`.
-    :param lease_seconds: see :mod:`.claim`; longer than ``lambda_client``'s read timeout.
+    :param lease_seconds: see :mod:`.claim`; longer than ``lambda_client`` waits for an answer. None for the
+        client's read timeout and 40 seconds.
     :param keep_versions: the number of versions to keep after :meth:`run`; None keeps all. See :mod:`.prune`.
     :param unnamed_build_key: the build key of a zip of another publisher, which has none. With it, such a
         zip is published, and a layer version that was made of one counts as this build if it is the latest
@@ -116,7 +123,7 @@ class LayerPublisher(BaseLogger):
     compatible_runtimes: str | Collection[str] = ()
     compatible_architectures: str | Collection[str] = ()
     owner: str = ""
-    lease_seconds: int = LEASE_SECONDS
+    lease_seconds: int | None = None
     keep_versions: int | None = None
     needed_build_key: str = ""
     unnamed_build_key: str = ""
@@ -135,6 +142,13 @@ class LayerPublisher(BaseLogger):
     def layout(self) -> LayerS3Layout:
         """The keys of the layer's objects."""
         return LayerS3Layout(self.s3dir_lambda)
+
+    @property
+    def _lease(self) -> int:
+        if self.lease_seconds is not None:
+            return self.lease_seconds
+        read_timeout: float | None = vars(self.lambda_client.meta.config)["read_timeout"]
+        return ceil(read_timeout or _NO_TIMEOUT) + _LEASE_MARGIN
 
     def run(self, upload: Callable[[], UploadedLayer] | None = None) -> LayerDeployment:
         """Publish the build key unless it is published, and store its manifest and SBOM.
@@ -355,7 +369,7 @@ class LayerPublisher(BaseLogger):
             self.s3_client,
             self.layout.s3path_publish_claim,
             self.layer_name,
-            self.lease_seconds,
+            self._lease,
             self.owner,
             waits=False,
         ) as claim:
@@ -382,7 +396,7 @@ class LayerPublisher(BaseLogger):
                 self.s3_client,
                 self.layout.s3path_publish_claim,
                 self.layer_name,
-                self.lease_seconds,
+                self._lease,
                 self.owner,
             ) as claim,
         ):
@@ -398,7 +412,7 @@ class LayerPublisher(BaseLogger):
             return deployment
 
     def _publish(self, claim: PublishClaim, stored: S3Object) -> LayerDeployment:
-        """Publish; after a transient error, check whether the call took effect before the next attempt."""
+        """Publish; after a transient error, find out whether the call took effect before the next attempt."""
         for pause in (*_PAUSES, None):
             claim.renew()
             try:
@@ -407,12 +421,21 @@ class LayerPublisher(BaseLogger):
                 if pause is None or not is_transient(error):
                     with calling_aws(f"publish {stored.path} as layer {self.layer_name}"):
                         raise
-                self.log(f"Publishing layer {self.layer_name} failed; next attempt in {pause} s: {error}")
-            sleep(pause)
-            published = self.find_published()
-            if published:
+                self.log(
+                    f"Publishing layer {self.layer_name} failed: {error}. It may still have taken effect."
+                )
+                pauses = _PAUSES if isinstance(error, ReadTimeoutError) else (pause,)
+            if published := self._appeared(pauses):
                 return published
         raise AssertionError("the last attempt returns or raises")
+
+    def _appeared(self, pauses: Iterable[int]) -> LayerDeployment | None:
+        """Return the version with the build key when it appears after one of the pauses."""
+        for pause in pauses:
+            sleep(pause)
+            if published := self.find_published():
+                return published
+        return None
 
     def _send(self, stored: S3Object) -> LayerDeployment:
         events = self.lambda_client.meta.events

@@ -408,6 +408,37 @@ def test_what_may_pass_is_tried_again_under_a_renewed_claim(
     assert after_first[:4] == ["PublishLayerVersion", "ListLayerVersions", "PutObject", "PublishLayerVersion"]
 
 
+@pytest.mark.parametrize("seconds", [1, 20, 30])
+def test_a_version_that_appears_long_after_the_request_timed_out_is_not_published_again(
+    aws: FakeAws, publisher: LayerPublisher, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """Lambda goes on with a request whose sender no longer waits."""
+    waited = 0
+
+    def sleep(pause: float) -> None:
+        nonlocal waited
+        waited += int(pause)
+        if waited >= seconds and not aws.descriptions("deps"):
+            (request,) = aws.sent("PublishLayerVersion")
+            aws.lambda_.publish_layer_version(**request)
+
+    monkeypatch.setattr(publish_module, "sleep", sleep)
+    fail(aws, "PublishLayerVersion", ReadTimeoutError(endpoint_url="lambda"))
+    assert deploy(publisher).layer_version == 1
+    assert waited >= seconds
+    assert aws.descriptions("deps").keys() == {1}
+
+
+@pytest.mark.parametrize(("read_timeout", "lease"), [(60, "100"), (300, "340"), (None, "940")])
+def test_a_claim_outlives_the_longest_request(
+    aws: FakeAws, publisher: LayerPublisher, monkeypatch: pytest.MonkeyPatch, read_timeout: int, lease: str
+) -> None:
+    monkeypatch.setattr(aws.lambda_.meta.config, "read_timeout", read_timeout)
+    deploy(publisher)
+    claims = [request["Metadata"] for request in aws.sent("PutObject") if "claim" in request["Key"]]
+    assert claims[0]["lease_seconds"] == lease
+
+
 def test_a_throttle_that_stays_is_told(aws: FakeAws, publisher: LayerPublisher) -> None:
     fail(aws, "PublishLayerVersion", refusal(aws, "TooManyRequestsException", 429), times=99)
     with pytest.raises(LbdartError, match="AWS still throttled PublishLayerVersion") as caught:
