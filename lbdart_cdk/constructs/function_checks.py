@@ -39,7 +39,6 @@ class KnownLayer:
     construct: IConstruct
     stack: Stack
     arn: str
-    build_key: str
     target: Target
     report: LayerReport
 
@@ -127,9 +126,6 @@ class FunctionChecks:
                 _check_architecture(function, layer, architecture)
             foreign = [layer for layer in used if layer.stack is not stack]
             if foreign:
-                # A reference to another stack does not change when the layer does, and the cdk command line
-                # skips a stack whose template has not changed. The build keys change the template.
-                function.add_metadata("lbdart:layers", [layer.build_key for layer in foreign])
                 _check_regions(function, stack, foreign)
             source = self._source_of(stack, function, used)
             _check_size(function, used, source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import jsii
 from aws_cdk import Names, RemovalPolicy, Resource, Token
@@ -36,6 +36,12 @@ from .publisher import ArtifactPublisher
 from .staging import NOT_BUILT
 from .stand_in import refuse_overrides, stand_for
 from .tokens import Later, attribute
+
+#: Not an id that makes it the default child. CDK's flag ``@aws-cdk/aws-lambda:recognizeLayerVersion`` has all
+#: properties of the default child in the name of a function's version, and CloudFormation refuses another
+#: version of a function when only such a property changed as ``keep_versions``. Without a default child the
+#: name has the layer's ARN, and that has what the version is known by.
+_RESOURCE_ID: Final = "Published"
 
 
 @jsii.implements(lambda_.ILayerVersion)
@@ -209,8 +215,11 @@ class LambdaLayerArtifact(Resource):
                 **({"KeepVersions": str(keep_versions)} if keep_versions is not None else {}),
             },
             removal_policy,
+            id=_RESOURCE_ID,
         )
-        arn.is_attribute(self._resource, "LayerVersionArn")
+        # A published version is known by these two. A name with tokens has another text in each synthesis.
+        known_as = self._build_key if "${" in name else f"{name}:{self._build_key}"
+        arn.is_attribute(self._resource, "LayerVersionArn", known_as)
         publisher.grant_reading(zip_asset)
         publisher.grant_keeping(artifact_bucket, f"{key_prefix}/layer")
         publisher.grant_publishing(name)
@@ -219,9 +228,7 @@ class LambdaLayerArtifact(Resource):
         report = artifact.report if path_zip is not None else None
         if report is not None:
             warn(self, report.warnings)
-            publisher.checks.add_layer(
-                KnownLayer(self, publisher.stack, self._arn, self._build_key, target, report)
-            )
+            publisher.checks.add_layer(KnownLayer(self, publisher.stack, self._arn, target, report))
         if parameter_name is not None:
             from aws_cdk import aws_ssm as ssm  # imported only when it is used
 
@@ -287,6 +294,13 @@ class LambdaLayerArtifact(Resource):
     def compatible_runtimes(self) -> list[lambda_.Runtime]:
         """The one runtime that the layer is built for."""
         return self._runtimes
+
+    def apply_removal_policy(self, policy: RemovalPolicy) -> None:
+        """Set CloudFormation's policy for the custom resource; what that removes, ``removal_policy`` says.
+
+        :param policy: the policy.
+        """
+        self._resource.apply_removal_policy(policy)
 
     @property
     def layer_version_ref(self) -> LayerVersionReference:

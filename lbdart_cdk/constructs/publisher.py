@@ -118,12 +118,17 @@ class ArtifactPublisher(Construct):
         return _PUBLISHERS.get(stack) or cls(stack)
 
     def custom_resource(
-        self, scope: Construct, type_name: str, properties: Mapping[str, Any], removal_policy: RemovalPolicy
+        self,
+        scope: Construct,
+        type_name: str,
+        properties: Mapping[str, Any],
+        removal_policy: RemovalPolicy,
+        *,
+        id: str = "Resource",  # noqa: A002  (CDK's name)
     ) -> CfnResource:
         """Declare a custom resource of the handler.
 
-        It is the construct's default child: CDK uses that child where it looks at what will be deployed, for
-        example when it names a function's version. It waits for the role's policy, because the function does.
+        It waits for the role's policy, because the function does.
 
         Other stacks refer to it weakly. CDK's default reference is a CloudFormation export, and an export
         that is in use cannot change, so the layer could never be updated again (aws-cdk#1972). A weak
@@ -141,7 +146,7 @@ class ArtifactPublisher(Construct):
                 )
         resource = CfnResource(
             scope,
-            "Resource",
+            id,
             type=type_name,
             properties={
                 "ServiceToken": self._service_token,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from aws_cdk import App, Stack
+import pytest
+from aws_cdk import App, NestedStack, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from lbdart_cdk import LambdaLayerArtifact
@@ -14,44 +18,101 @@ from tests.support.apps import function, make_app, resources
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 
 
-def test_a_reference_from_another_stack_is_no_export(orders: Path, tmp_path: Path) -> None:
-    app = App(outdir=str(tmp_path / "cdk.out"))
-    deps = LambdaLayerArtifact(Stack(app, "Layers"), "Deps", project=str(orders), runtime=RUNTIME)
-    code = lambda_.Code.from_inline("def handler(event, context): pass")
-    lambda_.Function(
-        Stack(app, "Functions"),
-        "Function",
-        runtime=RUNTIME,
-        handler="index.handler",
-        code=code,
-        layers=[deps],
-    )
-    app.synth()
-    producer, consumer = (
-        json.loads((tmp_path / "cdk.out" / f"{name}.template.json").read_text())
-        for name in ("Layers", "Functions")
-    )
-    assert all("Export" not in output for output in producer["Outputs"].values())
-    (function,) = (
-        resource for resource in consumer["Resources"].values() if resource["Type"] == "AWS::Lambda::Function"
-    )
-    (layer,) = function["Properties"]["Layers"]
-    assert layer["Fn::GetStackOutput"]["StackName"] == "Layers"
+@dataclass(frozen=True)
+class Templates:
+    """The templates of one app, those of its nested stacks too, and the names of their files."""
+
+    by_file: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, app: App) -> Templates:
+        """Synthesise an app."""
+        folder = Path(app.synth().directory)
+        return cls({path.name: json.loads(path.read_text()) for path in folder.glob("**/*.template.json")})
+
+    @property
+    def text(self) -> str:
+        """All of them."""
+        return json.dumps(self.by_file)
+
+    def functions(self) -> list[dict[str, Any]]:
+        """The properties of the functions that have a layer."""
+        rows = [row for template in self.by_file.values() for row in template["Resources"].values()]
+        return [
+            row["Properties"]
+            for row in rows
+            if row["Type"] == "AWS::Lambda::Function" and "Layers" in row["Properties"]
+        ]
+
+    def assets(self, outdir: Path) -> set[str]:
+        """The hashes under which the nested stacks' templates are uploaded."""
+        manifests = [json.loads(path.read_text()) for path in outdir.glob("*.assets.json")]
+        return {
+            key
+            for manifest in manifests
+            for key, row in manifest["files"].items()
+            if row["source"]["path"].endswith(".nested.template.json")
+        }
 
 
-def test_a_layer_that_changed_changes_the_templates_of_the_stacks_that_use_it(
-    orders: Path, tmp_path: Path
+#: Where a layer and a function that uses it may be: paths of stacks; all but the first are nested ones.
+PLACES: dict[str, tuple[str, str]] = {
+    "another stack": ("Layers", "Functions"),
+    "to a nested stack of another stack": ("Layers", "Functions/Inner"),
+    "from a nested stack to its parent": ("Layers/Inner", "Layers"),
+    "from the parent to a nested stack": ("Layers", "Layers/Inner"),
+    "between nested stacks of one parent": ("Layers/Inner", "Layers/Other"),
+}
+
+
+def stack_at(app: App, path: str) -> Stack:
+    """Return the stack of a path, and create what is not there."""
+    top, *nested = path.split("/")
+    scope = app.node.try_find_child(top) or Stack(app, top)
+    for name in nested:
+        scope = scope.node.try_find_child(name) or NestedStack(scope, name)
+    assert isinstance(scope, Stack)
+    return scope
+
+
+def app_with(outdir: Path, project: Path, place: str, **props: Any) -> App:
+    app = make_app(outdir)
+    of_layer, of_function = PLACES[place]
+    deps = LambdaLayerArtifact(
+        stack_at(app, of_layer), "Deps", project=str(project), runtime=RUNTIME, **props
+    )
+    function(stack_at(app, of_function), layers=[deps])
+    return app
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_reference_is_an_export(orders: Path, tmp_path: Path, place: str) -> None:
+    # An export that is in use cannot change, and the layer could never be updated.
+    templates = Templates.of(app_with(tmp_path / "cdk.out", orders, place))
+    assert "Fn::ImportValue" not in templates.text
+    assert '"Export"' not in templates.text
+    assert len(templates.functions()) == 1
+    read_from = re.findall(r'"Fn::GetStackOutput": {"StackName": "(\w+)"', templates.text)
+    assert read_from == (["Layers"] if "Functions" in PLACES[place][1] else [])
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_layer_that_changed_changes_a_property_of_the_function(
+    orders: Path, tmp_path: Path, place: str
 ) -> None:
-    # The cdk command line deploys no stack whose template is the one that was deployed.
-    consumers = []
+    # CloudFormation may leave a resource alone when its properties have the same text. The command line deploys
+    # no stack with the template that was deployed, and a nested stack is looked at when its template's address
+    # changes.
+    functions, assets = [], []
     for number, extras in enumerate(((), (), ("fast",))):
-        app = make_app(tmp_path / f"cdk.out{number}")
-        layers = Stack(app, "Layers")
-        deps = LambdaLayerArtifact(layers, "Deps", project=str(orders), runtime=RUNTIME, extras=extras)
-        function(Stack(app, "Functions"), layers=[deps])
-        consumers.append(app.synth().get_stack_by_name("Functions").template)
-    assert consumers[0] == consumers[1]
-    assert consumers[1] != consumers[2]
+        outdir = tmp_path / f"cdk.out{number}"
+        templates = Templates.of(app_with(outdir, orders, place, extras=extras))
+        functions.append(templates.functions())
+        assets.append(templates.assets(outdir))
+    assert functions[0] == functions[1]
+    assert assets[0] == assets[1]
+    assert functions[1] != functions[2]
+    assert len(assets[2] - assets[1]) == len(assets[1])
 
 
 def test_a_parameter_carries_the_current_arn_and_goes_with_the_construct(
@@ -64,5 +125,5 @@ def test_a_parameter_carries_the_current_arn_and_goes_with_the_construct(
     )
     (parameter,) = resources(stack, "AWS::SSM::Parameter").values()
     assert parameter["Properties"]["Name"] == {"Fn::Join": ["", ["/", {"Ref": "AWS::Region"}, "/deps"]]}
-    assert parameter["Properties"]["Value"]["Fn::GetAtt"][1] == "LayerVersionArn"
+    assert parameter["Properties"]["Value"]["Fn::Select"][1][0]["Fn::GetAtt"][1] == "LayerVersionArn"
     assert "Retain" not in parameter.get("DeletionPolicy", "")
