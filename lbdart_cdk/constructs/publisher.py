@@ -100,6 +100,7 @@ class ArtifactPublisher(Construct):
         self._buckets: dict[s3.IBucket, ArtifactBucket] = {}
         #: The stack whose artifacts it publishes.
         self.stack = stack
+        _refer_weakly_into(stack)
         self._reads = False
         self._partition = Aws.PARTITION
         self.staging = Staging(stack, self._stage)
@@ -355,6 +356,19 @@ class ArtifactPublisher(Construct):
     def _allow(self, actions: Sequence[str], resource: str) -> None:
         self._grants.allow(actions, resource)
         self._wildcards.add(self.role, [resource])
+
+
+def _refer_weakly_into(stack: Stack) -> None:
+    """Make references from other stacks to what is in a nested stack weak, as to a custom resource.
+
+    CDK hands a value out of a nested stack as an output of the nested stack's resource in the parent, and the
+    strength of the reference is that of this resource.
+    """
+    while (parent := stack.nested_stack_parent) is not None:
+        resource = stack.nested_stack_resource
+        assert resource is not None, "a nested stack has a resource in its parent"
+        resource.apply_cross_stack_reference_strength(ReferenceStrength.WEAK)
+        stack = parent
 
 
 def _key_pattern(key: str) -> str:

@@ -58,7 +58,10 @@ class Templates:
 #: Where a layer and a function that uses it may be: paths of stacks; all but the first are nested ones.
 PLACES: dict[str, tuple[str, str]] = {
     "another stack": ("Layers", "Functions"),
+    "from a nested stack to another stack": ("Layers/Inner", "Functions"),
+    "from a nested stack in a nested stack to another stack": ("Layers/Outer/Inner", "Functions"),
     "to a nested stack of another stack": ("Layers", "Functions/Inner"),
+    "from a nested stack to a nested stack of another": ("Layers/Inner", "Functions/Outer/Inner"),
     "from a nested stack to its parent": ("Layers/Inner", "Layers"),
     "from the parent to a nested stack": ("Layers", "Layers/Inner"),
     "between nested stacks of one parent": ("Layers/Inner", "Layers/Other"),
