@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -405,7 +406,8 @@ def test_what_may_pass_is_tried_again_under_a_renewed_claim(
     fail(aws, "PublishLayerVersion", error, times=3)
     assert deploy(publisher).layer_version == 1
     after_first = aws.operations[aws.operations.index("PublishLayerVersion") :]
-    assert after_first[:4] == ["PublishLayerVersion", "ListLayerVersions", "PutObject", "PublishLayerVersion"]
+    in_turn = [operation for operation, _ in groupby(after_first)]
+    assert in_turn[:4] == ["PublishLayerVersion", "ListLayerVersions", "PutObject", "PublishLayerVersion"]
 
 
 @pytest.mark.parametrize("seconds", [1, 20, 30])
