@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Self
 import boto3
 from botocore.config import Config
 
+from lbdart_cdk.core.publishing.encryption import DefaultEncryption
+
 from .denied import Patience
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Clients:
     s3: S3Client
     lambda_: LambdaClient
     patience: Patience
+    encryption: DefaultEncryption
 
     @classmethod
     def create(cls) -> Self:
@@ -47,18 +50,16 @@ class Clients:
         and waiting until AWS stops throttling is better than a rollback.
         """
         patience = Patience(float(os.environ.get("LBDART_DENIED_SECONDS", _DENIED_SECONDS)))
-        clients = cls(
-            boto3.client("s3", config=_config(_S3_SECONDS)),
-            boto3.client("lambda", config=_config(_LAMBDA_SECONDS)),
-            patience,
-        )
-        for client in (clients.s3, clients.lambda_):
+        s3 = boto3.client("s3", config=_config(_S3_SECONDS))
+        lambda_ = boto3.client("lambda", config=_config(_LAMBDA_SECONDS))
+        for client in (s3, lambda_):
             patience.watch(client)
-        return clients
+        return cls(s3, lambda_, patience, DefaultEncryption(s3))
 
     def begin(self) -> Self:
         """Begin with another event."""
         self.patience.begin()
+        self.encryption.begin()
         return self
 
 

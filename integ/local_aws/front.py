@@ -90,6 +90,8 @@ class Front:
         try:
             if fault and fault.when == "before":
                 raise fault.error()
+            if service == "s3" and name in ("PutObject", "CopyObject", "CreateMultipartUpload"):
+                moto_seams.check_encryption(parameters["Bucket"], dict(request.headers))
             if (service, name) == ("s3", "CopyObject"):
                 _check_copy_source(request)
             if handler:

@@ -13,7 +13,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
 from urllib.parse import parse_qs, unquote, urlparse
@@ -52,6 +52,7 @@ __all__ = [
     "ACCOUNT",
     "BackendRequest",
     "QuietRequestHandler",
+    "check_encryption",
     "current_etag",
     "find_function",
     "inline_code_zip",
@@ -236,6 +237,28 @@ def _permission(bucket: FakeBucket, action: str, resource: str) -> PermissionRes
     statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
     policy["Statement"] = [statement for statement in statements if "Condition" not in statement]
     return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
+
+
+def check_encryption(bucket: str, headers: Mapping[str, str]) -> None:
+    """Deny a write as the bucket's policy says in conditions on ``s3:x-amz-server-side-encryption``.
+
+    :raises AwsError: when a statement denies it
+    """
+    found = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
+    if found is None or found.policy is None:
+        return
+    named = {key.lower(): value for key, value in headers.items()}.get("x-amz-server-side-encryption")
+    for statement in json.loads(found.policy)["Statement"]:
+        wanted = {
+            operator: values["s3:x-amz-server-side-encryption"]
+            for operator, values in statement.get("Condition", {}).items()
+            if "s3:x-amz-server-side-encryption" in values
+        }
+        if statement["Effect"] == "Deny" and wanted:
+            is_missing = wanted.get("Null", "false") == "true" and named is None
+            is_another = "StringNotEquals" in wanted and named != wanted["StringNotEquals"]
+            if is_missing or is_another:
+                raise AwsError("AccessDenied", "Access Denied with an explicit deny", status=403)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -93,3 +94,37 @@ def test_bucket_that_is_imported_without_its_key_lacks_the_permissions(
     assert {"kms:Decrypt", "kms:GenerateDataKey"} == {
         action for action in ("kms:Decrypt", "kms:GenerateDataKey", "s3:") if action in str(caught.value)
     }
+
+
+@pytest.mark.parametrize("algorithm", ["AES256", "aws:kms"])
+def test_bucket_that_denies_writes_which_do_not_name_their_encryption(
+    stack: Deployment, project: Project, algorithm: str
+) -> None:
+    """The first examples of bucket policies in S3's documentation."""
+    name, s3_client = f"{stack.name}-denies", stack.aws.client("s3")
+    header = "s3:x-amz-server-side-encryption"
+    conditions: list[Any] = [{"Null": {header: "true"}}, {"StringNotEquals": {header: algorithm}}]
+    denials = [
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{name}/*",
+            "Condition": condition,
+        }
+        for condition in conditions
+    ]
+    s3_client.create_bucket(Bucket=name)
+    s3_client.put_bucket_policy(Bucket=name, Policy=json.dumps({"Statement": denials}))
+    if algorithm == "aws:kms":
+        rules = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}]
+        s3_client.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
+
+    def define(of: Stack) -> None:
+        place = s3.Bucket.from_bucket_name(of, "Place", name)
+        orders(project.root, layer={"bucket": place}, source={"bucket": place})(of)
+
+    assert stack.deploy(define) == "CREATE_COMPLETE"
+    assert stack.invoke()["alpha"] == "1.0"
+    stored = [s3_client.head_object(Bucket=name, Key=key) for key in stack.keys(name)]
+    assert {each["ServerSideEncryption"] for each in stored} == {algorithm}

@@ -295,7 +295,7 @@ class ArtifactPublisher(Construct):
         self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{bucket.arn}/{prefix}/*")
         # Without it S3 denies to look at an object that does not exist, as if a permission were missing. A
         # condition on s3:prefix would not do: only requests that list have a prefix.
-        self._allow(["s3:ListBucket"], bucket.arn)
+        self._allow(["s3:ListBucket", "s3:GetEncryptionConfiguration"], bucket.arn)
 
     def grant_publishing(self, layer_name: str) -> None:
         """Let the handler publish versions of one layer, and see which bytes a version has."""

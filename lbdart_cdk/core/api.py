@@ -17,6 +17,7 @@ from .process import temp_cwd
 from .project.patterns import is_match
 from .project.project import Project
 from .project.target import Target
+from .publishing.encryption import name_encryption
 from .publishing.layer_upload import UploadedLayer, upload_layer
 from .publishing.layouts import ZFILL, LayerS3Layout, S3MetadataKeyEnum, SourceS3Layout
 from .publishing.logger import T_PRINTER, BaseLogger
@@ -82,6 +83,7 @@ __all__ = [
     "default_ignore_package_list",
     "is_match",
     "move_to_dir_python",
+    "name_encryption",
     "temp_cwd",
     "upload_layer",
     "upload_layer_zip_to_s3",

@@ -20,6 +20,7 @@ FILES = [
     "lbdart_cdk/core/publishing/__init__.py",
     "lbdart_cdk/core/publishing/aws_errors.py",
     "lbdart_cdk/core/publishing/claim.py",
+    "lbdart_cdk/core/publishing/encryption.py",
     "lbdart_cdk/core/publishing/identity.py",
     "lbdart_cdk/core/publishing/layer_upload.py",
     "lbdart_cdk/core/publishing/layouts.py",

@@ -25,6 +25,7 @@ LAYER = """
     s3:GetObjectVersion {bucket}/deps/layer/*
     s3:PutObject {bucket}/deps/layer/*
     s3:ListBucket {bucket}
+    s3:GetEncryptionConfiguration {bucket}
     lambda:ListLayerVersions arn:aws:lambda:us-east-1:123456789012:layer:deps
     lambda:PublishLayerVersion arn:aws:lambda:us-east-1:123456789012:layer:deps
 """
@@ -36,6 +37,7 @@ SOURCE = """
     s3:GetObjectVersion {bucket}/code/source/*
     s3:PutObject {bucket}/code/source/*
     s3:ListBucket {bucket}
+    s3:GetEncryptionConfiguration {bucket}
 """
 REMOVE_LAYER = """
     s3:DeleteObject {bucket}/deps/layer/*

@@ -71,6 +71,7 @@ CALLABLES: dict[str, tuple[str, str]] = {
         "path_layout path_layer_zip ignore_package_list verbose",
         "dir_python prefer printer",
     ),
+    "name_encryption": ("s3_client", ""),
     "upload_layer_zip_to_s3": ("s3_client path_pyproject_toml s3dir_lambda path_manifest", "verbose printer"),
     "upload_layer": ("s3_client s3dir_lambda layer_zip manifest build_key", "owner sbom"),
     "LambdaLayerVersionPublisher": (

@@ -161,6 +161,23 @@ class World:
             self.on(f"before-send.{service}.{operation}", refuse)
         return denied
 
+    def deny_unless_encrypted(self, algorithm: str | None = None) -> None:
+        """Deny writes as the first examples of S3's bucket policies do.
+
+        :param algorithm: what a write must name; None for anything.
+        """
+
+        def refuse(request: Any, **_: object) -> AWSResponse | None:
+            named = request.headers.get("x-amz-server-side-encryption")
+            if named is not None and algorithm in (None, named.decode()):
+                return None
+            request.url = "https://nowhere.invalid"
+            body = b"<Error><Code>AccessDenied</Code><Message>Explicit deny</Message></Error>"
+            return AWSResponse(request.url, 403, HTTPHeaders(), MockRawResponse(body))
+
+        for operation in ("PutObject", "CopyObject", "CreateMultipartUpload"):
+            self.on(f"before-send.s3.{operation}", refuse)
+
     def close(self) -> None:
         for client, event, hook in self.hooks:
             client.meta.events.unregister(event, hook)

@@ -70,6 +70,8 @@ def _needs(call: Call, layer_arn: str) -> Iterator[tuple[str, str, str | None]]:
         case "CopyObject":
             yield "s3:GetObject", f"arn:aws:s3:::{unquote(given['X-Amz-Copy-Source']).lstrip('/')}", None
             yield "s3:PutObject", item, None
+        case "GetBucketEncryption":
+            yield "s3:GetEncryptionConfiguration", bucket, None
         case "DeleteObject":
             yield f"s3:DeleteObject{versioned}", item, None
         case "ListObjectVersions":

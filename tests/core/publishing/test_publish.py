@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import hashlib
+import itertools
 from dataclasses import replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -406,8 +405,8 @@ def test_what_may_pass_is_tried_again_under_a_renewed_claim(
     fail(aws, "PublishLayerVersion", error, times=3)
     assert deploy(publisher).layer_version == 1
     after_first = aws.operations[aws.operations.index("PublishLayerVersion") :]
-    in_turn = [operation for operation, _ in groupby(after_first)]
-    assert in_turn[:4] == ["PublishLayerVersion", "ListLayerVersions", "PutObject", "PublishLayerVersion"]
+    calls = [call for call, _ in itertools.groupby(after_first)]
+    assert calls[:4] == ["PublishLayerVersion", "ListLayerVersions", "PutObject", "PublishLayerVersion"]
 
 
 @pytest.mark.parametrize("seconds", [1, 20, 30])
