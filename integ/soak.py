@@ -35,15 +35,16 @@ _LAYER: Final = "soak-deps"
 _SECONDS: Final = 120
 _RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _OPERATIONS: Final = (
+    *("ListLayerVersions", "GetLayerVersion", "PublishLayerVersion", "DeleteLayerVersion"),
     *(
-        "ListLayerVersions",
-        "GetLayerVersion",
-        "PublishLayerVersion",
-        "DeleteLayerVersion",
         "HeadObject",
         "GetObject",
+        "PutObject",
+        "CopyObject",
+        "ListObjectVersions",
+        "DeleteObject",
+        "PutParameter",
     ),
-    *("PutObject", "CopyObject", "ListObjectVersions", "DeleteObject", "PutParameter"),
 )
 _KINDS: Final = {
     "throttled": {"code": "TooManyRequestsException", "status": 429},
@@ -145,9 +146,9 @@ class _Soak:
         """Upload the assets of a build, and return the layer's properties."""
         lock = f"lock of {build}".encode()
         key, md5 = _key(build), hashlib.md5(lock, usedforsecurity=False).hexdigest()
-        content = layer_zip(f"BUILD = {build}\n", key)
+        zipped = layer_zip(f"BUILD = {build}\n", key)
         assets = {
-            f"{key}.zip": content,
+            f"{key}.zip": zipped,
             f"{key}.records.zip": pack_records({"uv.lock": lock, SBOM_NAME: b"{}"}),
         }
         for name, content in assets.items():
@@ -155,7 +156,7 @@ class _Soak:
         return {
             "LayerName": _LAYER,
             "BuildKey": key,
-            "ZipSha256": hashlib.sha256(content).hexdigest(),
+            "ZipSha256": hashlib.sha256(zipped).hexdigest(),
             "ManifestName": "uv.lock",
             "ManifestMd5": md5,
             "AssetBucket": "soak-assets",
