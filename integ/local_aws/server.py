@@ -21,6 +21,7 @@ from integ.local_aws.cloudformation.custom_resource import CustomResource, Mailb
 from integ.local_aws.cloudformation.resource_type import Clients, ResourceType
 from integ.local_aws.cloudformation.resources_lambda import LAMBDA_TYPES
 from integ.local_aws.cloudformation.resources_other import OTHER_TYPES
+from integ.local_aws.cloudformation.resources_stack import STACK_TYPES
 from integ.local_aws.cloudformation.service import CloudFormation
 from integ.local_aws.front import Front
 from integ.local_aws.functions.executor import Executor
@@ -166,7 +167,7 @@ class LocalAws:
             stopping=stopping,
         )
         types: dict[str, ResourceType] = {
-            name: kind for kind in (*LAMBDA_TYPES, *OTHER_TYPES, custom) for name in kind.names
+            name: kind for kind in (*LAMBDA_TYPES, *OTHER_TYPES, *STACK_TYPES, custom) for name in kind.names
         }
         stacks = CloudFormation(self._stack_clients, types, self._settle_seconds)
         self._exits.callback(stacks.stop, 5.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -459,16 +460,118 @@ def test_export_in_use_can_neither_change_nor_go(stack: Stack, other: Stack, nam
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_weak_reference_follows_the_other_stack(stack: Stack, other: Stack, name: str) -> None:
+def test_weak_reference_is_read_when_the_text_of_a_property_changes(
+    stack: Stack, other: Stack, name: str
+) -> None:
+    ssm = stack.aws.client("ssm")
+    output = {"Fn::GetStackOutput": {"StackName": stack.name, "OutputName": "O"}}
+
+    def consumer(note: str, **more: object) -> Template:
+        value = {"Fn::Select": [0, [output, note]]}
+        rows = {letter: parameter(value, Name=f"/{name}/{letter}") for letter in "AB"}
+        rows["B"]["Properties"]["Value"] = output
+        rows["A"].update(more)
+        return {"Resources": rows}
+
+    def values() -> list[str]:
+        return [ssm.get_parameter(Name=f"/{name}/{letter}")["Parameter"]["Value"] for letter in "AB"]
+
     stack.create({**NOTHING, "Outputs": {"O": {"Value": "1"}}})
-    wanted = {"Fn::GetStackOutput": {"StackName": stack.name, "OutputName": "O"}}
-    consumer = {"Resources": {"P": parameter(wanted, Name=f"/{name}")}}
-    other.create(consumer)
-    with pytest.raises(ClientError, match="No updates"):
-        other.update(consumer)
+    other.create(consumer("one"))
     assert stack.update({**NOTHING, "Outputs": {"O": {"Value": "2"}}}) == "UPDATE_COMPLETE"
-    assert other.update(consumer) == "UPDATE_COMPLETE"
-    assert stack.aws.client("ssm").get_parameter(Name=f"/{name}")["Parameter"]["Value"] == "2"
+    with pytest.raises(ClientError, match="No updates"):
+        other.update(consumer("one"))
+    assert other.update(consumer("one", Metadata={"Some": "thing"})) == "UPDATE_COMPLETE"
+    assert values() == ["1", "1"]
+    assert other.update(consumer("two")) == "UPDATE_COMPLETE"
+    assert values() == ["2", "1"]
+    assert other.update(consumer("two", Metadata={"Some": "thing"})) == "UPDATE_COMPLETE"
+    assert values() == ["2", "1"]
+
+
+def test_second_version_of_an_unchanged_function_is_refused(stack: Stack) -> None:
+    template = with_handler()
+
+    def version(name: str) -> None:
+        template["Resources"].pop("One", None)
+        template["Resources"][name] = {
+            "Type": "AWS::Lambda::Version",
+            "Properties": {"FunctionName": {"Ref": "Fn"}},
+        }
+
+    version("One")
+    assert stack.create(template) == "CREATE_COMPLETE", stack.reasons()
+    version("Two")
+    assert stack.update(template) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "A version for this Lambda function exists ( 1 )." in stack.reasons()
+    template["Resources"]["Fn"]["Properties"]["Timeout"] = "31"
+    assert stack.update(template) == "UPDATE_COMPLETE", stack.reasons()
+
+
+# Nested stacks
+
+
+def nesting(stack: Stack, inner: Template, **parameters: Any) -> Template:
+    """Upload a template and return one that has it as a nested stack."""
+    s3, bucket, text = stack.aws.client("s3"), f"{stack.name}-templates", json.dumps(inner)
+    key = hashlib.sha256(text.encode()).hexdigest()
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=key, Body=text)
+    properties = {
+        "TemplateURL": f"https://s3.us-east-1.amazonaws.com/{bucket}/{key}",
+        "Parameters": parameters,
+    }
+    return {
+        "Resources": {
+            "Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": properties},
+            "After": parameter({"Fn::GetAtt": ["Inner", "Outputs.Said"]}, Name=f"/{stack.name}/after"),
+        }
+    }
+
+
+def inner(stack: Stack, value: Any) -> Template:
+    return {
+        "Parameters": {"In": {"Type": "String"}},
+        "Resources": {"P": parameter(value, Name=f"/{stack.name}/inner")},
+        "Outputs": {"Said": {"Value": {"Fn::GetAtt": ["P", "Value"]}}},
+    }
+
+
+def test_nested_stack_takes_parameters_and_gives_outputs(stack: Stack, name: str) -> None:
+    ssm = stack.aws.client("ssm")
+
+    def values() -> list[str]:
+        names = (f"/{name}/inner", f"/{name}/after")
+        return [ssm.get_parameter(Name=name)["Parameter"]["Value"] for name in names]
+
+    template = inner(stack, {"Ref": "In"})
+    assert stack.create(nesting(stack, template, In="1")) == "CREATE_COMPLETE", stack.reasons()
+    assert values() == ["1", "1"]
+    assert stack.update(nesting(stack, template, In="2")) == "UPDATE_COMPLETE", stack.reasons()
+    assert values() == ["2", "2"]
+    template = inner(stack, {"Fn::Sub": "${In} more"})
+    assert stack.update(nesting(stack, template, In="2")) == "UPDATE_COMPLETE", stack.reasons()
+    assert values() == ["2 more", "2 more"]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert not ssm.get_parameters(Names=[f"/{name}/inner", f"/{name}/after"])["Parameters"]
+
+
+def test_failure_after_a_nested_stack_rolls_it_back(stack: Stack, name: str) -> None:
+    ssm = stack.aws.client("ssm")
+    template = inner(stack, {"Ref": "In"})
+    assert stack.create(nesting(stack, template, In="1")) == "CREATE_COMPLETE", stack.reasons()
+    broken = nesting(stack, template, In="2")
+    broken["Resources"]["Bad"] = {"Type": "No::Such::Type", "DependsOn": "After"}
+    assert stack.update(broken) == "UPDATE_ROLLBACK_COMPLETE"
+    assert ssm.get_parameter(Name=f"/{name}/inner")["Parameter"]["Value"] == "1"
+
+
+def test_failure_in_a_nested_stack_is_one_of_its_parent(stack: Stack) -> None:
+    template = inner(stack, {"Ref": "In"})
+    template["Resources"]["Bad"] = {"Type": "No::Such::Type"}
+    assert stack.create(nesting(stack, template, In="1")) == "ROLLBACK_COMPLETE"
+    assert "was not successfully created: " in stack.reasons()
+    assert "No::Such::Type" in stack.reasons()
 
 
 # Parameters and expressions

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsii._kernel as jsii_kernel
 import pytest
-from aws_cdk import App, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct

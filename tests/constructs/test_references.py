@@ -71,11 +71,12 @@ PLACES: dict[str, tuple[str, str]] = {
 def stack_at(app: App, path: str) -> Stack:
     """Return the stack of a path, and create what is not there."""
     top, *nested = path.split("/")
-    scope = app.node.try_find_child(top) or Stack(app, top)
+    stack = app.node.try_find_child(top) or Stack(app, top)
+    assert isinstance(stack, Stack)
     for name in nested:
-        scope = scope.node.try_find_child(name) or NestedStack(scope, name)
-    assert isinstance(scope, Stack)
-    return scope
+        stack = stack.node.try_find_child(name) or NestedStack(stack, name)
+        assert isinstance(stack, Stack)
+    return stack
 
 
 def app_with(outdir: Path, project: Path, place: str, **props: Any) -> App:
@@ -103,9 +104,8 @@ def test_no_reference_is_an_export(orders: Path, tmp_path: Path, place: str) -> 
 def test_a_layer_that_changed_changes_a_property_of_the_function(
     orders: Path, tmp_path: Path, place: str
 ) -> None:
-    # CloudFormation may leave a resource alone when its properties have the same text. The command line deploys
-    # no stack with the template that was deployed, and a nested stack is looked at when its template's address
-    # changes.
+    # CloudFormation may leave a resource alone when its properties have the same text. The command line does
+    # not deploy a template that is deployed, and a nested stack has another template only at another address.
     functions, assets = [], []
     for number, extras in enumerate(((), (), ("fast",))):
         outdir = tmp_path / f"cdk.out{number}"

@@ -141,8 +141,13 @@ class Deployment:
 
     def _step(self, scope: Scope, name: str, definition: dict[str, Any]) -> None:
         old = self._before.get(name)
+        text = definition.get("Properties", {})
+        # AWS promises nowhere that a resource gets the new value of a weak reference while the text of its
+        # properties is the old one, so here it does not.
+        is_old_text = old is not None and same(old.definition.get("Properties", {}), text)
+        reading = scope.of_resource(old.imported if old and is_old_text else {})
         try:
-            properties = scope.resolve(definition.get("Properties", {}))
+            properties = reading.resolve(text)
         except (AwsError, ResourceError) as error:
             failed = old.copy() if old else Resource(name, definition["Type"], "", {}, {}, definition)
             self.stack.set_resource(failed, "CREATE_FAILED" if old is None else "UPDATE_FAILED", str(error))
@@ -159,6 +164,8 @@ class Deployment:
             self._leftovers.append((old, "UpdateReplacePolicy"))
         else:
             self._update(scope, old, old.copy(properties=properties, definition=definition))
+        self.stack.resources[name].imported = reading.imported
+        scope.imported.update(reading.imported)
 
     def _create(
         self, scope: Scope, name: str, definition: dict[str, Any], properties: dict[str, Any], verb: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from integ.local_aws.cloudformation.custom_resource import ResourceError
 from integ.local_aws.cloudformation.resource_type import Context, Made, ResourceType
 from integ.local_aws.moto_seams import inline_code_zip
 
@@ -107,13 +108,22 @@ class Permission(ResourceType):
 
 
 class Version(ResourceType):
-    """A published version; ``Ref`` is its ARN."""
+    """A published version; ``Ref`` is its ARN.
+
+    Lambda publishes nothing when nothing has changed since the last version, and CloudFormation refuses that.
+    """
 
     names = ("AWS::Lambda::Version",)
     fixed = None
 
     def create(self, at: Context, new: dict[str, Any]) -> Made:
+        before = at.aws.call("lambda", "ListVersionsByFunction", new)["Versions"]
         made = at.aws.call("lambda", "PublishVersion", new)
+        if made["Version"] in [row["Version"] for row in before]:
+            raise ResourceError(
+                f"A version for this Lambda function exists ( {made['Version']} ). "
+                "Modify the function to create a new version."
+            )
         arn = at.arn("lambda", f"function:{made['FunctionName']}:{made['Version']}")
         return Made(arn, {"Version": made["Version"], "FunctionArn": arn})
 

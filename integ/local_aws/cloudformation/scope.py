@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integ.local_aws.cloudformation.template import SUB_NAME, Template
@@ -44,6 +44,8 @@ class Scope:
     pseudo: Mapping[str, Any]
     outside: Outside
     attributes: Callable[[str, str | None], Any]
+    #: What weak references are worth without reading them again, by how they are asked for.
+    known: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     #: What came from other stacks, by how it was asked for.
     imported: dict[tuple[str, ...], str] = field(default_factory=dict)
     _conditions: dict[str, bool] = field(default_factory=dict)
@@ -92,9 +94,9 @@ class Scope:
             return {key: self.dynamic(member) for key, member in node.items()}
         return _DYNAMIC.sub(self._look_up, node) if isinstance(node, str) else node
 
-    def again(self, key: tuple[str, ...]) -> str:
-        """What another stack gives now for a key of ``imported``."""
-        return self.outside.exported(*key) if len(key) == 1 else self.outside.stack_output(*key)
+    def of_resource(self, known: Mapping[tuple[str, ...], str]) -> Scope:
+        """The same scope for one resource, with what it read from other stacks before."""
+        return replace(self, known=known, imported={})
 
     def _look_up(self, match: re.Match[str]) -> str:
         if match[1] != "secretsmanager":
@@ -169,7 +171,8 @@ class Scope:
     def _stack_output(self, argument: Any) -> str:
         wanted = self.resolve(argument)
         key = (wanted["StackName"], wanted["OutputName"], wanted.get("Region", self.pseudo["AWS::Region"]))
-        self.imported[key] = value = self.outside.stack_output(*key)
+        value = self.known.get(key) or self.outside.stack_output(*key)
+        self.imported[key] = value
         return value
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from integ.local_aws import moto_seams
 from integ.local_aws.calls import Call
 from integ.local_aws.cloudformation import rows
-from integ.local_aws.cloudformation.engine import Deployment, Engine, Proposal, delete_stack, scope_of
+from integ.local_aws.cloudformation.engine import Deployment, Engine, Proposal, delete_stack
 from integ.local_aws.cloudformation.resource_type import Clients, ResourceType
 from integ.local_aws.cloudformation.scope import Outside
 from integ.local_aws.cloudformation.stack import ChangeSet, Stack
@@ -83,7 +83,7 @@ class CloudFormation:
     def _update_stack(self, region: _Region, given: dict[str, Any]) -> dict[str, Any]:
         stack = self._ready(region, given["StackName"])
         proposal = self._proposal(region, given, stack)
-        if self._same(region, stack, proposal):
+        if self._same(stack, proposal):
             raise validation_error(NO_UPDATES)
         rollback = not given.get("DisableRollback")
         self._deploy(
@@ -134,7 +134,7 @@ class CloudFormation:
             details=proposal.details,
             changes=rows.changes(region.engine, stack, proposal),
         )
-        if kind == "UPDATE" and self._same(region, stack, proposal):
+        if kind == "UPDATE" and self._same(stack, proposal):
             change_set.status, change_set.execution_status, change_set.reason = (
                 "FAILED",
                 "UNAVAILABLE",
@@ -359,13 +359,11 @@ class CloudFormation:
         details = {**stack.details, **{key: given[key] for key in kept if key in given}}
         return Proposal(template, values, parameters, given.get("Tags", stack.tags), details)
 
-    def _same(self, region: _Region, stack: Stack, proposal: Proposal) -> bool:
+    @staticmethod
+    def _same(stack: Stack, proposal: Proposal) -> bool:
         if stack.template is None or not same(stack.template.body, proposal.template.body):
             return False
-        if not same(stack.parameters, proposal.parameters) or not same(stack.tags, proposal.tags):
-            return False
-        scope = scope_of(region.engine, stack, proposal.template, proposal.parameters)
-        return all(scope.again(key) == value for key, value in stack.imported.items())
+        return same(stack.parameters, proposal.parameters) and same(stack.tags, proposal.tags)
 
     def _deploy(
         self,

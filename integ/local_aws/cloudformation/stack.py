@@ -31,6 +31,8 @@ class Resource:
     status: str = "CREATE_IN_PROGRESS"
     reason: str | None = None
     changed: datetime = field(default_factory=now)
+    #: What its properties have from other stacks, by how it was asked for.
+    imported: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def copy(self, **changes: Any) -> Resource:
         """The same resource with other fields."""
