@@ -7,7 +7,7 @@ export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
 
 LOCK   := integ/example/orders/uv.lock
 
-.PHONY: setup check test oldest fuzz faults registry oracle bench demo dist clean lock-requirements
+.PHONY: setup check test oldest fuzz faults registry oracle bench verify-aws demo dist clean lock-requirements
 setup: $(VENV)/.ready $(CDK) $(LOCK)
 
 $(VENV)/.ready: requirements/dev.txt
@@ -60,6 +60,9 @@ oracle: setup ## COUNT=2000 SEED=0 WORKERS=2
 
 bench: setup
 	python -m bench
+
+verify-aws: setup ## deploys to the account of your AWS credentials, checks, and deletes all of it
+	python -m integ.verify
 
 demo: setup
 	python -m integ.demo

@@ -1,0 +1,1 @@
+"""``make verify-aws``: what this library promises, checked in a real AWS account."""
