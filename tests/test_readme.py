@@ -158,7 +158,9 @@ def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: P
         if name.startswith("Pricing")
         if resource["Type"] == "AWS::Lambda::Function"
     )
-    (layer,) = function["Layers"]
+    (chosen,) = function["Layers"]
+    index, (layer, _note) = chosen["Fn::Select"]
+    assert index == 0
     assert resources[layer["Fn::GetAtt"][0]]["Type"] == "Custom::LbdartLayer"
     assert layer["Fn::GetAtt"][1] == "LayerVersionArn"
     assert re.fullmatch(r"orders/source/1\.2\.0/[0-9a-f]{64}/source\.zip", function["Code"]["S3Key"])

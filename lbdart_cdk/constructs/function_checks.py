@@ -8,7 +8,7 @@ them. It asks more only about functions that use an artifact, and nothing when t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -24,6 +24,7 @@ from ..core.errors import BuildWarning, LbdartError
 from ..core.native.scan import NativeScan
 from ..core.packing.merge import is_too_large, refuse_too_large
 from ..core.project.target import Target
+from .layer_parameters import ParameterLayer, check_uses
 
 #: The architecture that CDK and CloudFormation use when a function names none.
 _DEFAULT_ARCHITECTURE: Final = "x86_64"
@@ -73,6 +74,7 @@ class FunctionChecks:
         self._stage = stage
         self._layers: list[KnownLayer] = []
         self._sources: dict[str, KnownSource] = {}
+        self._parameters: list[ParameterLayer] = []
         stage.node.add_validation(self)
 
     @classmethod
@@ -90,9 +92,13 @@ class FunctionChecks:
         """Check the functions that run this code."""
         self._sources[source.key] = source
 
+    def add_parameter(self, layer: ParameterLayer) -> None:
+        """Check the functions that use a layer from a parameter."""
+        self._parameters.append(layer)
+
     def validate(self) -> list[str]:
         """Add errors and warnings to the functions; CDK calls this before it writes the templates."""
-        if not self._layers and not self._sources_matter_beside(0):
+        if not self._layers and not self._parameters and not self._sources_matter_beside(0):
             return []
         constructs = self._stage.node.find_all()
         stacks = [construct for construct in constructs if isinstance(construct, Stack)]
@@ -101,23 +107,42 @@ class FunctionChecks:
             if isinstance(construct, lambda_.CfnFunction):
                 stack = stacks[0] if len(stacks) == 1 else construct.stack
                 by_stack.setdefault(stack, []).append(construct)
+        versions = self._versions(constructs)
         for stack, functions in by_stack.items():
             if Stage.of(stack) is self._stage:
-                self._check(stack, functions)
+                self._check(stack, functions, versions)
         return []
 
-    def _check(self, stack: Stack, functions: Sequence[lambda_.CfnFunction]) -> None:
+    def _versions(self, constructs: Sequence[IConstruct]) -> set[str]:
+        """Return the paths of the functions' versions, if they matter."""
+        if not self._parameters:
+            return set()
+        return {construct.node.path for construct in constructs if isinstance(construct, lambda_.CfnVersion)}
+
+    def _check(
+        self, stack: Stack, functions: Sequence[lambda_.CfnFunction], versions: Collection[str]
+    ) -> None:
         # A layer is recognised by what its ARN resolves to in the function's stack. The stack's own layers
         # come last and win: an ARN that resolves to a name of this stack belongs to a layer of this stack.
         known = sorted(self._layers, key=lambda layer: layer.stack is stack)
         arns = [layer.arn for layer in known]
         resolved = stack.resolve(
-            {"known": arns, "layers": [{"of": function.layers} for function in functions]}
+            {
+                "known": arns,
+                "parameters": [layer.arn for layer in self._parameters],
+                "layers": [{"of": function.layers} for function in functions],
+            }
         )
+        parameters = {
+            _text(arn): layer
+            for arn, layer in zip(resolved.get("parameters", ()), self._parameters, strict=True)
+        }
         layers = {_text(arn): layer for arn, layer in zip(resolved.get("known", ()), known, strict=True)}
         sources_matter = self._sources_matter_beside(0)
         for function, declared in zip(functions, resolved["layers"], strict=True):
             texts = [_text(arn) for arn in _as_list(declared.get("of", []))]
+            if parameters:
+                check_uses(stack, function, [parameters[t] for t in texts if t in parameters], versions)
             used = [layers[text] for text in texts if text in layers]
             if not used and not sources_matter:
                 continue

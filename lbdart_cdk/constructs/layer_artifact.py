@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import jsii
-from aws_cdk import Names, RemovalPolicy, Resource, Token
+from aws_cdk import Names, RemovalPolicy, Resource, Stack, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk.interfaces.aws_lambda import LayerVersionReference
@@ -30,7 +30,8 @@ from ..core.store.store import Store
 from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
-from .function_checks import KnownLayer, warn
+from .function_checks import FunctionChecks, KnownLayer, warn
+from .layer_parameters import ParameterLayer, arn_carried_by, declare_parameter, stage_of
 from .props import checked_prefix, target_of, validate_sharing
 from .publisher import ArtifactPublisher
 from .staging import NOT_BUILT
@@ -230,17 +231,7 @@ class LambdaLayerArtifact(Resource):
             warn(self, report.warnings)
             publisher.checks.add_layer(KnownLayer(self, publisher.stack, self._arn, target, report))
         if parameter_name is not None:
-            from aws_cdk import aws_ssm as ssm  # imported only when it is used
-
-            ssm.StringParameter(
-                self,
-                "Parameter",
-                parameter_name=parameter_name,
-                # CDK cannot see this in a token.
-                simple_name="/" not in parameter_name,
-                description=f"The current version of the layer {name}",
-                string_value=self.layer_version_arn,
-            )
+            declare_parameter(self, publisher.stack, parameter_name, name, self._arn)
 
     @staticmethod
     def from_parameter_name(
@@ -249,21 +240,42 @@ class LambdaLayerArtifact(Resource):
         parameter_name: str,
         *,
         runtime: lambda_.Runtime | None = None,
+        lookup: bool = False,
     ) -> lambda_.ILayerVersion:
         """Return the current version of another stack's or app's layer, from its SSM parameter.
 
+        If a stack of the same stage has declared that layer, this is a reference to the layer itself.
+
         :param parameter_name: the ``parameter_name`` of that layer, in the same account and Region.
-            CloudFormation reads the parameter at each deployment of the stack.
         :param runtime: the runtime that functions are checked against. Default: no check.
+        :param lookup: whether the cdk command line reads the parameter at synth, and keeps the ARN in
+            ``cdk.context.json`` until ``cdk context --reset``. Then the versions and aliases of functions
+            follow the layer. The stack needs an account and a Region. Default: CloudFormation reads the
+            parameter at each deployment of the stack.
         """
         from aws_cdk import aws_ssm as ssm
 
-        return lambda_.LayerVersion.from_layer_version_attributes(
+        stack = Stack.of(scope)
+        arn = arn_carried_by(stack, parameter_name)
+        is_read_at_deployment = arn is None and not lookup
+        if arn is None:
+            read = (
+                ssm.StringParameter.value_from_lookup
+                if lookup
+                else ssm.StringParameter.value_for_string_parameter
+            )
+            arn = read(scope, parameter_name)
+        layer = lambda_.LayerVersion.from_layer_version_attributes(
             scope,
             id,
-            layer_version_arn=ssm.StringParameter.value_for_string_parameter(scope, parameter_name),
+            layer_version_arn=arn,
             compatible_runtimes=[runtime] if runtime is not None else None,
         )
+        if is_read_at_deployment:
+            FunctionChecks.of(stage_of(stack)).add_parameter(
+                ParameterLayer(layer, stack, parameter_name, arn)
+            )
+        return layer
 
     @property
     def build_key(self) -> str:

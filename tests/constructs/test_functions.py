@@ -13,7 +13,7 @@ from tomli_w import dumps
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.packing import merge
-from tests.support.apps import PYTHON_3_13, function, make_app
+from tests.support.apps import PYTHON_3_13, function, make_app, messages
 from tests.support.elf import AARCH64, make_elf
 from tests.support.locks import lock_of, locked_file
 from tests.support.projects import make_project
@@ -72,16 +72,6 @@ def projects(tmp_path: Path) -> Projects:
 def _room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make Lambda's limit one that tests can reach."""
     monkeypatch.setattr(merge, "MAX_UNZIPPED", 200_000)
-
-
-def messages(app: App, kind: str) -> dict[str, list[str]]:
-    """Return what a synthesis says of each construct."""
-    found: dict[str, list[str]] = {}
-    for artifact in app.synth().stacks_recursively:
-        for message in artifact.messages:
-            if message.level.name == kind:
-                found.setdefault(message.id, []).append(str(message.entry.data))
-    return found
 
 
 def errors(app: App) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, NestedStack, Stack
+from aws_cdk import App, CrossStackReferences, NestedStack, ReferenceStrength, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from lbdart_cdk import LambdaLayerArtifact
@@ -98,6 +98,18 @@ def test_no_reference_is_an_export(orders: Path, tmp_path: Path, place: str) -> 
     assert len(templates.functions()) == 1
     read_from = re.findall(r'"Fn::GetStackOutput": {"StackName": "(\w+)"', templates.text)
     assert read_from == (["Layers"] if "Functions" in PLACES[place][1] else [])
+
+
+def test_a_deployed_export_of_a_nested_stack_can_stay_for_one_deployment(
+    orders: Path, tmp_path: Path
+) -> None:
+    app = app_with(tmp_path / "cdk.out", orders, "from a nested stack to another stack")
+    nested = stack_at(app, "Layers/Inner")
+    CrossStackReferences.of(nested).produce(ReferenceStrength.BOTH)
+    templates = Templates.of(app)
+    assert "Fn::ImportValue" not in templates.text
+    assert "Fn::GetStackOutput" in templates.text
+    assert '"Export"' in templates.text
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -40,6 +40,16 @@ def properties(stack: Stack, type_name: str) -> dict[str, Any]:
     return dict(resource["Properties"])
 
 
+def messages(app: App, kind: str) -> dict[str, list[str]]:
+    """Return what a synthesis says of each construct."""
+    found: dict[str, list[str]] = {}
+    for artifact in app.synth().stacks_recursively:
+        for message in artifact.messages:
+            if message.level.name == kind:
+                found.setdefault(message.id, []).append(str(message.entry.data))
+    return found
+
+
 def staged(outdir: Path, key: str) -> Path:
     """Return where the cloud assembly has the asset of a key."""
     (path,) = outdir.glob(f"**/asset.{asset_hash(key)}*")
