@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import re
@@ -94,6 +96,8 @@ class Front:
                 moto_seams.check_encryption(parameters["Bucket"], dict(request.headers))
             if (service, name) == ("s3", "CopyObject"):
                 _check_copy_source(request)
+            if (service, name) == ("s3", "PutObject"):
+                _check_sha256(request)
             if handler:
                 given = Call(service, name, parameters, call.caller)
                 answered = handler(given, signed["region"])
@@ -128,6 +132,17 @@ def _without_blobs(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_blobs(member) for member in value]
     return value
+
+
+def _check_sha256(request: BackendRequest) -> None:
+    """Refuse an object with another SHA-256 than its writer says; moto takes any."""
+    wanted = request.headers.get("x-amz-checksum-sha256")
+    if wanted is None:
+        return
+    content = request.get_data(cache=True)
+    request.environ["wsgi.input"] = io.BytesIO(content)
+    if base64.b64encode(hashlib.sha256(content).digest()).decode() != wanted:
+        raise AwsError("BadDigest", "The SHA256 you specified did not match the calculated checksum.")
 
 
 def _check_copy_source(request: BackendRequest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sys
 import time
@@ -326,6 +327,18 @@ def test_copy_honours_the_source_etag(aws: LocalAws, name: str) -> None:
     client.copy_object(Bucket=name, Key="c", CopySource=source, CopySourceIfMatch=etag)
     with pytest.raises(ClientError, match="PreconditionFailed"):
         client.copy_object(Bucket=name, Key="c", CopySource=source, CopySourceIfMatch='"other"')
+
+
+def test_object_with_another_checksum_than_its_writer_says(aws: LocalAws, name: str) -> None:
+    client = aws.client("s3")
+    client.create_bucket(Bucket=name)
+    claimed = base64.b64encode(hashlib.sha256(b"zip").digest()).decode()
+    claim: dict[str, Any] = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": claimed}
+    client.put_object(Bucket=name, Key="k", Body=b"zip", **claim)
+    with pytest.raises(ClientError, match="BadDigest"):
+        client.put_object(Bucket=name, Key="k", Body=b"evil", **claim)
+    stored = client.get_object(Bucket=name, Key="k", ChecksumMode="ENABLED")
+    assert (stored["ChecksumSHA256"], stored["Body"].read()) == (claimed, b"zip")
 
 
 def test_bucket_policy_that_wants_tls_lets_us_in(aws: LocalAws, name: str) -> None:
