@@ -8,13 +8,13 @@ them. It asks more only about functions that use an artifact, and nothing when t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import jsii
-from aws_cdk import Annotations, Stack, Stage, Token
+from aws_cdk import Annotations, Aspects, IAspect, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, IValidation
 
@@ -28,6 +28,8 @@ from .layer_parameters import ParameterLayer, check_uses
 
 #: The architecture that CDK and CloudFormation use when a function names none.
 _DEFAULT_ARCHITECTURE: Final = "x86_64"
+#: After the app's own aspects, which may change the layers of functions (AspectPriority.DEFAULT is 500).
+_LATE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,21 @@ class KnownLayer:
     """A layer of this app.
 
     :param arn: the ARN of its version, a token.
+    :param build_key: returns the build key, which is found for that when the layer's stack is not deployed.
+    :param report: None when it is not built, because its stack is not deployed.
     """
 
     construct: IConstruct
     stack: Stack
     arn: str
+    build_key: Callable[[], str]
     target: Target
-    report: LayerReport
+    report: LayerReport | None
+
+    @property
+    def size(self) -> int:
+        """The bytes of its contents, as far as they are known."""
+        return self.report.size if self.report is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,15 @@ def warn(scope: IConstruct, warnings: Sequence[BuildWarning]) -> None:
     """Add warnings to a construct; an app can acknowledge each by its id."""
     for warning in warnings:
         Annotations.of(scope).add_warning_v2(warning.id, warning.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A function with the layers of this app that it uses."""
+
+    function: lambda_.CfnFunction
+    layers: Sequence[KnownLayer]
+    parameters: Sequence[ParameterLayer]
 
 
 @jsii.implements(IValidation)
@@ -96,22 +115,40 @@ class FunctionChecks:
         """Check the functions that use a layer from a parameter."""
         self._parameters.append(layer)
 
+    def identify_at(self, scope: IConstruct) -> None:
+        """Find what deployed functions use of stacks that are not deployed, when aspects reach ``scope``.
+
+        The names of function versions depend on it, and CDK asks for these before it validates.
+        """
+        Aspects.of(scope).add(_Identifies(self), priority=_LATE)
+
+    def identify(self) -> None:
+        """Find the build keys of the layers that functions of deployed stacks use."""
+        for stack, functions in self._functions(self._stage.node.find_all()).items():
+            if stack.bundling_required:
+                for use in self._uses(stack, functions):
+                    for layer in use.layers:
+                        layer.build_key()
+
     def validate(self) -> list[str]:
         """Add errors and warnings to the functions; CDK calls this before it writes the templates."""
         if not self._layers and not self._parameters and not self._sources_matter_beside(0):
             return []
         constructs = self._stage.node.find_all()
+        versions = self._versions(constructs)
+        for stack, functions in self._functions(constructs).items():
+            self._check(stack, functions, versions)
+        return []
+
+    def _functions(self, constructs: Sequence[IConstruct]) -> dict[Stack, list[lambda_.CfnFunction]]:
+        """Return the functions of the stage by their stacks."""
         stacks = [construct for construct in constructs if isinstance(construct, Stack)]
         by_stack: dict[Stack, list[lambda_.CfnFunction]] = {}
         for construct in constructs:
             if isinstance(construct, lambda_.CfnFunction):
                 stack = stacks[0] if len(stacks) == 1 else construct.stack
                 by_stack.setdefault(stack, []).append(construct)
-        versions = self._versions(constructs)
-        for stack, functions in by_stack.items():
-            if Stage.of(stack) is self._stage:
-                self._check(stack, functions, versions)
-        return []
+        return {stack: each for stack, each in by_stack.items() if Stage.of(stack) is self._stage}
 
     def _versions(self, constructs: Sequence[IConstruct]) -> set[str]:
         """Return the paths of the functions' versions, if they matter."""
@@ -119,16 +156,14 @@ class FunctionChecks:
             return set()
         return {construct.node.path for construct in constructs if isinstance(construct, lambda_.CfnVersion)}
 
-    def _check(
-        self, stack: Stack, functions: Sequence[lambda_.CfnFunction], versions: Collection[str]
-    ) -> None:
+    def _uses(self, stack: Stack, functions: Sequence[lambda_.CfnFunction]) -> list[_Use]:
+        """Return the functions of a stack, each with what it uses of this app."""
         # A layer is recognised by what its ARN resolves to in the function's stack. The stack's own layers
         # come last and win: an ARN that resolves to a name of this stack belongs to a layer of this stack.
         known = sorted(self._layers, key=lambda layer: layer.stack is stack)
-        arns = [layer.arn for layer in known]
         resolved = stack.resolve(
             {
-                "known": arns,
+                "known": [layer.arn for layer in known],
                 "parameters": [layer.arn for layer in self._parameters],
                 "layers": [{"of": function.layers} for function in functions],
             }
@@ -138,12 +173,25 @@ class FunctionChecks:
             for arn, layer in zip(resolved.get("parameters", ()), self._parameters, strict=True)
         }
         layers = {_text(arn): layer for arn, layer in zip(resolved.get("known", ()), known, strict=True)}
-        sources_matter = self._sources_matter_beside(0)
+        uses = []
         for function, declared in zip(functions, resolved["layers"], strict=True):
             texts = [_text(arn) for arn in _as_list(declared.get("of", []))]
-            if parameters:
-                check_uses(stack, function, [parameters[t] for t in texts if t in parameters], versions)
-            used = [layers[text] for text in texts if text in layers]
+            uses.append(
+                _Use(
+                    function,
+                    [layers[text] for text in texts if text in layers],
+                    [parameters[text] for text in texts if text in parameters],
+                )
+            )
+        return uses
+
+    def _check(
+        self, stack: Stack, functions: Sequence[lambda_.CfnFunction], versions: Collection[str]
+    ) -> None:
+        sources_matter = self._sources_matter_beside(0)
+        for use in self._uses(stack, functions):
+            function, used = use.function, use.layers
+            check_uses(stack, function, use.parameters, versions)
             if not used and not sources_matter:
                 continue
             architecture = _architecture(stack, function)
@@ -161,7 +209,7 @@ class FunctionChecks:
         self, stack: Stack, function: lambda_.CfnFunction, used: Sequence[KnownLayer]
     ) -> KnownSource | None:
         # Reading a function's code costs more than all the rest, so do it only where it can matter.
-        if not self._sources_matter_beside(sum(layer.report.size for layer in used)):
+        if not self._sources_matter_beside(sum(layer.size for layer in used)):
             return None
         code: Any = function.code
         key = code.get("s3Key") if isinstance(code, Mapping) else getattr(code, "s3_key", None)
@@ -173,6 +221,16 @@ class FunctionChecks:
             (source.target is None and source.zip.native.files) or is_too_large(size + source.zip.size)
             for source in self._sources.values()
         )
+
+
+@jsii.implements(IAspect)
+class _Identifies:
+    def __init__(self, checks: FunctionChecks) -> None:
+        self._checks = checks
+
+    def visit(self, _node: IConstruct) -> None:
+        """Find what is used; CDK calls this."""
+        self._checks.identify()
 
 
 def _architecture(stack: Stack, function: lambda_.CfnFunction) -> object:
@@ -189,6 +247,8 @@ def _check_architecture(function: lambda_.CfnFunction, layer: KnownLayer, archit
         f"This function runs on {architecture}, but the layer {path} is built for "
         f"{layer.target.architecture}. Give both the same architecture."
     )
+    if layer.report is None:
+        return  # the deployment of its stack checks it
     if layer.report.compiled:
         Annotations.of(function).add_error(text)
     else:
@@ -212,9 +272,9 @@ def _check_size(
 ) -> None:
     sizes: dict[str, int] = {}
     for layer in layers:
-        for name, size in layer.report.sizes.items():
+        for name, size in (layer.report.sizes if layer.report is not None else {}).items():
             sizes[name] = sizes.get(name, 0) + size
-    total = sum(layer.report.size for layer in layers)
+    total = sum(layer.size for layer in layers)
     if source is not None:
         sizes[source.project] = sizes.get(source.project, 0) + source.zip.size
         total += source.zip.size

@@ -31,10 +31,10 @@ from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
 from .function_checks import FunctionChecks, KnownLayer, warn
+from .identity import UNKNOWN, Identity
 from .layer_parameters import ParameterLayer, arn_carried_by, declare_parameter, stage_of
 from .props import checked_prefix, target_of, validate_sharing
 from .publisher import ArtifactPublisher
-from .staging import NOT_BUILT
 from .stand_in import refuse_overrides, stand_for
 from .tokens import Later, attribute
 
@@ -137,7 +137,8 @@ class LambdaLayerArtifact(Resource):
             runtime
             or lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
         ]
-        arn = Later()
+        # Of a stack that is not deployed, the key is known only when a deployed stack asks for it.
+        arn = Later(is_stable=not publisher.staging.another_is_deployed)
         self._arn = arn.token()
         self._version = lambda_.LayerVersion.from_layer_version_attributes(
             scope, id, layer_version_arn=self._arn, compatible_runtimes=self._runtimes
@@ -151,11 +152,7 @@ class LambdaLayerArtifact(Resource):
             key_prefix = checked_prefix(prefix, default=name)
             publisher.reserve("layer_name", name, self)
             publisher.reserve("bucket and prefix", f"{artifact_bucket.name}/{key_prefix}", self)
-            if "${" not in name or not Token.is_unresolved(name):
-                validate_layer_name(name)
-            validate_description(description)
-            validate_license(license)
-            validate_keep_versions(keep_versions)
+            _validate(name, description, license, keep_versions)
             options = Options(as_tuple(extras), as_tuple(groups))
             container = BuildContainer.asked(build_in_container)
             artifact = LayerArtifact(
@@ -172,7 +169,7 @@ class LambdaLayerArtifact(Resource):
                 own_code=own_code,
                 keep=as_tuple(keep),
             )
-            path_zip, zip_sha256, records = None, NOT_BUILT, None
+            path_zip, zip_sha256, records = None, UNKNOWN, None
             if publisher.staging.wanted:
                 path_zip = artifact.build()
                 zip_sha256 = artifact.zip_sha256
@@ -181,14 +178,14 @@ class LambdaLayerArtifact(Resource):
                 )
             zip_asset = publisher.staging.stage_file(self, "Zip", path_zip, zip_sha256)
         self._removal_policy = removal_policy
-        self._build_key = artifact.build_key if path_zip is not None else NOT_BUILT
         self._layer_name = name
 
+        build_key = artifact.build_key if path_zip is not None else UNKNOWN
         # The build key covers everything in the SBOM.
         key = key_of(
             {
                 "artifact": "records",
-                "build_key": self._build_key,
+                "build_key": build_key,
                 "manifest": manifest.name,
                 "content": user_project.manifest_sha256,
             }
@@ -199,14 +196,14 @@ class LambdaLayerArtifact(Resource):
             "Custom::LbdartLayer",
             {
                 "LayerName": name,
-                "BuildKey": self._build_key,
+                "BuildKey": build_key,
                 "ZipSha256": zip_sha256,
-                "ManifestName": manifest.name,
-                "ManifestMd5": user_project.manifest_md5,
                 "AssetBucket": zip_asset.bucket_name,
                 "AssetKey": zip_asset.object_key,
                 "RecordsAssetBucket": records_asset.bucket_name,
                 "RecordsAssetKey": records_asset.object_key,
+                "ManifestName": manifest.name,
+                "ManifestMd5": user_project.manifest_md5,
                 "Bucket": artifact_bucket.name,
                 "Prefix": key_prefix,
                 "Description": description,
@@ -218,9 +215,20 @@ class LambdaLayerArtifact(Resource):
             removal_policy,
             id=_RESOURCE_ID,
         )
-        # A published version is known by these two. A name with tokens has another text in each synthesis.
-        known_as = self._build_key if "${" in name else f"{name}:{self._build_key}"
-        arn.is_attribute(self._resource, "LayerVersionArn", known_as)
+        resource = self._resource
+        self._identity = Identity(
+            self,
+            publisher.staging,
+            found=build_key if path_zip is not None else None,
+            recall=artifact.known_build_key,
+            find=lambda: artifact.build_key,
+            unknown=UNKNOWN,
+            declare=lambda found: resource.add_property_override("BuildKey", found),
+        )
+        # A published version is known by its name and build key. A name with tokens has another text in each
+        # synthesis.
+        known_as = "" if "${" in name else f"{name}:"
+        arn.is_attribute(resource, "LayerVersionArn", lambda: f"{known_as}{self._identity.peek()}")
         publisher.grant_reading(zip_asset)
         publisher.grant_keeping(artifact_bucket, f"{key_prefix}/layer")
         publisher.grant_publishing(name)
@@ -229,7 +237,10 @@ class LambdaLayerArtifact(Resource):
         report = artifact.report if path_zip is not None else None
         if report is not None:
             warn(self, report.warnings)
-            publisher.checks.add_layer(KnownLayer(self, publisher.stack, self._arn, target, report))
+        if report is not None or publisher.staging.another_is_deployed:
+            publisher.checks.add_layer(
+                KnownLayer(self, publisher.stack, self._arn, lambda: self.build_key, target, report)
+            )
         if parameter_name is not None:
             declare_parameter(self, publisher.stack, parameter_name, name, self._arn)
 
@@ -279,8 +290,12 @@ class LambdaLayerArtifact(Resource):
 
     @property
     def build_key(self) -> str:
-        """SHA-256 over every input of the layer; zeros when the stack needs no bundling."""
-        return self._build_key
+        """SHA-256 over every input of the layer.
+
+        It is the same whether the layer's stack is deployed or not (``cdk deploy --exclusively``). Where no
+        stack is deployed (``cdk ls``, ``cdk destroy``), it is zeros unless the cache knows it.
+        """
+        return self._identity.get()
 
     @property
     def layer_name(self) -> str:
@@ -340,3 +355,15 @@ class LambdaLayerArtifact(Resource):
         permission = self.node.find_child(id)
         assert isinstance(permission, lambda_.CfnLayerVersionPermission)
         permission.apply_removal_policy(self._removal_policy)
+
+
+def _validate(layer_name: str, description: str, license_info: str, keep_versions: int | None) -> None:
+    """Refuse values that Lambda would not accept.
+
+    :raises LbdartError: when there is one.
+    """
+    if "${" not in layer_name or not Token.is_unresolved(layer_name):
+        validate_layer_name(layer_name)
+    validate_description(description)
+    validate_license(license_info)
+    validate_keep_versions(keep_versions)

@@ -24,7 +24,8 @@ from .error_hook import errors_at
 from .function_checks import FunctionChecks
 from .grants import Grants, statement
 from .handler_zip import handler_zip
-from .staging import NOT_BUILT, StagedAsset, Staging
+from .identity import UNKNOWN
+from .staging import StagedAsset, Staging
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -106,6 +107,8 @@ class ArtifactPublisher(Construct):
         self.staging = Staging(stack, self._stage)
         # Created before the role, so that CDK visits it first.
         self._waiting = Construct(self, "Grants")
+        if self.staging.another_is_deployed:
+            self.checks.identify_at(self._waiting)
         #: The role's policy; None if CDK cannot change the role: an imported role may be immutable, and
         #: ``iam.Role.customize_roles`` makes all roles immutable.
         self._policy: iam.Policy | None = None
@@ -220,7 +223,7 @@ class ArtifactPublisher(Construct):
     @cached_property
     def _service_token(self) -> str:
         packed = handler_zip() if self.staging.wanted else None
-        key = hashlib.sha256(packed).hexdigest() if packed is not None else NOT_BUILT
+        key = hashlib.sha256(packed).hexdigest() if packed is not None else UNKNOWN
         code = self.staging.stage_zip(self, "Code", packed, key)
         function = lambda_.Function(
             self,

@@ -22,9 +22,9 @@ from ..core.store.store import refuse_changed
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
-#: The key of an artifact that is not built, because the stack needs no bundling; it is never deployed.
-NOT_BUILT: Final = "0" * 64
 _NO_BUCKET: Final = "not-built"
+#: The context key in which the cdk command line names the stacks to be deployed.
+_DEPLOYED: Final = "aws:cdk:bundling-stacks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Staging:
     def wanted(self) -> bool:
         """Whether the stack will be deployed, so that its artifacts are needed."""
         return self._stack.bundling_required
+
+    @cached_property
+    def another_is_deployed(self) -> bool:
+        """Whether other stacks of the app will be deployed, but not this one."""
+        return not self.wanted and bool(self._stack.node.try_get_context(_DEPLOYED))
 
     @cached_property
     def _outdir(self) -> Path:

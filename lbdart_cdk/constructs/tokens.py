@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IStableAnyProducer, Lazy, Token
+from aws_cdk import CfnResource, IAnyProducer, IResolveContext, IStableAnyProducer, Lazy, Token
 
 
 def attribute(resource: CfnResource, name: str) -> str:
@@ -23,24 +24,50 @@ def noted(value: object, note: str) -> dict[str, Any]:
     return {"Fn::Select": [0, [value, note]]}
 
 
-@jsii.implements(IStableAnyProducer)
 class Later:
-    """An attribute of a resource that is created later; CDK reads it when it writes the template."""
+    """An attribute of a resource that is created later; CDK reads it when it writes the template.
 
-    def __init__(self) -> None:
+    :param is_stable: whether the text of its note is the same each time that CDK reads it. CDK asks more often for
+        one that is not, which takes longer.
+    """
+
+    def __init__(self, *, is_stable: bool) -> None:
         self._resource: CfnResource | None = None
         self._name = ""
-        self._note = ""
+        self._note: Callable[[], str] | None = None
+        self._is_stable = is_stable
 
     def token(self) -> str:
         """Return the token that stands for the value until then."""
-        return Token.as_string(Lazy.any(self))
+        lazy = Lazy.any(_Stable(self)) if self._is_stable else Lazy.uncached_any(_Changing(self))
+        return Token.as_string(lazy)
 
-    def is_attribute(self, resource: CfnResource, name: str, note: str) -> None:
-        """Set the attribute that the token stands for, and the note that its text is to have."""
+    def is_attribute(self, resource: CfnResource, name: str, note: Callable[[], str]) -> None:
+        """Set the attribute that the token stands for, and what returns the note that its text is to have."""
         self._resource, self._name, self._note = resource, name, note
 
-    def produce(self) -> object:
-        """Return the attribute with its note; CDK calls this once."""
+    def value(self) -> object:
+        """Return the attribute with its note."""
         assert self._resource is not None, "the construct was not finished"
-        return noted(self._resource.get_att(self._name), self._note)
+        assert self._note is not None
+        return noted(self._resource.get_att(self._name), self._note())
+
+
+@jsii.implements(IStableAnyProducer)
+class _Stable:
+    def __init__(self, later: Later) -> None:
+        self._later = later
+
+    def produce(self) -> object:
+        """Return the value; CDK calls this once."""
+        return self._later.value()
+
+
+@jsii.implements(IAnyProducer)
+class _Changing:
+    def __init__(self, later: Later) -> None:
+        self._later = later
+
+    def produce(self, _context: IResolveContext) -> object:
+        """Return the value; CDK calls this each time that it reads the token."""
+        return self._later.value()

@@ -22,6 +22,18 @@ from .own_code import included_files, own_files, own_inputs, refuse_without_code
 
 
 @dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """What the key of a source zip in S3 names.
+
+    :param version: the project's version.
+    :param sha256: the hash of the zip's bytes.
+    """
+
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceZip:
     """A finished source zip.
 
@@ -36,6 +48,11 @@ class SourceZip:
     version: str
     size: int
     native: NativeScan
+
+    @property
+    def identity(self) -> SourceIdentity:
+        """The version and the hash."""
+        return SourceIdentity(self.version, self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,12 @@ class SourceArtifact:
         if kept is None:
             raise self.store.vanished()
         return kept
+
+    def known_identity(self) -> SourceIdentity | None:
+        """Return the identity that the store knows, also of a zip that it has no more; None without one."""
+        notes = self.store.recall("archives", self.build_key) or {}
+        version, sha256 = notes.get("version"), notes.get("sha256")
+        return SourceIdentity(version, sha256) if version and sha256 else None
 
     def _kept(self) -> SourceZip | None:
         """Return the zip from the store; None if it is not there or an earlier version wrote its notes."""
