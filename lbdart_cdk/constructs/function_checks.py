@@ -24,7 +24,9 @@ from ..core.errors import BuildWarning, LbdartError
 from ..core.native.scan import NativeScan
 from ..core.packing.merge import is_too_large, refuse_too_large
 from ..core.project.target import Target
+from .environments import Environment
 from .layer_parameters import ParameterLayer, check_uses
+from .places import KnownPlace, check_places
 
 #: The architecture that CDK and CloudFormation use when a function names none.
 _DEFAULT_ARCHITECTURE: Final = "x86_64"
@@ -39,6 +41,7 @@ class KnownLayer:
     :param arn: the ARN of its version, a token.
     :param build_key: returns the build key, which is found for that when the layer's stack is not deployed.
     :param report: None when it is not built, because its stack is not deployed.
+    :param shared_with: the accounts that may use it, besides its own.
     """
 
     construct: IConstruct
@@ -47,6 +50,7 @@ class KnownLayer:
     build_key: Callable[[], str]
     target: Target
     report: LayerReport | None
+    shared_with: Collection[str] = ()
 
     @property
     def size(self) -> int:
@@ -94,6 +98,7 @@ class FunctionChecks:
         self._layers: list[KnownLayer] = []
         self._sources: dict[str, KnownSource] = {}
         self._parameters: list[ParameterLayer] = []
+        self._places: list[KnownPlace] = []
         stage.node.add_validation(self)
 
     @classmethod
@@ -115,6 +120,11 @@ class FunctionChecks:
         """Check the functions that use a layer from a parameter."""
         self._parameters.append(layer)
 
+    def add_place(self, place: KnownPlace) -> None:
+        """Check that the functions with the code of an artifact can read it, if its place is known."""
+        if not place.environment.is_unknown:
+            self._places.append(place)
+
     def identify_at(self, scope: IConstruct) -> None:
         """Find what deployed functions use of stacks that are not deployed, when aspects reach ``scope``.
 
@@ -132,12 +142,14 @@ class FunctionChecks:
 
     def validate(self) -> list[str]:
         """Add errors and warnings to the functions; CDK calls this before it writes the templates."""
-        if not self._layers and not self._parameters and not self._sources_matter_beside(0):
+        is_known = self._layers or self._parameters or self._places
+        if not is_known and not self._sources_matter_beside(0):
             return []
         constructs = self._stage.node.find_all()
         versions = self._versions(constructs)
         for stack, functions in self._functions(constructs).items():
             self._check(stack, functions, versions)
+            check_places(stack, functions, self._places)
         return []
 
     def _functions(self, constructs: Sequence[IConstruct]) -> dict[Stack, list[lambda_.CfnFunction]]:
@@ -199,7 +211,7 @@ class FunctionChecks:
                 _check_architecture(function, layer, architecture)
             foreign = [layer for layer in used if layer.stack is not stack]
             if foreign:
-                _check_regions(function, stack, foreign)
+                _check_environments(function, stack, foreign)
             source = self._source_of(stack, function, used)
             _check_size(function, used, source)
             if source is not None:
@@ -256,15 +268,25 @@ def _check_architecture(function: lambda_.CfnFunction, layer: KnownLayer, archit
         warn(function, [BuildWarning(f"lbdart_cdk:architecture:{path}", text)])
 
 
-def _check_regions(function: lambda_.CfnFunction, stack: Stack, layers: Sequence[KnownLayer]) -> None:
+def _check_environments(function: lambda_.CfnFunction, stack: Stack, layers: Sequence[KnownLayer]) -> None:
+    here = Environment.of(stack)
     for layer in layers:
-        region, layer_region = stack.region, layer.stack.region
-        if region != layer_region and not (Token.is_unresolved(region) or Token.is_unresolved(layer_region)):
+        there, path = Environment.of(layer.stack), layer.construct.node.path
+        if here.has_other_region(there):
             Annotations.of(function).add_error(
-                f"This function is in {region}, but the layer {layer.construct.node.path} is in "
-                f"{layer_region}, and Lambda accepts only layers of the function's own Region. "
-                f"Create a layer in a stack in {region}."
+                f"This function is in {here.region}, but the layer {path} is in {there.region}, and Lambda "
+                "accepts only layers of the function's own Region. "
+                f"Create a layer in a stack in {here.region}."
             )
+        elif here.has_other_account(there) and not any(
+            account in (here.account, "*") or Token.is_unresolved(account) for account in layer.shared_with
+        ):
+            text = (
+                f"This function is in the account {here.account}, but the layer {path} is in {there.account} "
+                "and the app does not share it. Share it with add_permission of the layer: "
+                f'account_id="{here.account}".'
+            )
+            warn(function, [BuildWarning(f"lbdart_cdk:account:{path}", text)])
 
 
 def _check_size(

@@ -177,8 +177,8 @@ class LambdaLayerArtifact(Resource):
                     {manifest.name: user_project.manifest_content, SBOM_NAME: artifact.sbom()}
                 )
             zip_asset = publisher.staging.stage_file(self, "Zip", path_zip, zip_sha256)
-        self._removal_policy = removal_policy
-        self._layer_name = name
+        self._removal_policy, self._layer_name = removal_policy, name
+        self._shared_with: list[str] = []
 
         build_key = artifact.build_key if path_zip is not None else UNKNOWN
         # The build key covers everything in the SBOM.
@@ -239,7 +239,15 @@ class LambdaLayerArtifact(Resource):
             warn(self, report.warnings)
         if report is not None or publisher.staging.another_is_deployed:
             publisher.checks.add_layer(
-                KnownLayer(self, publisher.stack, self._arn, lambda: self.build_key, target, report)
+                KnownLayer(
+                    self,
+                    publisher.stack,
+                    self._arn,
+                    lambda: self.build_key,
+                    target,
+                    report,
+                    self._shared_with,
+                )
             )
         if parameter_name is not None:
             declare_parameter(self, publisher.stack, parameter_name, name, self._arn)
@@ -350,6 +358,7 @@ class LambdaLayerArtifact(Resource):
         """
         with errors_at(self):
             validate_sharing(account_id, organization_id)
+        self._shared_with.append(account_id)
         self._version.add_permission(id, account_id=account_id, organization_id=organization_id)
         # CloudFormation replaces the permission when the version changes, and would remove the old one.
         permission = self.node.find_child(id)

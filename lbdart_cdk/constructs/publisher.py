@@ -20,6 +20,7 @@ from constructs import Construct, IConstruct
 
 from ..core.errors import LbdartError
 from .cdk_nag import WildcardSuppressions, suppress
+from .environments import Environment
 from .error_hook import errors_at
 from .function_checks import FunctionChecks
 from .grants import Grants, statement
@@ -252,6 +253,11 @@ class ArtifactPublisher(Construct):
                 # S3 needs both to read and write ("Using server-side encryption with AWS KMS keys").
                 key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
         return self._buckets[bucket]
+
+    @cached_property
+    def environment(self) -> Environment:
+        """The account and Region of the stack."""
+        return Environment.of(self.stack)
 
     @cached_property
     def _stage(self) -> Stage:

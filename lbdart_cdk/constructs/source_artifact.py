@@ -20,6 +20,7 @@ from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
 from .function_checks import KnownSource, source_warnings, warn
 from .identity import UNKNOWN, Identity
+from .places import KnownPlace
 from .props import checked_prefix, target_of
 from .publisher import ArtifactPublisher
 from .tokens import attribute
@@ -137,7 +138,12 @@ class LambdaSourceArtifact(Resource):
         if source_zip is not None:
             publisher.checks.add_source(KnownSource(self.object_key, user_project.name, source_zip, target))
         # The bucket's name is an attribute of the copy, so a function in any stack waits for the copy.
-        copied_to = s3.Bucket.from_bucket_name(self, "CopiedTo", attribute(resource, "Bucket"))
+        bucket_name = attribute(resource, "Bucket")
+        copied_to = s3.Bucket.from_bucket_name(self, "CopiedTo", bucket_name)
+        if publisher.staging.wanted or publisher.staging.another_is_deployed:
+            publisher.checks.add_place(
+                KnownPlace(self, publisher.stack, publisher.environment, bucket_name, bucket is None)
+            )
         self._code: lambda_.Code
         if source_zip is not None:
             self._code = lambda_.S3Code(copied_to, self.object_key)
