@@ -20,6 +20,11 @@ class Environment:
         return cls(stack.account, stack.region)
 
     @property
+    def is_known(self) -> bool:
+        """Whether neither is a token."""
+        return not (Token.is_unresolved(self.account) or Token.is_unresolved(self.region))
+
+    @property
     def is_unknown(self) -> bool:
         """Whether both are tokens."""
         return Token.is_unresolved(self.account) and Token.is_unresolved(self.region)

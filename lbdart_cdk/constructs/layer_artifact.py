@@ -150,8 +150,7 @@ class LambdaLayerArtifact(Resource):
         artifact_bucket = publisher.artifact_bucket(bucket)
         with errors_at(self):
             key_prefix = checked_prefix(prefix, default=name)
-            publisher.reserve("layer_name", name, self)
-            publisher.reserve("bucket and prefix", f"{artifact_bucket.name}/{key_prefix}", self)
+            publisher.reserve(name, artifact_bucket, key_prefix, self)
             _validate(name, description, license, keep_versions)
             options = Options(as_tuple(extras), as_tuple(groups))
             container = BuildContainer.asked(build_in_container)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from aws_cdk import Aws, CfnResource, Duration, ReferenceStrength, RemovalPolicy, Stack, Stage
+from aws_cdk import Aws, CfnResource, Duration, ReferenceStrength, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -26,6 +26,7 @@ from .function_checks import FunctionChecks
 from .grants import Grants, statement
 from .handler_zip import handler_zip
 from .identity import UNKNOWN
+from .reservations import Reservation, reserve
 from .staging import StagedAsset, Staging
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ _TIMEOUT: Final = 5
 #: Seconds. Lambda retries a crashed handler twice, after pauses of one minute and of two.
 _SERVICE_TIMEOUT: Final = 20 * 60
 
-#: The layer names, and the buckets with prefixes, that layers use: by stage, then by account and Region.
-_RESERVED: Final[WeakKeyDictionary[Stage, dict[tuple[str, str], dict[tuple[str, str], Construct]]]] = (
-    WeakKeyDictionary()
-)
 #: Why each suppression of a cdk-nag finding is right.
 _WILDCARDS: Final = (
     "The handler stores objects below its own prefixes, under keys with versions and hashes, and reads "
@@ -255,6 +252,10 @@ class ArtifactPublisher(Construct):
         return self._buckets[bucket]
 
     @cached_property
+    def _app(self) -> IConstruct:
+        return self.stack.node.root
+
+    @cached_property
     def environment(self) -> Environment:
         """The account and Region of the stack."""
         return Environment.of(self.stack)
@@ -265,23 +266,15 @@ class ArtifactPublisher(Construct):
         assert stage is not None, "every stack is below a stage or an app"
         return stage
 
-    @cached_property
-    def _reserved_here(self) -> dict[tuple[str, str], Construct]:
-        """The names and prefixes of the stage's layers in the account and Region of this stack."""
-        return _RESERVED.setdefault(self._stage, {}).setdefault((self.stack.account, self.stack.region), {})
+    def reserve(self, layer_name: str, bucket: ArtifactBucket, prefix: str, construct: Construct) -> None:
+        """Reserve a layer's name and folder: no other layer of the app may mix with it.
 
-    def reserve(self, what: str, value: str, construct: Construct) -> None:
-        """Reserve a value for a layer: no other layer of its stage, account and Region may use it.
-
-        :param what: the name of the value in messages.
-        :raises LbdartError: when another layer uses the value, so that versions and manifests would mix.
+        :raises LbdartError: when another layer would.
         """
-        other = self._reserved_here.setdefault((what, value), construct)
-        if other is not construct:
-            raise LbdartError(
-                f"{construct.node.path} has the same {what} as {other.node.path}.",
-                f"Give each layer its own {what}.",
-            )
+        app, environment, stage = self._app, self.environment, self._stage
+        reserve(app, Reservation("layer_name", layer_name, construct, stage, environment))
+        folder, is_global = f"{bucket.name}/{prefix}", not Token.is_unresolved(f"{bucket.name}/{prefix}")
+        reserve(app, Reservation("bucket and prefix", folder, construct, stage, environment, is_global))
 
     def grant_reading(self, asset: StagedAsset) -> None:
         """Let the handler read all assets with the folder and the suffix of an asset.

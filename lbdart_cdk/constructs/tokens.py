@@ -27,8 +27,8 @@ def noted(value: object, note: str) -> dict[str, Any]:
 class Later:
     """An attribute of a resource that is created later; CDK reads it when it writes the template.
 
-    :param is_stable: whether the text of its note is the same each time that CDK reads it. CDK asks more often for
-        one that is not, which takes longer.
+    :param is_stable: whether the text of its note is the same each time that CDK reads it. CDK asks once for
+        one that is.
     """
 
     def __init__(self, *, is_stable: bool) -> None:
