@@ -90,7 +90,9 @@ class LayerResource:
         content = S3Member(records, layer.manifest_name)
         manifest = LayerManifest(layer.manifest_name, layer.manifest_md5, content)
         sbom = S3Member(records, SBOM_NAME)
-        old_build_key = self._build_key_before(before)
+        old = self._before(before)
+        # A rollback goes back to it; the history of another folder is not this one's to prune.
+        old_build_key = old.build_key if old and old.s3dir_lambda == layer.s3dir_lambda else ""
         publisher = LayerPublisher(
             s3_client=clients.s3,
             lambda_client=clients.lambda_,
@@ -108,6 +110,7 @@ class LayerResource:
             lease_seconds=int(os.environ.get("LBDART_LEASE_SECONDS", LEASE_SECONDS)),
             keep_versions=layer.keep_versions if old_build_key else None,
             needed_build_key=old_build_key,
+            deployed_build_key=old.build_key if old else "",
         )
         upload = partial(
             upload_layer,
@@ -128,15 +131,13 @@ class LayerResource:
             "ManifestUri": deployment.s3path_manifest.uri,
         }
 
-    def _build_key_before(self, before: object) -> str:
-        """Return the build key of the same layer before the update, for a rollback; empty without one."""
+    def _before(self, before: object) -> LayerProperties | None:
+        """Return the properties of the same layer before the update; None without any."""
         try:
             old = LayerProperties.parse(before) if isinstance(before, dict) else None
         except LbdartError:
-            return ""
-        new = self.properties
-        is_same = old and (old.layer_name, old.s3dir_lambda) == (new.layer_name, new.s3dir_lambda)
-        return old.build_key if old and is_same else ""
+            return None
+        return old if old and old.layer_name == self.properties.layer_name else None
 
     def destroy(self, clients: Clients) -> None:
         """Delete the layer's versions and their history."""

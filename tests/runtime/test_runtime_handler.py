@@ -64,7 +64,8 @@ def test_another_name_is_a_replacement_and_another_prefix_is_not(world: World) -
     layer = world.layer("deps", "build-1")
     world.send(world.event("Create", layer))
     moved = layer | {"Prefix": "elsewhere"}
-    answer = world.send(world.event("Update", moved, PhysicalResourceId="deps"))
+    old = {"PhysicalResourceId": "deps", "OldResourceProperties": layer}
+    answer = world.send(world.event("Update", moved, **old))
     world.check_layer(answer, moved)
     assert answer["PhysicalResourceId"] == "deps"
     renamed = layer | {"LayerName": "other", "Prefix": "other"}

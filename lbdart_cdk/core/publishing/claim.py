@@ -12,6 +12,9 @@ claims the layer, with an object in S3 that only one of them can write (S3 User 
   was idle for a whole lease and lost the claim notices it there, and publishes nothing.
 - The claim names the layer, and another layer cannot take it: two layers in one folder would mix their
   histories, since both have a version 1.
+- The claim also notes which builds were sent to Lambda last, each with the newest version that there was
+  before. A publisher that died before it stored a version's records, or whose records were lost, knows its
+  own version by that: another app may publish the same build under the same name.
 - When the publisher is done or fails, it marks the claim as free. It does not delete the claim, so it needs
   no permission to delete.
 
@@ -42,10 +45,20 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
-__all__ = ["PublishClaim"]
+__all__ = ["PublishClaim", "sent_builds"]
 
 _LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 _POLL_SECONDS = 1.0
+_SENT = "sent"
+#: The most builds that a claim notes; S3 allows 2 KB of metadata.
+_MAX_SENT = 16
+
+
+def sent_builds(claim: S3Object | None) -> dict[str, int]:
+    """Return the builds that were sent to Lambda, each with the newest version that there was before."""
+    noted = claim.metadata.get(_SENT, "").split() if claim is not None else ()
+    pairs = (entry.partition(":") for entry in noted)
+    return {build_key: int(after) for build_key, _, after in pairs if after.isdecimal()}
 
 
 @dataclass
@@ -67,6 +80,7 @@ class PublishClaim:
     owner: str = ""
     waits: bool = True
     _etag: str = field(default="", init=False)
+    _sent: dict[str, int] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Self:
         patience = 4 * self.lease_seconds if self.waits else 0
@@ -80,6 +94,17 @@ class PublishClaim:
                 )
             sleep(_POLL_SECONDS)
         return self
+
+    def sending(self, build_key: str, after: int) -> None:
+        """Note, with the next :meth:`renew`, that a build is sent to Lambda.
+
+        :param after: the newest version that there is.
+        """
+        self._sent.setdefault(build_key, after)
+
+    def forget(self, build_key: str) -> None:
+        """Note, with the next write, that there is no version of a build any more."""
+        self._sent.pop(build_key, None)
 
     def renew(self) -> None:
         """Start the lease again.
@@ -106,6 +131,7 @@ class PublishClaim:
         refuse_other_layer(self.path, self.layer_name, held.metadata.get("layer_name"))
         if held.age < _lease(held):
             return False
+        self._sent = sent_builds(held)
         return self._write(self.lease_seconds, if_match=held.etag)
 
     def _write(self, lease_seconds: int, if_match: str = "") -> bool:
@@ -115,10 +141,12 @@ class PublishClaim:
         :return: whether the condition held.
         """
         nonce = uuid4().hex
+        noted = [f"{build_key}:{after}" for build_key, after in self._sent.items()][-_MAX_SENT:]
         metadata = {
             "nonce": nonce,
             "layer_name": self.layer_name,
             "lease_seconds": str(lease_seconds),
+            **({_SENT: " ".join(noted)} if noted else {}),
             **owner_metadata(self.owner),
         }
         request: PutObjectRequestTypeDef = {

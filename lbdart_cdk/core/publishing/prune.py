@@ -13,7 +13,9 @@ Pruning must not delete a version that a deployment returned or that a rollback 
 - A version is deleted only if its records name this layer: two layers may have shared a folder before this
   was refused.
 - A version is deleted only if the owner alone owns all objects in its folder (:mod:`..ownership`). A version
-  stays when another stack uses it too, when it was published by hand, or when it has no folder.
+  stays when another stack uses it too, when it was published by hand, or when it has no folder here, since
+  another app may have its history elsewhere. No publisher takes up a version from another's folder
+  (:meth:`.publish.LayerPublisher.find_published`), so the records of a version name all who use it.
 
 The version is deleted before its folder, so that the next pruning can finish an interrupted one: it also
 deletes folders without a version.
@@ -82,9 +84,9 @@ def find_superseded(
     :raises botocore.exceptions.ClientError: when S3 refuses.
     """
     folders = _folders(s3_client, layout)
-    ours = {number for number, is_ours in versions.items() if is_ours}
+    ours = {number for number, is_ours in versions.items() if is_ours and number in folders}
     orphaned = {number for number in folders if number not in versions and number < min(needed)}
-    numbers = orphaned | (superseded(ours, needed, keep) & folders.keys())
+    numbers = orphaned | superseded(ours, needed, keep)
     return {number: folders[number] for number in sorted(numbers)[:MAX_PRUNED]}
 
 

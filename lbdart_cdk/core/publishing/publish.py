@@ -13,7 +13,7 @@ from ..archive.end_record import comment_of
 from ..arguments import as_tuple
 from ..errors import InvalidError, LbdartError, MissingError
 from .aws_errors import calling_aws, is_denial, is_transient
-from .claim import PublishClaim
+from .claim import PublishClaim, sent_builds
 from .identity import LayerIdentity, read_tail
 from .layouts import LayerS3Layout, S3MetadataKeyEnum
 from .limits import (
@@ -108,6 +108,8 @@ class LayerPublisher(BaseLogger):
         and its manifest is the same.
     :param needed_build_key: a build that a rollback would go back to: its version and all later versions
         stay. Nothing is pruned while it is not published.
+    :param deployed_build_key: the build of the deployment before this one, whatever its folder was. If one
+        version has it, it is this layer's own.
     :raises LbdartError: when Lambda would not accept a value.
     """
 
@@ -126,6 +128,7 @@ class LayerPublisher(BaseLogger):
     lease_seconds: int | None = None
     keep_versions: int | None = None
     needed_build_key: str = ""
+    deployed_build_key: str = ""
     unnamed_build_key: str = ""
     zip_sha256: str = ""
 
@@ -161,10 +164,10 @@ class LayerPublisher(BaseLogger):
             already in S3 is published.
         :raises LbdartError: when the preflight fails, AWS refuses, or another deployment takes over.
         """
-        deployment = self.find_published()
+        deployment, read = self._find_published()
         if deployment is None and (unnamed := self._find_unnamed()) is not None:
             return unnamed
-        if deployment is None or not self._has_records(deployment):
+        if deployment is None or not self._has_records(deployment, read):
             deployment = self._publish_once(upload)
         self._prune(deployment)
         return deployment
@@ -172,15 +175,53 @@ class LayerPublisher(BaseLogger):
     def find_published(self) -> LayerDeployment | None:
         """Preflight, stage 3: return the version of this build, or None when the layer has changed.
 
-        It has the build key and, when :attr:`zip_sha256` is given, the bytes. Only a publisher outside this
-        library can make several such versions. Then the lowest is returned, since the others repeat it.
+        It has the build key and, when :attr:`zip_sha256` is given, the bytes, and it must have been published
+        from this folder. Another app may have published the same build under the
+        same name, with its history elsewhere; it could delete its version without knowing of this layer.
+        Several versions from this folder are the work of a publisher outside this library. Then the lowest
+        is returned, since the others repeat it.
 
-        :raises LbdartError: when AWS refuses to list or describe the versions.
+        :raises LbdartError: when AWS refuses to list or describe the versions, or to read the history.
         """
-        for number, version in sorted(self._versions().items()):
-            if version.build_key == self.build_key and self._has_zip(number):
-                self.log(f"Version {number} of layer {self.layer_name} has this build.")
-                return self._deployment(number, version.arn)
+        return self._find_published()[0]
+
+    def _find_published(self) -> tuple[LayerDeployment | None, dict[S3Path, S3Object]]:
+        """Return the version with the build key, and the records that were read for that."""
+        arns = {
+            number: version.arn
+            for number, version in self._versions().items()
+            if version.build_key == self.build_key and self._has_zip(number)
+        }
+        read: dict[S3Path, S3Object] = {}
+        first = self._first_of_this_folder(arns, read)
+        if first is None:
+            return None, {}
+        self.log(f"Version {first} of layer {self.layer_name} has this build.")
+        return self._deployment(first, arns[first]), read
+
+    def _first_of_this_folder(self, arns: Mapping[int, str], read: dict[S3Path, S3Object]) -> int | None:
+        """Return the lowest of the versions that has records here, or that was sent from here.
+
+        :param read: gets the records that were read.
+        """
+        if not arns:
+            return None
+        with calling_aws(f"look at {self.layout.s3dir_layer}"):
+            for number in sorted(arns):
+                for path in self._records(self._deployment(number, arns[number])):
+                    stored = head_object(self.s3_client, path)
+                    if stored:
+                        read[path] = stored
+                    if stored and stored.metadata.get(S3MetadataKeyEnum.layer_version_arn) == arns[number]:
+                        return number
+            claim = head_object(self.s3_client, self.layout.s3path_publish_claim)
+        if self.deployed_build_key == self.build_key and len(arns) == 1:
+            return min(arns)
+        after = sent_builds(claim).get(self.build_key)
+        unrecorded = [number for number in arns if after is not None and number > after]
+        if unrecorded:
+            return min(unrecorded)
+        self.log(f"Another publisher of layer {self.layer_name} has this build, with its history elsewhere.")
         return None
 
     def _has_zip(self, number: int) -> bool:
@@ -310,11 +351,14 @@ class LayerPublisher(BaseLogger):
             records[path] = lambda: sbom.read(self.s3_client) if isinstance(sbom, S3Member) else sbom
         return records
 
-    def _has_records(self, deployment: LayerDeployment) -> bool:
-        """Tell whether all records are stored and their metadata, with the owner, are up to date."""
+    def _has_records(self, deployment: LayerDeployment, read: Mapping[S3Path, S3Object]) -> bool:
+        """Tell whether all records are stored and their metadata, with the owner, are up to date.
+
+        :param read: the records that were read already.
+        """
         for path in self._records(deployment):
             with calling_aws(f"look at {path}"):
-                stored = head_object(self.s3_client, path)
+                stored = read.get(path) or head_object(self.s3_client, path)
             if stored is None or stored.metadata != self._record_metadata(deployment, stored):
                 return False
         return True
@@ -378,6 +422,7 @@ class LayerPublisher(BaseLogger):
                     continue
                 claim.renew()
                 if number in versions:
+                    claim.forget(versions[number].build_key or "")
                     self.lambda_client.delete_layer_version(LayerName=self.layer_name, VersionNumber=number)
                 for path, version_ids in objects.items():
                     delete_object_versions(self.s3_client, path, version_ids)
@@ -413,6 +458,7 @@ class LayerPublisher(BaseLogger):
 
     def _publish(self, claim: PublishClaim, stored: S3Object) -> LayerDeployment:
         """Publish; after a transient error, find out whether the call took effect before the next attempt."""
+        claim.sending(self.build_key, after=max(self._versions(), default=0))
         for pause in (*_PAUSES, None):
             claim.renew()
             try:

@@ -356,6 +356,9 @@ def test_all_pages_of_versions_are_read(aws: FakeAws, publisher: LayerPublisher)
     def answer(parsed: dict[str, Any], **_: object) -> None:
         parsed.update(pages.pop(0))
 
+    aws.s3.put_object(
+        Bucket="artifacts", Key="deps/layer/000003/uv.lock", Metadata={"layer_version_arn": "arn:3"}
+    )
     aws.on("after-call.lambda.ListLayerVersions", answer)
     published = publisher.find_published()
     assert published
