@@ -12,7 +12,7 @@ from lbdart_cdk.core.publishing.s3 import S3Path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LayerProperties", "SourceProperties"]
+__all__ = ["BucketProperties", "LayerProperties", "SourceProperties"]
 
 _MD5 = r"[0-9a-f]{32}"
 _SHA256 = r"[0-9a-f]{64}"
@@ -66,6 +66,25 @@ class LayerProperties:
             compatible_architectures=_texts(properties, "CompatibleArchitectures"),
             removal_policy=_text(properties, "RemovalPolicy", _REMOVAL_POLICY),
             keep_versions=int(_text(properties, "KeepVersions", r"[1-9]\d{0,8}|", default="") or 0) or None,
+        )
+
+
+@dataclass(frozen=True)
+class BucketProperties:
+    """The properties of a ``Custom::LbdartBucket``."""
+
+    bucket: str
+    removal_policy: str
+
+    @classmethod
+    def parse(cls, properties: Mapping[str, Any]) -> Self:
+        """Read the properties of an event.
+
+        :raises LbdartError: when a property is missing or not valid.
+        """
+        return cls(
+            bucket=_text(properties, "Bucket", _BUCKET),
+            removal_policy=_text(properties, "RemovalPolicy", _REMOVAL_POLICY),
         )
 
 

@@ -1,4 +1,4 @@
-"""The two custom resource types, with the code that creates, updates and deletes them."""
+"""The three custom resource types, with the code that creates, updates and deletes them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest
 from lbdart_cdk.core.publishing.publish import LayerPublisher, remove_layer_versions
 from lbdart_cdk.core.publishing.records import SBOM_NAME, S3Member, S3SmallZip
+from lbdart_cdk.core.publishing.removal import empty_bucket, move_history
 from lbdart_cdk.core.publishing.source_upload import remove_source_zips, upload_source_zip
 
 from .clients import LEASE_SECONDS
-from .properties import LayerProperties, SourceProperties
+from .properties import BucketProperties, LayerProperties, SourceProperties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .clients import Clients
 
-__all__ = ["RESOURCE_TYPES", "LayerResource", "Resource", "SourceResource"]
+__all__ = ["RESOURCE_TYPES", "BucketResource", "LayerResource", "Resource", "SourceResource"]
 
 
 class Resource(Protocol):
@@ -80,8 +81,12 @@ class LayerResource:
 
     @property
     def physical_id(self) -> str:
-        """The layer's name: a new name makes another layer, and any other change is an update."""
-        return self.properties.layer_name
+        """The layer's name and its folder; any other change is an update.
+
+        CloudFormation deletes the old folder of a layer when the update is done, and the new one when it is
+        rolled back.
+        """
+        return f"{self.properties.layer_name} {self.properties.s3dir_lambda.uri}"
 
     def deploy(self, clients: Clients, before: object) -> dict[str, str]:
         """Publish the build key unless it is published; prune after an update."""
@@ -91,8 +96,11 @@ class LayerResource:
         manifest = LayerManifest(layer.manifest_name, layer.manifest_md5, content)
         sbom = S3Member(records, SBOM_NAME)
         old = self._before(before)
+        is_moved = old is not None and old.s3dir_lambda != layer.s3dir_lambda
+        if old is not None and is_moved and old.removal_policy == "destroy":
+            move_history(clients.s3, layer.layer_name, old.s3dir_lambda, layer.s3dir_lambda, self.owner)
         # A rollback goes back to it; the history of another folder is not this one's to prune.
-        old_build_key = old.build_key if old and old.s3dir_lambda == layer.s3dir_lambda else ""
+        old_build_key = old.build_key if old is not None and not is_moved else ""
         publisher = LayerPublisher(
             s3_client=clients.s3,
             lambda_client=clients.lambda_,
@@ -132,7 +140,7 @@ class LayerResource:
         }
 
     def _before(self, before: object) -> LayerProperties | None:
-        """Return the properties of the same layer before the update; None without any."""
+        """Return the layer's properties before the update; None without an update, or for another layer."""
         try:
             old = LayerProperties.parse(before) if isinstance(before, dict) else None
         except LbdartError:
@@ -180,7 +188,42 @@ class SourceResource:
         remove_source_zips(clients.s3, self.properties.s3dir_lambda, self.owner)
 
 
+@dataclass(frozen=True)
+class BucketResource:
+    """``Custom::LbdartBucket``: empties the stack's own bucket before CloudFormation deletes it.
+
+    It is there whatever the removal policy is: if it left the template when an artifact becomes one to be
+    retained, CloudFormation would delete it, and it would empty the bucket.
+    """
+
+    properties: BucketProperties
+
+    @classmethod
+    def parse(cls, properties: Mapping[str, Any], owner: str) -> Self:
+        """Read an event's properties."""
+        return cls(BucketProperties.parse(properties))
+
+    @property
+    def removal_policy(self) -> str:
+        """``retain`` or ``destroy``."""
+        return self.properties.removal_policy
+
+    @property
+    def physical_id(self) -> str:
+        """The bucket's name."""
+        return self.properties.bucket
+
+    def deploy(self, clients: Clients, before: object) -> dict[str, str]:
+        """Do nothing."""
+        return {}
+
+    def destroy(self, clients: Clients) -> None:
+        """Delete all that is in the bucket."""
+        empty_bucket(clients.s3, self.properties.bucket)
+
+
 RESOURCE_TYPES: Final[Mapping[str, type[Resource]]] = {
+    "Custom::LbdartBucket": BucketResource,
     "Custom::LbdartLayer": LayerResource,
     "Custom::LbdartSource": SourceResource,
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
 
 from integ.local_aws import LocalAws
 from integ.tests.support.deploying import Define, Deployment, orders
@@ -146,3 +147,93 @@ def test_renamed_layer_is_another_layer(
     assert stack.layer_name == f"{stack.name}-new"
     assert stack.invoke()["alpha"] == "1.0"
     assert stack.versions(f"{stack.name}-old") == left
+
+
+def both(project: Path, policy: RemovalPolicy, **layer: str) -> Define:
+    """The usual stack with its own bucket."""
+    return orders(project, layer={"removal_policy": policy, **layer}, source={"removal_policy": policy})
+
+
+def buckets(aws: LocalAws) -> set[str]:
+    return {row["Name"] for row in aws.client("s3").list_buckets()["Buckets"]}
+
+
+def test_stack_whose_artifacts_are_all_destroyed_leaves_nothing(stack: Deployment, project: Project) -> None:
+    stack.deploy(both(project.root, RemovalPolicy.DESTROY))
+    project.depend_on("2.0")
+    project.say("two")
+    stack.deploy(both(project.root, RemovalPolicy.DESTROY))
+    layer, bucket = stack.layer_name, stack.bucket
+    assert bucket in buckets(stack.aws)
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert (stack.versions(layer), stack.reasons()) == ([], [])
+    assert bucket not in buckets(stack.aws)
+
+
+def test_artifacts_that_are_to_be_kept_after_all_stay_with_their_bucket(
+    stack: Deployment, project: Project
+) -> None:
+    stack.deploy(both(project.root, RemovalPolicy.DESTROY))
+    keys = stack.keys()
+    assert stack.deploy(both(project.root, RemovalPolicy.RETAIN)) == "UPDATE_COMPLETE"
+    layer, bucket = stack.layer_name, stack.bucket
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert (stack.versions(layer), stack.keys(bucket)) == ([1], keys)
+    policy = stack.aws.client("s3").get_bucket_policy(Bucket=bucket)["Policy"]
+    assert "aws:SecureTransport" in policy
+
+
+@pytest.mark.parametrize("changed", ["prefix", "prefix and lock", "bucket"])
+def test_moved_layer_leaves_nothing_where_it_was(
+    stack: Deployment, project: Project, bucket: str, changed: str
+) -> None:
+    define = kept_in(bucket, project.root, RemovalPolicy.DESTROY, prefix="here")
+    stack.deploy(define)
+    if "lock" in changed:
+        project.depend_on("2.0")
+    moved = kept_in(bucket, project.root, RemovalPolicy.DESTROY, prefix="there")
+    if changed == "bucket":
+        moved = both(project.root, RemovalPolicy.DESTROY, prefix="here")
+    assert stack.deploy(moved) == "UPDATE_COMPLETE"
+    assert stack.reasons() == []
+    layer, lock, versions = stack.layer_name, "1.0", [1]
+    if "lock" in changed:
+        lock, versions = "2.0", [1, 2]
+    assert (stack.versions(), stack.layers()) == (versions, [stack.outputs["LayerVersionArn"]])
+    assert not [key for key in all_versions(stack.aws, bucket) if key.startswith("here/")]
+    assert stack.read(stack.outputs["ManifestUri"])[0] == project.locks[lock][1]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert stack.versions(layer) == []
+    assert all_versions(stack.aws, bucket) == []
+
+
+def test_move_that_is_rolled_back_leaves_everything_where_it_was(
+    stack: Deployment, project: Project, bucket: str
+) -> None:
+    stack.deploy(kept_in(bucket, project.root, RemovalPolicy.DESTROY, prefix="here"))
+    before = {key for key in stack.keys(bucket) if "/0" in key}
+    layer = stack.layer_name
+
+    def moved(of: Stack) -> None:
+        kept_in(bucket, project.root, RemovalPolicy.DESTROY, prefix="there")(of)
+        name = of.node.find_child("Function").function_name  # type: ignore[attr-defined]
+        ssm.StringParameter(of, "Late", string_value=name, parameter_name=f"/{of.stack_name}/late")
+
+    stack.aws.faults.add("PutParameter", "AccessDeniedException", status=400, caller="cloudformation")
+    assert stack.deploy(moved) == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.versions(layer) == [1]
+    assert {key for key in stack.keys(bucket) if "/0" in key} == before
+    assert not [key for key in all_versions(stack.aws, bucket) if key.startswith("there/")]
+    assert stack.invoke()["alpha"] == "1.0"
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert (stack.versions(layer), all_versions(stack.aws, bucket)) == ([], [])
+
+
+def test_stack_whose_bucket_is_gone_can_be_deleted(stack: Deployment, project: Project, bucket: str) -> None:
+    stack.deploy(kept_in(bucket, project.root, RemovalPolicy.DESTROY))
+    client = stack.aws.client("s3")
+    found = client.list_object_versions(Bucket=bucket)["Versions"]
+    for row in found:
+        client.delete_object(Bucket=bucket, Key=row["Key"], VersionId=row["VersionId"])
+    client.delete_bucket(Bucket=bucket)
+    assert stack.delete() == "DELETE_COMPLETE"

@@ -6,7 +6,7 @@ All artifacts share a few statements, because each call into CDK takes about hal
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import jsii
@@ -17,7 +17,19 @@ from constructs import Construct, IConstruct
 #: Resources in one statement: CDK splits a policy that is too long between statements, never within one.
 _BATCH: Final = 20
 #: Runs before the role's own aspect, which splits the policy (AspectPriority.MUTATING is 200).
-_PRIORITY: Final = 100
+PRIORITY: Final = 100
+
+
+@jsii.implements(IAspect)
+class AtSynthesis:
+    """Calls a function when CDK invokes the aspects of a construct: all artifacts are declared by then."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+
+    def visit(self, _node: IConstruct) -> None:
+        """Call the function."""
+        self._call()
 
 
 @jsii.implements(IAspect)
@@ -32,7 +44,7 @@ class Grants:
         self._stack = Stack.of(scope)
         self._pending: dict[tuple[str, ...], list[str]] = {}
         self._visited = False
-        Aspects.of(scope).add(self, priority=_PRIORITY)
+        Aspects.of(scope).add(self, priority=PRIORITY)
 
     def allow(self, actions: Sequence[str], resource: str) -> None:
         """Allow the role ``actions`` on the ARN ``resource``."""

@@ -147,7 +147,7 @@ class LambdaLayerArtifact(Resource):
         name = layer_name or Names.unique_resource_name(
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
-        artifact_bucket = publisher.artifact_bucket(bucket)
+        artifact_bucket = publisher.artifact_bucket(bucket, removal_policy)
         with errors_at(self):
             key_prefix = checked_prefix(prefix, default=name)
             publisher.reserve(name, artifact_bucket, key_prefix, self)

@@ -11,7 +11,17 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from aws_cdk import Aws, CfnResource, Duration, ReferenceStrength, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import (
+    Aspects,
+    Aws,
+    CfnResource,
+    Duration,
+    ReferenceStrength,
+    RemovalPolicy,
+    Stack,
+    Stage,
+    Token,
+)
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -23,7 +33,7 @@ from .cdk_nag import WildcardSuppressions, suppress
 from .environments import Environment
 from .error_hook import errors_at
 from .function_checks import FunctionChecks
-from .grants import Grants, statement
+from .grants import PRIORITY, AtSynthesis, Grants, statement
 from .handler_zip import handler_zip
 from .identity import UNKNOWN
 from .reservations import Reservation, reserve
@@ -97,6 +107,9 @@ class ArtifactPublisher(Construct):
         self._given_role = role
         self._encryption_key = encryption_key
         self._buckets: dict[s3.IBucket, ArtifactBucket] = {}
+        #: Whether something in the stack's own bucket is to be retained.
+        self._is_kept = False
+        self._is_settled = False
         #: The stack whose artifacts it publishes.
         self.stack = stack
         _refer_weakly_into(stack)
@@ -107,6 +120,7 @@ class ArtifactPublisher(Construct):
         self._waiting = Construct(self, "Grants")
         if self.staging.another_is_deployed:
             self.checks.identify_at(self._waiting)
+        Aspects.of(self._waiting).add(AtSynthesis(self._settle_bucket), priority=PRIORITY)
         #: The role's policy; None if CDK cannot change the role: an imported role may be immutable, and
         #: ``iam.Role.customize_roles`` makes all roles immutable.
         self._policy: iam.Policy | None = None
@@ -160,9 +174,18 @@ class ArtifactPublisher(Construct):
         resource.apply_cross_stack_reference_strength(ReferenceStrength.WEAK)
         return resource
 
-    @cached_property
+    @property
     def bucket(self) -> s3.IBucket:
-        """The bucket for artifacts without ``bucket=``: versioned, encrypted, private and retained."""
+        """The bucket for artifacts without ``bucket=``: versioned, encrypted, private and retained.
+
+        It is deleted with the stack if all artifacts in it have the removal policy DESTROY, and nobody else
+        asked for it here.
+        """
+        self._is_kept = True
+        return self._own_bucket
+
+    @cached_property
+    def _own_bucket(self) -> s3.Bucket:
         key = self._encryption_key
         bucket = s3.Bucket(
             self,
@@ -180,6 +203,33 @@ class ArtifactPublisher(Construct):
         )
         suppress(_resource(bucket), "AwsSolutions-S1", _NO_ACCESS_LOGS)
         return bucket
+
+    @cached_property
+    def _emptying(self) -> CfnResource:
+        """Empties the stack's own bucket before CloudFormation deletes it, if that is its removal policy."""
+        properties = {"Bucket": self._own_bucket.bucket_name}
+        return self.custom_resource(
+            Construct(self, "Emptying"), "Custom::LbdartBucket", properties, RemovalPolicy.RETAIN
+        )
+
+    def _settle_bucket(self) -> None:
+        """Retain the stack's own bucket and its policy, unless everything in it goes with the stack."""
+        if "_own_bucket" not in vars(self):
+            return
+        bucket = self._own_bucket
+        removal_policy = RemovalPolicy.RETAIN if self._is_kept else RemovalPolicy.DESTROY
+        bucket.apply_removal_policy(removal_policy)
+        if bucket.policy is not None:
+            bucket.policy.apply_removal_policy(removal_policy)
+        self._emptying.add_property_override("RemovalPolicy", removal_policy.name.lower())
+        if not self._is_kept and not self._is_settled:
+            objects = f"{bucket.bucket_arn}/*"
+            statements = [
+                statement(["s3:DeleteObject", "s3:DeleteObjectVersion"], [objects]),
+                statement(["s3:ListBucketVersions"], [bucket.bucket_arn]),
+            ]
+            self._allow_removing(self, "EmptyingPolicy", self._emptying, statements, [objects])
+        self._is_settled = True
 
     @cached_property
     def checks(self) -> FunctionChecks:
@@ -240,9 +290,16 @@ class ArtifactPublisher(Construct):
         suppress(_resource(function), "AwsSolutions-L1", _RUNTIME)
         return function.function_arn
 
-    def artifact_bucket(self, bucket: s3.IBucket | None) -> ArtifactBucket:
-        """Return the bucket's name, ARN and key; those of the stack's own bucket if it is None."""
-        bucket = bucket or self.bucket
+    def artifact_bucket(self, bucket: s3.IBucket | None, removal_policy: RemovalPolicy) -> ArtifactBucket:
+        """Return the bucket's name, ARN and key; those of the stack's own bucket if it is None.
+
+        :param removal_policy: that of the artifact.
+        """
+        if bucket is None:
+            bucket = self._own_bucket
+            self._is_kept |= removal_policy != RemovalPolicy.DESTROY
+            if self._is_settled:  # an aspect adds the artifact
+                self._settle_bucket()
         if bucket not in self._buckets:
             key = bucket.encryption_key
             self._buckets[bucket] = ArtifactBucket(bucket.bucket_name, bucket.bucket_arn, key)
@@ -336,11 +393,28 @@ class ArtifactPublisher(Construct):
             statements.append(statement(["kms:Decrypt"], [bucket.key.key_arn]))
         names = json.dumps(self.stack.resolve([bucket.name, prefix, layer_name]), sort_keys=True)
         digest = hashlib.sha256(names.encode()).hexdigest()[:8]
+        self._allow_removing(scope, f"Removal{digest}", resource, statements, arns)
+        if "_own_bucket" in vars(self) and bucket is self._buckets.get(self._own_bucket):
+            # The bucket is emptied after what this resource published is removed.
+            resource.node.add_dependency(self._emptying)
+
+    def _allow_removing(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002  (CDK's name)
+        resource: CfnResource,
+        statements: Sequence[iam.PolicyStatement],
+        arns: Sequence[str],
+    ) -> None:
+        """Give the role statements in a policy that outlives ``resource``.
+
+        :param arns: the ARNs in the statements.
+        """
         if self._policy is None:  # the deployment may not be allowed to create a policy
             for removal in statements:
                 self.role.add_to_principal_policy(removal)
             return
-        policy = iam.Policy(scope, f"Removal{digest}", roles=[self.role], statements=statements)
+        policy = iam.Policy(scope, id, roles=[self.role], statements=statements)
         self._wildcards.note_in(policy)
         self._wildcards.add(policy, arns)
         resource.node.add_dependency(policy)

@@ -98,7 +98,7 @@ class LambdaSourceArtifact(Resource):
             )
         unknown = SourceIdentity(user_project.version or "0.0.0", UNKNOWN)
         identity = source_zip.identity if source_zip is not None else unknown
-        artifact_bucket = publisher.artifact_bucket(bucket)
+        artifact_bucket = publisher.artifact_bucket(bucket, removal_policy)
         self._bucket_name = artifact_bucket.name
         self._layout = SourceS3Layout(S3Path("bucket", key_prefix))
         path = source_zip.path if source_zip is not None else None

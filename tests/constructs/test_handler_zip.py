@@ -31,6 +31,7 @@ FILES = [
     "lbdart_cdk/core/publishing/prune.py",
     "lbdart_cdk/core/publishing/publish.py",
     "lbdart_cdk/core/publishing/records.py",
+    "lbdart_cdk/core/publishing/removal.py",
     "lbdart_cdk/core/publishing/s3.py",
     "lbdart_cdk/core/publishing/source_upload.py",
     "runtime/__init__.py",

@@ -50,6 +50,11 @@ REMOVE_SOURCE = """
     s3:DeleteObjectVersion {bucket}/code/source/*
     s3:ListBucketVersions {bucket} if StringLike s3:prefix code/source/*
 """
+EMPTY = """
+    s3:DeleteObject {bucket}/*
+    s3:DeleteObjectVersion {bucket}/*
+    s3:ListBucketVersions {bucket}
+"""
 KEY = """
     kms:Decrypt {key}
     kms:GenerateDataKey {key}
@@ -92,15 +97,17 @@ DESTROY: dict[str, Any] = {"removal_policy": RemovalPolicy.DESTROY}
         pytest.param([source()], lines(SOURCE), id="a source"),
         pytest.param([layer(), source()], lines(LAYER, SOURCE), id="both"),
         pytest.param([layer(parameter_name="/deps")], lines(LAYER), id="a parameter: CloudFormation sets it"),
-        pytest.param([layer(**DESTROY)], lines(LAYER, REMOVE_LAYER), id="a layer to be destroyed"),
+        pytest.param([layer(**DESTROY)], lines(LAYER, REMOVE_LAYER, EMPTY), id="a layer to be destroyed"),
         pytest.param([layer(keep_versions=3)], lines(LAYER, REMOVE_LAYER), id="versions to be pruned"),
-        pytest.param([source(**DESTROY)], lines(SOURCE, REMOVE_SOURCE), id="a source to be destroyed"),
+        pytest.param([source(**DESTROY)], lines(SOURCE, REMOVE_SOURCE, EMPTY), id="a source to be destroyed"),
         pytest.param(
             [layer(**DESTROY), source()], lines(LAYER, REMOVE_LAYER, SOURCE), id="only one to be destroyed"
         ),
         pytest.param([encrypted, layer(), source()], lines(LAYER, SOURCE, KEY), id="a customer's key"),
         pytest.param(
-            [encrypted, layer(**DESTROY)], lines(LAYER, REMOVE_LAYER, KEY), id="a key, to be destroyed"
+            [encrypted, layer(**DESTROY)],
+            lines(LAYER, REMOVE_LAYER, EMPTY, KEY),
+            id="a key, to be destroyed",
         ),
     ],
 )

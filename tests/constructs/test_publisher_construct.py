@@ -8,11 +8,11 @@ from pathlib import Path
 
 import jsii
 import pytest
-from aws_cdk import Aspects, IAspect, Stack
+from aws_cdk import Aspects, IAspect, RemovalPolicy, Stack
 from aws_cdk.assertions import Template
 from constructs import Construct, IConstruct
 
-from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+from lbdart_cdk import ArtifactPublisher, LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.constructs.handler_zip import handler_zip
 from tests.support.apps import make_app, properties, resources, template_of
 
@@ -115,3 +115,44 @@ def test_the_function_has_the_handlers_zip(orders: Path, stack: Stack, outdir: P
     (function,) = template.find_resources("AWS::Lambda::Function").values()
     packed = outdir / f"asset.{function['Properties']['Code']['S3Key']}"
     assert packed.read_bytes() == handler_zip()
+
+
+def removal_policies(stack: Stack) -> set[tuple[str, str]]:
+    """Those of the bucket, of its policy and of what empties it, as CloudFormation gets them."""
+    found = {
+        (kind, resource.get("DeletionPolicy", "Delete"))
+        for kind in ("AWS::S3::Bucket", "AWS::S3::BucketPolicy")
+        for resource in resources(stack, kind).values()
+    }
+    return found | {("emptying", properties(stack, "Custom::LbdartBucket")["RemovalPolicy"])}
+
+
+RETAINED = {("AWS::S3::Bucket", "Retain"), ("AWS::S3::BucketPolicy", "Retain"), ("emptying", "retain")}
+DESTROYED = {("AWS::S3::Bucket", "Delete"), ("AWS::S3::BucketPolicy", "Delete"), ("emptying", "destroy")}
+#: Of a layer, and of a source. (To make CDK's enum here would start Node when the tests are collected.)
+POLICIES = [("DESTROY", "DESTROY"), ("DESTROY", "RETAIN"), ("RETAIN", "DESTROY"), ("RETAIN", "RETAIN")]
+
+
+@pytest.mark.parametrize(("layer", "source"), POLICIES)
+def test_the_bucket_goes_with_the_stack_if_everything_in_it_does(
+    orders: Path, stack: Stack, layer: str, source: str
+) -> None:
+    LambdaLayerArtifact(stack, "Deps", project=str(orders), removal_policy=RemovalPolicy[layer])
+    LambdaSourceArtifact(stack, "Code", project=str(orders), removal_policy=RemovalPolicy[source])
+    assert removal_policies(stack) == (DESTROYED if layer == source == "DESTROY" else RETAINED)
+
+
+def test_a_bucket_that_the_app_asked_for_is_retained(orders: Path, stack: Stack) -> None:
+    LambdaSourceArtifact(stack, "Code", project=str(orders), removal_policy=RemovalPolicy.DESTROY)
+    assert ArtifactPublisher.of(stack).bucket
+    assert removal_policies(stack) == RETAINED
+
+
+def test_artifacts_are_removed_before_the_bucket_is_emptied(orders: Path, stack: Stack) -> None:
+    """Else the records would be gone that say which versions are the stack's."""
+    LambdaLayerArtifact(stack, "Deps", project=str(orders), removal_policy=RemovalPolicy.DESTROY)
+    ((emptying, declared),) = resources(stack, "Custom::LbdartBucket").items()
+    (layer,) = resources(stack, "Custom::LbdartLayer").values()
+    assert emptying in layer["DependsOn"]
+    (policy,) = (name for name in resources(stack, "AWS::IAM::Policy") if "Emptying" in name)
+    assert policy in declared["DependsOn"]

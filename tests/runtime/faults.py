@@ -31,6 +31,7 @@ from lbdart_cdk.core.publishing import claim as claim_module
 from lbdart_cdk.core.publishing import publish as publish_module
 from lbdart_cdk.core.publishing import s3 as s3_module
 from runtime import handler
+from runtime.clients import LEASE_SECONDS
 from tests.runtime.conftest import CloudFormation, World
 
 KINDS = ["layer", "source"]
@@ -162,7 +163,8 @@ class Case:
         """An event of this resource."""
         more: dict[str, Any] = {"LogicalResourceId": self.name.replace("-", "")}
         if request_type != "Create":
-            more["PhysicalResourceId"] = self.name if self.kind == "layer" else f"s3://artifacts/{self.name}"
+            place = f"s3://artifacts/{self.name}"
+            more["PhysicalResourceId"] = f"{self.name} {place}" if self.kind == "layer" else place
         if before:
             more["OldResourceProperties"] = self.properties(before)
         return self.world.event(request_type, self.properties(build), **more)
@@ -322,7 +324,7 @@ def update_prunes(world: World, clock: Clock, kind: str) -> Tally:
     tally = Tally()
     for case, _, _ in each_fault(lambda: prepared(world, kind, "Update", 2, KeepVersions="1")):
         case.check(world.send(case.event), BUILDS[2])
-        clock.sleep(100)  # a claim of the dead has run out
+        clock.sleep(LEASE_SECONDS)  # a claim of the dead has run out
         case.check(world.send(case.event), BUILDS[2])
         assert set(world.versions(case.name)) == {2, 3}
         assert {key for key in world.keys(case.name) if "/0" in key} == {

@@ -15,12 +15,15 @@ from tests.support.layers import layer_zip
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
 
+#: The physical id of the layer deps below its own name.
+DEPS = "deps s3://artifacts/deps"
+
 
 def test_a_layer_is_created(world: World) -> None:
     properties = world.layer("deps", "build-1")
     answer = world.send(world.event("Create", properties))
     world.check_layer(answer, properties)
-    assert answer["PhysicalResourceId"] == "deps"
+    assert answer["PhysicalResourceId"] == DEPS
     assert answer["Data"] == {
         "LayerName": "deps",
         "LayerVersion": "1",
@@ -43,35 +46,35 @@ def test_a_layer_is_created(world: World) -> None:
 def test_a_changed_layer_is_a_new_version_beside_the_old(world: World) -> None:
     one, two = world.layer("deps", "build-1"), world.layer("deps", "build-2")
     world.send(world.event("Create", one))
-    answer = world.send(world.event("Update", two, PhysicalResourceId="deps", OldResourceProperties=one))
+    answer = world.send(world.event("Update", two, PhysicalResourceId=DEPS, OldResourceProperties=one))
     world.check_layer(answer, two)
-    assert answer["PhysicalResourceId"] == "deps"
+    assert answer["PhysicalResourceId"] == DEPS
     assert world.versions("deps") == {1: one["BuildKey"], 2: two["BuildKey"]}
 
 
 def test_going_back_returns_the_version_that_was_there_without_its_assets(world: World) -> None:
     one, two = world.layer("deps", "build-1"), world.layer("deps", "build-2")
     first = world.send(world.event("Create", one))
-    world.send(world.event("Update", two, PhysicalResourceId="deps"))
+    world.send(world.event("Update", two, PhysicalResourceId=DEPS))
     for key in (one["AssetKey"], one["RecordsAssetKey"]):
         world.clients.s3.delete_object(Bucket="assets", Key=key)
-    back = world.send(world.event("Update", one, PhysicalResourceId="deps", OldResourceProperties=two))
+    back = world.send(world.event("Update", one, PhysicalResourceId=DEPS, OldResourceProperties=two))
     assert back["Data"] == first["Data"]
     assert len(world.versions("deps")) == 2
 
 
-def test_another_name_is_a_replacement_and_another_prefix_is_not(world: World) -> None:
+def test_another_name_and_another_prefix_are_replacements(world: World) -> None:
     layer = world.layer("deps", "build-1")
     world.send(world.event("Create", layer))
     moved = layer | {"Prefix": "elsewhere"}
-    old = {"PhysicalResourceId": "deps", "OldResourceProperties": layer}
+    old = {"PhysicalResourceId": DEPS, "OldResourceProperties": layer}
     answer = world.send(world.event("Update", moved, **old))
     world.check_layer(answer, moved)
-    assert answer["PhysicalResourceId"] == "deps"
+    assert answer["PhysicalResourceId"] == "deps s3://artifacts/elsewhere"
     renamed = layer | {"LayerName": "other", "Prefix": "other"}
-    answer = world.send(world.event("Update", renamed, PhysicalResourceId="deps"))
+    answer = world.send(world.event("Update", renamed, PhysicalResourceId=DEPS))
     world.check_layer(answer, renamed)
-    assert answer["PhysicalResourceId"] == "other"
+    assert answer["PhysicalResourceId"] == "other s3://artifacts/other"
 
 
 def test_another_layer_does_not_get_the_folder_of_a_layer(world: World) -> None:
@@ -247,7 +250,7 @@ def test_a_deletion_that_aws_refuses_fails(world: World) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "No"}}, "DeleteLayerVersion")
 
     world.on("before-call.lambda.DeleteLayerVersion", refuse)
-    answer = world.send(world.event("Delete", properties, PhysicalResourceId="deps"))
+    answer = world.send(world.event("Delete", properties, PhysicalResourceId=DEPS))
     assert answer["Status"] == "FAILED"
     assert "refused DeleteLayerVersion" in answer["Reason"]
     assert world.versions("deps")

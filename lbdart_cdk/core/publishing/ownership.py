@@ -49,6 +49,6 @@ def find_owned(s3_client: S3Client, folder: S3Path, owner: str) -> dict[S3Path, 
         return {}
     return {
         path: version_ids
-        for path, version_ids in list_object_versions(s3_client, folder).items()
+        for path, version_ids in list_object_versions(s3_client, folder, only_existing=True).items()
         if (stored := head_object(s3_client, path, is_listed=True)) and belongs_to(stored, owner)
     }

@@ -245,14 +245,31 @@ def read_object(s3_client: S3Client, path: S3Path) -> bytes | None:
         return body.read()
 
 
-def list_object_versions(s3_client: S3Client, folder: S3Path) -> dict[S3Path, list[str]]:
-    """Return the objects below a folder, each with the ids of its versions and delete markers."""
+def list_object_versions(
+    s3_client: S3Client, folder: S3Path, *, only_existing: bool = False
+) -> dict[S3Path, list[str]]:
+    """Return the objects below a folder, each with the ids of its versions and delete markers.
+
+    In a bucket that does not exist (any more), there are none.
+
+    :param only_existing: whether to leave out objects whose newest version is a delete marker.
+    """
     version_ids: dict[S3Path, list[str]] = defaultdict(list)
+    deleted: set[S3Path] = set()
     pages = s3_client.get_paginator("list_object_versions").paginate(Bucket=folder.bucket, Prefix=folder.key)
-    for page in pages:
-        for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-            version_ids[S3Path(folder.bucket, entry["Key"])].append(entry["VersionId"])
-    return dict(version_ids)
+    try:
+        for page in pages:
+            for entry in page.get("Versions", ()):
+                version_ids[S3Path(folder.bucket, entry["Key"])].append(entry["VersionId"])
+            for marker in page.get("DeleteMarkers", ()):
+                path = S3Path(folder.bucket, marker["Key"])
+                version_ids[path].append(marker["VersionId"])
+                if marker["IsLatest"]:
+                    deleted.add(path)
+    except s3_client.exceptions.NoSuchBucket:
+        return {}
+    left_out = deleted if only_existing else ()
+    return {path: ids for path, ids in version_ids.items() if path not in left_out}
 
 
 def delete_object_versions(s3_client: S3Client, path: S3Path, version_ids: list[str]) -> None:
