@@ -82,6 +82,17 @@ def test_a_deletion_that_may_not_look_at_the_objects_does_not_say_that_it_delete
     assert "HeadObject" in answer["Reason"]
 
 
+def test_a_claim_that_may_not_be_looked_at_is_not_waited_for(world: World) -> None:
+    one, two = world.layer("deps", "build-1"), world.layer("deps", "build-2")
+    created = world.send(world.event("Create", one))
+    world.deny(10_000, "HeadObject")
+    update = world.event("Update", two, PhysicalResourceId=created["PhysicalResourceId"])
+    answer = world.send(update)
+    assert answer["Status"] == "FAILED"
+    assert "AWS refused HeadObject" in answer["Reason"]
+    assert list(world.versions("deps")) == [1]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_another_stack_owns_is_not_taken_for_missing(world: World, kind: str) -> None:
     """While looking is denied, an object that exists must not be written as if it were new: it has owners."""

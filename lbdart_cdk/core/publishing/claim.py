@@ -162,10 +162,12 @@ class PublishClaim:
         try:
             written = self.s3_client.put_object(**request)
         except self.s3_client.exceptions.ClientError as error:
-            if error_code(error) not in _LOST:
+            code = error_code(error)
+            if code not in _LOST:
                 raise
             # botocore repeats a request whose answer got lost; the first request may have written the claim.
-            current = head_object(self.s3_client, self.path)
+            is_there = code == "PreconditionFailed"
+            current = head_object(self.s3_client, self.path, is_listed=is_there)
             if current is None or current.metadata.get("nonce") != nonce:
                 return False
             self._etag = current.etag

@@ -134,7 +134,7 @@ def head_object(
     :param version_id: the version of the object; None for the newest.
     :param with_sha256: whether to ask for the SHA-256, which needs ``kms:Decrypt`` when a key encrypts the
         object (S3 API reference: HeadObject).
-    :param is_listed: whether a listing has the object, so that 403 can only be a denial.
+    :param is_listed: whether the object is known to exist, as from a listing, so that 403 is a denial.
     :raises botocore.exceptions.ClientError: when S3 answers with another error.
     """
     request: HeadObjectRequestTypeDef = {"Bucket": path.bucket, "Key": path.key}
