@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -189,10 +190,21 @@ class CheckedLayerVersion(models.LayerVersion):
 
 
 class CheckedFunction(models.LambdaFunction):
-    """The same for functions; also keeps what its layers contained when they were attached."""
+    """The same for functions; also keeps what its layers contained when they were attached.
+
+    Moto numbers a new version by how many there are, and so gives a number twice after one was deleted.
+    """
 
     code_archive: Archive
     layer_archives: tuple[Archive, ...]
+
+    def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
+        self._numbers = itertools.count(1)
+        super().__init__(account_id, spec, region, version)
+
+    def set_version(self, version: int) -> None:
+        # Moto calls this for a copy of the function, and the copies share the numbers.
+        super().set_version(next(self._numbers))
 
     def _get_layers_data(self, layers_versions_arns: list[str]) -> list[models.LayerDataType]:
         with _as_moto_errors():

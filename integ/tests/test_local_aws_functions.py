@@ -292,6 +292,17 @@ def test_published_version_keeps_its_code(aws: LocalAws, make_function: MakeFunc
 # Hooks for tests
 
 
+def test_number_of_a_deleted_version_is_not_given_again(aws: LocalAws, make_function: MakeFunction) -> None:
+    function, client = make_function("def handler(event, context): return 1"), aws.client("lambda")
+    numbers = []
+    for text in ("one", "two", "three"):
+        client.update_function_configuration(FunctionName=function, Description=text)
+        numbers.append(client.publish_version(FunctionName=function)["Version"])
+        if text == "two":
+            client.delete_function(FunctionName=function, Qualifier="1")
+    assert numbers == ["1", "2", "3"]
+
+
 def test_ordered_failure_strikes_the_call_it_is_for(aws: LocalAws, name: str) -> None:
     client = aws.client("s3")
     fault = aws.faults.add("CreateBucket", "AccessDenied", status=403, nth=2)
