@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -44,6 +45,17 @@ def test_a_project_is_built_from_a_copy(lib: Path, store: Store) -> None:
     assert files_in(lib) == before
     assert not (lib / "build").exists()
     assert lib not in tool.built
+
+
+def test_a_wheel_that_was_changed_in_the_cache_is_not_packed(lib: Path, store: Store) -> None:
+    """Not even with its size and time as they were."""
+    wheel = Builder(FakeTool(), store).local(lib).path
+    before = wheel.stat()
+    wheel.write_bytes(bytes(before.st_size))
+    os.utime(wheel, ns=(before.st_atime_ns, before.st_mtime_ns))
+    built = Builder(FakeTool(), store).local(lib)
+    with pytest.raises(LbdartError, match="it was changed after it was built"):
+        _ = built.path
 
 
 def test_it_is_built_again_when_a_file_changed(lib: Path, store: Store) -> None:
