@@ -1,21 +1,37 @@
-"""Collects the permissions that artifacts need, and adds them to the handler's role at synthesis.
+"""Collects the permissions that artifacts need, and gives them to the handler's role at synthesis.
 
-All artifacts share a few statements, because each call into CDK takes about half a millisecond.
+IAM allows 10,240 characters, without whitespace, in all inline policies of a role together ("IAM and AWS STS
+quotas"). CDK splits a default policy that is longer, but only of a role that it made, and no other policy. So
+the artifacts of a stack share a few statements, and each kind of name has a limited room in these. In a stack
+with few artifacts, every one is named. Where the names need more room, they are shortened to their beginnings
+(:mod:`.name_patterns`).
+
+All permissions to delete are in a policy of their own, which the deleting resources depend on. When
+CloudFormation deletes a resource that was replaced or left the template, the role's policy no longer has its
+names. A policy that the resource depends on outlives the resource. It is named by its contents, so another
+set of names makes another policy, and CloudFormation deletes the former one after all that depended on it.
+For that while the role has both.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import jsii
-from aws_cdk import Aspects, IAspect, Stack
+from aws_cdk import Aspects, CfnResource, IAspect, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
-#: Resources in one statement: CDK splits a policy that is too long between statements, never within one.
-_BATCH: Final = 20
+from .cdk_nag import WildcardSuppressions
+from .name_patterns import covering, length_of
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
+
 #: Runs before the role's own aspect, which splits the policy (AspectPriority.MUTATING is 200).
 PRIORITY: Final = 100
 
@@ -32,46 +48,195 @@ class AtSynthesis:
         self._call()
 
 
-@jsii.implements(IAspect)
-class Grants:
-    """Statements for ``role``, added to its policy when CDK invokes the aspects of ``scope``.
+#: The most characters of all names of a kind, in the role's policy and in the one for deletions. All of them,
+#: the latter twice, and what surrounds them, are less than IAM allows.
+_ROOM_TO_KEEP: Final = 1500
+_ROOM_TO_PUBLISH: Final = 800
+_ROOM_TO_COMPARE: Final = 800
+_ROOM_TO_REMOVE: Final = 900
+_ROOM_TO_LIST: Final = 400
+_ROOM_TO_LIST_VERSIONS: Final = 450
+_ROOM_TO_REMOVE_VERSIONS: Final = 600
+#: The most characters of what is the same in all ARNs of objects, and of layers, with two quotes and a comma.
+_OBJECT: Final = len('"arn:aws-us-gov:s3:::",')
+_LAYER: Final = len('"arn:aws-us-gov:lambda:ap-southeast-2:123456789012:layer:",')
 
-    :param scope: a construct without children, created before the role: CDK visits it once, and first.
+
+@dataclass(frozen=True)
+class ArtifactBucket:
+    """The name, the ARN and the encryption key of a bucket for artifacts."""
+
+    name: str
+    arn: str
+    key: kms.IKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where an artifact keeps its objects: below ``{prefix}/{kind}/``.
+
+    :param kind: ``layer`` or ``source``.
     """
 
-    def __init__(self, scope: Construct, role: iam.IRole) -> None:
+    bucket: ArtifactBucket
+    prefix: str
+    kind: str
+
+
+@dataclass
+class _Needs:
+    """What was asked for since the role got its last permissions."""
+
+    assets: dict[str, None] = field(default_factory=dict)  # in their order
+    kept: list[Folder] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)
+    removed: list[Folder] = field(default_factory=list)
+    removed_layers: list[str] = field(default_factory=list)
+    removing: list[CfnResource] = field(default_factory=list)
+
+
+@jsii.implements(IAspect)
+class Grants:
+    """Permissions for ``role``, given when CDK invokes the aspects of ``scope``.
+
+    :param scope: a construct without children, created before the role: CDK visits it once, and first.
+    :param policies: the scope of a further policy; None if the role gets no policy of its own.
+    :param layer_arns: what the ARNs of all layers begin with.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        role: iam.IRole,
+        policies: Construct | None,
+        wildcards: WildcardSuppressions,
+        layer_arns: str,
+    ) -> None:
         self._role = role
+        self._policies = policies
+        self._wildcards = wildcards
+        self._layer_arns = layer_arns
         self._stack = Stack.of(scope)
-        self._pending: dict[tuple[str, ...], list[str]] = {}
+        self._needs = _Needs()
         self._visited = False
         Aspects.of(scope).add(self, priority=PRIORITY)
 
-    def allow(self, actions: Sequence[str], resource: str) -> None:
-        """Allow the role ``actions`` on the ARN ``resource``."""
-        self._pending.setdefault(tuple(actions), []).append(resource)
-        if self._visited:
-            self._add_statements()
+    def read(self, asset_pattern: str) -> None:
+        """Allow to read the assets that match an ARN."""
+        self._needs.assets[asset_pattern] = None
+        self._give_if_visited()
+
+    def keep(self, folder: Folder) -> None:
+        """Allow to read and write the objects of a folder."""
+        self._needs.kept.append(folder)
+        self._give_if_visited()
+
+    def publish(self, layer_name: str) -> None:
+        """Allow to publish versions of a layer."""
+        self._needs.published.append(layer_name)
+        self._give_if_visited()
+
+    def remove(self, resource: CfnResource, folder: Folder, layer_name: str | None) -> None:
+        """Allow to delete what ``resource`` published: objects of a folder, versions of a layer."""
+        self._needs.removed.append(folder)
+        if layer_name is not None:
+            self._needs.removed_layers.append(layer_name)
+        self._needs.removing.append(resource)
+        self._give_if_visited()
 
     def visit(self, _node: IConstruct) -> None:
-        """Add the statements to the role's policy."""
+        """Give the permissions; CDK calls this."""
         self._visited = True
-        self._add_statements()
+        self._give_if_visited()
 
-    def _add_statements(self) -> None:
-        for actions, resources in self._pending.items():
-            unique = self._without_duplicates(resources)
-            for start in range(0, len(unique), _BATCH):
-                self._role.add_to_principal_policy(statement(actions, unique[start : start + _BATCH]))
-        self._pending.clear()
+    def _give_if_visited(self) -> None:
+        if not self._visited:
+            return
+        needs, self._needs = self._needs, _Needs()
+        kept = self._objects(needs.kept, _ROOM_TO_KEEP)
+        buckets = [*{folder.bucket.arn: None for folder in needs.kept}]
+        published = self._layers(needs.published, _ROOM_TO_PUBLISH)
+        versions = self._layers(needs.published, _ROOM_TO_COMPARE, ":*")
+        given = [
+            (["s3:GetObject"], [*needs.assets]),
+            (["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], kept),
+            # Without these S3 denies to look at an object that is not there, as if a permission were missing.
+            # A condition on s3:prefix would not do: only requests that list have a prefix.
+            (["s3:ListBucket", "s3:GetEncryptionConfiguration"], buckets),
+            (["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], published),
+            (["lambda:GetLayerVersion"], versions),
+        ]
+        for actions, resources in given:
+            if resources:
+                self._role.add_to_principal_policy(statement(actions, resources))
+        self._wildcards.add(self._role, [*needs.assets, *kept, *published, *versions])
+        if needs.removing:
+            self._give_removal(needs)
 
-    def _without_duplicates(self, resources: Sequence[str]) -> list[str]:
-        """Return the resources in their order, without those whose tokens resolve to the same value."""
-        resolved = self._stack.resolve(list(resources))
-        by_value = {
-            json.dumps(value, sort_keys=True): resource
-            for value, resource in zip(resolved, resources, strict=True)
-        }
-        return list(by_value.values())
+    def _give_removal(self, needs: _Needs) -> None:
+        objects = self._objects(needs.removed, _ROOM_TO_REMOVE)
+        listed = self._layers(needs.removed_layers, _ROOM_TO_LIST_VERSIONS)
+        versions = self._layers(needs.removed_layers, _ROOM_TO_REMOVE_VERSIONS, ":*")
+        statements = [
+            statement(["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
+            *self._listing(needs.removed),
+        ]
+        if versions:
+            statements.append(statement(["lambda:ListLayerVersions"], listed))
+            statements.append(statement(["lambda:DeleteLayerVersion"], versions))
+        keys = {folder.bucket.arn: folder.bucket.key for folder in needs.removed}
+        arns = {key.key_arn: None for key in keys.values() if key is not None}
+        if arns:
+            statements.append(statement(["kms:Decrypt"], [*arns]))
+        if self._policies is None:  # the deployment may not be allowed to create a policy
+            for removal in statements:
+                self._role.add_to_principal_policy(removal)
+            return
+        contents = self._stack.resolve([removal.to_json() for removal in statements])
+        digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
+        policy = iam.Policy(self._policies, f"Removal{digest}", roles=[self._role], statements=statements)
+        self._wildcards.note_in(policy)
+        self._wildcards.add(policy, [*objects, *listed, *versions])
+        for resource in needs.removing:
+            resource.node.add_dependency(policy)
+
+    def _objects(self, folders: Sequence[Folder], room: int) -> list[str]:
+        """Return ARNs that match the objects of folders."""
+        return [
+            f"{bucket.arn}/{pattern}"
+            for bucket, patterns in _below(folders, room, with_bucket=True)
+            for pattern in patterns
+        ]
+
+    def _listing(self, folders: Sequence[Folder]) -> Iterator[iam.PolicyStatement]:
+        """Yield the statements that allow to list folders."""
+        by_bucket: dict[str, list[str]] = {}
+        for bucket, patterns in _below(folders, _ROOM_TO_LIST, with_bucket=False):
+            by_bucket.setdefault(bucket.arn, []).extend(patterns)
+        for arn, patterns in by_bucket.items():
+            yield statement(["s3:ListBucketVersions"], [arn], {"StringLike": {"s3:prefix": patterns}})
+
+    def _layers(self, names: Sequence[str], room: int, suffix: str = "") -> list[str]:
+        """Return ARNs that match layers."""
+        patterns = covering(names, room, _LAYER + len(suffix))
+        return [f"{self._layer_arns}:{pattern}{suffix}" for pattern in patterns]
+
+
+def _below(
+    folders: Iterable[Folder], room: int, *, with_bucket: bool
+) -> Iterator[tuple[ArtifactBucket, list[str]]]:
+    """Yield each bucket with patterns of the keys below its folders, by their kinds.
+
+    :param with_bucket: whether each pattern takes the room of its bucket's ARN, too.
+    """
+    groups: dict[tuple[str, str], tuple[ArtifactBucket, list[str]]] = {}
+    for folder in folders:
+        group = groups.setdefault((folder.bucket.arn, folder.kind), (folder.bucket, []))
+        group[1].append(folder.prefix)
+    for (_, kind), (bucket, prefixes) in groups.items():
+        around = len(f'"/{kind}/*",') + (_OBJECT + length_of(bucket.name) if with_bucket else 0)
+        patterns = covering(prefixes, room // len(groups), around)
+        yield bucket, [f"{pattern}/{kind}/*" for pattern in patterns]
 
 
 def statement(

@@ -31,6 +31,7 @@ from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
 from .function_checks import FunctionChecks, KnownLayer, warn
+from .grants import Folder
 from .identity import UNKNOWN, Identity
 from .layer_parameters import ParameterLayer, arn_carried_by, declare_parameter, stage_of
 from .props import checked_prefix, target_of, validate_sharing
@@ -229,10 +230,11 @@ class LambdaLayerArtifact(Resource):
         known_as = "" if "${" in name else f"{name}:"
         arn.is_attribute(resource, "LayerVersionArn", lambda: f"{known_as}{self._identity.peek()}")
         publisher.grant_reading(zip_asset)
-        publisher.grant_keeping(artifact_bucket, f"{key_prefix}/layer")
+        folder = Folder(artifact_bucket, key_prefix, "layer")
+        publisher.grant_keeping(folder)
         publisher.grant_publishing(name)
         if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
-            publisher.grant_removing(self, self._resource, artifact_bucket, f"{key_prefix}/layer", name)
+            publisher.grant_removing(self._resource, folder, name)
         report = artifact.report if path_zip is not None else None
         if report is not None:
             warn(self, report.warnings)

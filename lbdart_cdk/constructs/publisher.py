@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -33,7 +31,7 @@ from .cdk_nag import WildcardSuppressions, suppress
 from .environments import Environment
 from .error_hook import errors_at
 from .function_checks import FunctionChecks
-from .grants import PRIORITY, AtSynthesis, Grants, statement
+from .grants import PRIORITY, ArtifactBucket, AtSynthesis, Folder, Grants, statement
 from .handler_zip import handler_zip
 from .identity import UNKNOWN
 from .reservations import Reservation, reserve
@@ -58,15 +56,6 @@ _NO_ACCESS_LOGS: Final = (
     "pass an artifact a bucket= that has server access logs."
 )
 _RUNTIME: Final = "The runtime is the newest that this version of lbdart_cdk is tested with."
-
-
-@dataclass(frozen=True)
-class ArtifactBucket:
-    """The name, the ARN and the encryption key of a bucket for artifacts."""
-
-    name: str
-    arn: str
-    key: kms.IKey | None
 
 
 class ArtifactPublisher(Construct):
@@ -266,7 +255,9 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def _grants(self) -> Grants:
-        return Grants(self._waiting, self.role)
+        role = self.role
+        policies = self if self._policy is not None else None
+        return Grants(self._waiting, role, policies, self._wildcards, self._layer_arns)
 
     @cached_property
     def _service_token(self) -> str:
@@ -340,61 +331,25 @@ class ArtifactPublisher(Construct):
         changed policy than a deployment waits. If the synthesizer names a key, the handler may decrypt with
         it, as with CDK's own ``Asset.grant_read``.
         """
-        self._allow(
-            ["s3:GetObject"], f"{self._bucket_arn(asset.bucket_name)}/{_key_pattern(asset.object_key)}"
-        )
+        self._grants.read(f"{self._bucket_arn(asset.bucket_name)}/{_key_pattern(asset.object_key)}")
         if not self._reads:  # a stack's assets are all in one bucket
             self._reads = True
             key = asset.encryption_key
             if key is not None:
                 key.grant(self.role, "kms:Decrypt")
 
-    def grant_keeping(self, bucket: ArtifactBucket, prefix: str) -> None:
-        """Let the handler read and write objects below a prefix of a bucket."""
-        self._allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], f"{bucket.arn}/{prefix}/*")
-        # Without it S3 denies to look at an object that does not exist, as if a permission were missing. A
-        # condition on s3:prefix would not do: only requests that list have a prefix.
-        self._allow(["s3:ListBucket", "s3:GetEncryptionConfiguration"], bucket.arn)
+    def grant_keeping(self, folder: Folder) -> None:
+        """Let the handler read and write the objects of a folder."""
+        self._grants.keep(folder)
 
     def grant_publishing(self, layer_name: str) -> None:
-        """Let the handler publish versions of one layer, and see which bytes a version has."""
-        layer = self._layer_arn(layer_name)
-        self._allow(["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], layer)
-        self._allow(["lambda:GetLayerVersion"], f"{layer}:*")
+        """Let the handler publish versions of one layer."""
+        self._grants.publish(layer_name)
 
-    def grant_removing(
-        self,
-        scope: Construct,
-        resource: CfnResource,
-        bucket: ArtifactBucket,
-        prefix: str,
-        layer_name: str | None = None,
-    ) -> None:
-        """Let the handler delete what ``resource`` published: objects below a prefix, versions of a layer.
-
-        Each set of names has its own policy. When CloudFormation deletes a resource that was replaced or left
-        the template, the role's policy no longer has its names. A policy that the resource depends on
-        outlives the resource.
-        """
-        below_prefix = {"StringLike": {"s3:prefix": [f"{prefix}/*"]}}
-        objects = f"{bucket.arn}/{prefix}/*"
-        arns = [objects]
-        statements = [
-            statement(["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], [objects]),
-            statement(["s3:ListBucketVersions"], [bucket.arn], below_prefix),
-        ]
-        if layer_name is not None:
-            layer = self._layer_arn(layer_name)
-            versions = f"{layer}:*"
-            arns.append(versions)
-            statements.append(statement(["lambda:ListLayerVersions"], [layer]))
-            statements.append(statement(["lambda:DeleteLayerVersion"], [versions]))
-        if bucket.key is not None:
-            statements.append(statement(["kms:Decrypt"], [bucket.key.key_arn]))
-        names = json.dumps(self.stack.resolve([bucket.name, prefix, layer_name]), sort_keys=True)
-        digest = hashlib.sha256(names.encode()).hexdigest()[:8]
-        self._allow_removing(scope, f"Removal{digest}", resource, statements, arns)
-        if "_own_bucket" in vars(self) and bucket is self._buckets.get(self._own_bucket):
+    def grant_removing(self, resource: CfnResource, folder: Folder, layer_name: str | None = None) -> None:
+        """Let the handler delete what ``resource`` published: objects of a folder, versions of a layer."""
+        self._grants.remove(resource, folder, layer_name)
+        if "_own_bucket" in vars(self) and folder.bucket is self._buckets.get(self._own_bucket):
             # The bucket is emptied after what this resource published is removed.
             resource.node.add_dependency(self._emptying)
 
@@ -423,15 +378,8 @@ class ArtifactPublisher(Construct):
     def _layer_arns(self) -> str:
         return f"arn:{self._partition}:lambda:{self.stack.region}:{self.stack.account}:layer"
 
-    def _layer_arn(self, layer_name: str) -> str:
-        return f"{self._layer_arns}:{layer_name}"
-
     def _bucket_arn(self, name: str) -> str:
         return f"arn:{self._partition}:s3:::{name}"
-
-    def _allow(self, actions: Sequence[str], resource: str) -> None:
-        self._grants.allow(actions, resource)
-        self._wildcards.add(self.role, [resource])
 
 
 def _refer_weakly_into(stack: Stack) -> None:

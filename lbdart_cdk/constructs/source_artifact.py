@@ -19,6 +19,7 @@ from ..core.store.store import Store
 from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
 from .function_checks import KnownSource, source_warnings, warn
+from .grants import Folder
 from .identity import UNKNOWN, Identity
 from .places import KnownPlace
 from .props import checked_prefix, target_of
@@ -117,9 +118,10 @@ class LambdaSourceArtifact(Resource):
             removal_policy,
         )
         publisher.grant_reading(asset)
-        publisher.grant_keeping(artifact_bucket, f"{key_prefix}/source")
+        folder = Folder(artifact_bucket, key_prefix, "source")
+        publisher.grant_keeping(folder)
         if removal_policy == RemovalPolicy.DESTROY:
-            publisher.grant_removing(self, resource, artifact_bucket, f"{key_prefix}/source")
+            publisher.grant_removing(resource, folder)
         warn(self, warnings)
 
         def declare(found: SourceIdentity) -> None:

@@ -83,8 +83,8 @@ def text_of(value: Any, resources: dict[str, Any]) -> str:
             return _NAMES[resources[name]["Type"] if name in resources else name]
         case dict():
             return " ".join(f"{name} {text_of(each, resources)}" for name, each in value.items())
-        case [only]:
-            return text_of(only, resources)
+        case list():
+            return " ".join(text_of(each, resources) for each in value)
     raise AssertionError(value)
 
 
