@@ -29,7 +29,9 @@ from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.serialize import get_serializer_class
+from moto.iam import models as iam_models
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.exceptions import LimitExceededException
 from moto.logs.models import logs_backends
 from moto.moto_server.werkzeug_app import (
     BackendRequest,
@@ -68,6 +70,7 @@ __all__ = [
 ]
 
 ACCOUNT = "123456789012"  # moto's own default
+INLINE_POLICIES = 10_240  # characters of all of a role, without whitespace
 
 
 class QuietRequestHandler(MotoRequestHandler):
@@ -273,6 +276,16 @@ def check_encryption(bucket: str, headers: Mapping[str, str]) -> None:
                 raise AwsError("AccessDenied", "Access Denied with an explicit deny", status=403)
 
 
+def _put_role_policy(role: iam_models.Role, policy_name: str, policy_json: str) -> None:
+    """Keep an inline policy, unless all of the role's are too long ("IAM and AWS STS quotas")."""
+    policies = {**role.policies, policy_name: policy_json}
+    size = sum(len("".join(policy.split())) for policy in policies.values())
+    if size > INLINE_POLICIES:
+        message = f"Maximum policy size of {INLINE_POLICIES} bytes exceeded for role {role.name}"
+        raise LimitExceededException(message)
+    role.policies[policy_name] = policy_json
+
+
 @contextlib.contextmanager
 def replaced_models() -> Iterator[None]:
     """Put the checked models into moto, and take them out again."""
@@ -282,6 +295,7 @@ def replaced_models() -> Iterator[None]:
         mock.patch.object(models, "LambdaFunction", CheckedFunction),
         # Moto ignores the conditions of a bucket policy, so a policy that wants TLS would deny everything.
         mock.patch.object(FakeBucket, "get_permission", _permission),
+        mock.patch.object(iam_models.Role, "put_policy", _put_role_policy),
         # A documented setting: without it roles can't have AWS' own managed policies attached.
         mock.patch.dict(os.environ, {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}),
         mock.patch.object(settings, "PRETTIFY_RESPONSES", False),

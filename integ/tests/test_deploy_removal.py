@@ -10,9 +10,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 
 from integ.local_aws import LocalAws
-from integ.tests.support.deploying import Define, Deployment, orders
+from integ.tests.support.deploying import RUNTIME, Define, Deployment, orders
 from integ.tests.support.projects import Project
-from lbdart_cdk import LambdaSourceArtifact
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 
 pytestmark = pytest.mark.e2e
 
@@ -63,15 +63,17 @@ def test_stack_made_again_finds_its_version(stack: Deployment, project: Project,
     assert stack.keys(bucket) == keys
 
 
-def test_stack_made_again_with_a_bucket_of_its_own_has_the_manifest_in_it(
+def test_stack_made_again_with_a_bucket_of_its_own_has_its_own_version(
     stack: Deployment, project: Project
 ) -> None:
+    """The former one may be another app's, which has its history elsewhere and may prune it."""
     define = orders(project.root)
     stack.deploy(define)
     arn, bucket = stack.outputs["LayerVersionArn"], stack.bucket
     stack.delete()
     assert stack.deploy(define) == "CREATE_COMPLETE"
-    assert (stack.outputs["LayerVersionArn"], stack.versions()) == (arn, [1])
+    assert stack.outputs["LayerVersionArn"] != arn
+    assert stack.versions() == [1, 2]
     assert stack.bucket != bucket
     manifest, _ = stack.read(stack.outputs["ManifestUri"])
     assert manifest == project.locks["1.0"][1]
@@ -237,3 +239,30 @@ def test_stack_whose_bucket_is_gone_can_be_deleted(stack: Deployment, project: P
         client.delete_object(Bucket=bucket, Key=row["Key"], VersionId=row["VersionId"])
     client.delete_bucket(Bucket=bucket)
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_many_layers_are_published_pruned_and_removed(stack: Deployment, project: Project) -> None:
+    """IAM limits all inline policies of a role; a former one is there until its layers are gone."""
+
+    def many(names: range, policy: RemovalPolicy) -> Define:
+        def define(stack: Stack) -> None:
+            for number in names:
+                LambdaLayerArtifact(
+                    stack,
+                    f"Layer{number}",
+                    project=str(project.root),
+                    runtime=RUNTIME,
+                    layer_name=f"{stack.node.id}-{number}",
+                    keep_versions=1,
+                    removal_policy=policy,
+                )
+
+        return define
+
+    layers = [f"{stack.name}-{number}" for number in range(14)]
+    assert stack.deploy(many(range(14), RemovalPolicy.DESTROY)) == "CREATE_COMPLETE"
+    project.depend_on("2.0")
+    assert stack.deploy(many(range(12), RemovalPolicy.DESTROY)) == "UPDATE_COMPLETE"
+    assert [stack.versions(layer) for layer in layers] == [[1, 2]] * 12 + [[], []]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert not any(stack.versions(layer) for layer in layers)

@@ -370,3 +370,21 @@ def test_bucket_policy_that_wants_tls_lets_us_in(aws: LocalAws, name: str) -> No
 def test_there_is_one_at_a_time(aws: LocalAws) -> None:
     with pytest.raises(RuntimeError, match="runs in this process already"):
         LocalAws().__enter__()
+
+
+def test_inline_policies_of_a_role_have_a_limit_together(aws: LocalAws, name: str) -> None:
+    iam = aws.client("iam")
+    iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []})
+    )
+
+    def document(size: int) -> str:
+        statement = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{'x' * size}"}
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=8)
+
+    for policy in "ab":
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document(4900))
+    with pytest.raises(ClientError, match="LimitExceeded"):
+        iam.put_role_policy(RoleName=name, PolicyName="c", PolicyDocument=document(300))
+    iam.put_role_policy(RoleName=name, PolicyName="b", PolicyDocument=document(100))
+    iam.put_role_policy(RoleName=name, PolicyName="c", PolicyDocument=document(300))
