@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest
-from lbdart_cdk.core.publishing.publish import LayerPublisher, remove_layer_versions
+from lbdart_cdk.core.publishing.publish import LayerPublisher
 from lbdart_cdk.core.publishing.records import SBOM_NAME, S3Member, S3SmallZip
-from lbdart_cdk.core.publishing.removal import empty_bucket, move_history
+from lbdart_cdk.core.publishing.removal import empty_bucket, move_history, remove_layer_versions
 from lbdart_cdk.core.publishing.source_upload import remove_source_zips, upload_source_zip
 
 from .clients import LEASE_SECONDS

@@ -1,4 +1,4 @@
-"""Decides which older versions of a layer a deployment may delete.
+"""Deletes the older versions of a layer that nobody needs any more.
 
 Pruning must not delete a version that a deployment returned or that a rollback needs:
 
@@ -26,27 +26,96 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from ..errors import LbdartError
+from .aws_errors import calling_aws
 from .ownership import belongs_to
 from .records import recorded_layer
-from .s3 import head_object, list_object_versions
+from .s3 import delete_object_versions, head_object, list_object_versions
+from .version_records import RETURNED_TO
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mypy_boto3_s3 import S3Client
 
+    from .claim import PublishClaim
     from .layouts import LayerS3Layout
+    from .logger import T_PRINTER
     from .s3 import S3Path
+    from .version_records import LayerDeployment, VersionRecords
+    from .versions import LambdaLayer, LayerVersion
 
-__all__ = ["MAX_PRUNED", "RETURNED_TO", "find_superseded", "may_go", "superseded"]
+__all__ = ["MAX_PRUNED", "find_superseded", "may_go", "prune", "superseded"]
 
 #: The most versions that one deployment deletes; it has a few minutes, and the next deployment continues.
 MAX_PRUNED: Final = 50
 
-#: The metadata key on the manifest of a version that a deployment went back to.
-RETURNED_TO: Final = "returned_to"
-
 _LATEST_EVENT: Final = 24 * 3600  # seconds
+
+
+def prune(
+    layer: LambdaLayer,
+    records: VersionRecords,
+    claim: PublishClaim,
+    deployment: LayerDeployment,
+    *,
+    needed_build_key: str,
+    keep: int,
+    log: T_PRINTER,
+) -> None:
+    """Delete older versions; the deployment is done already and does not fail when this fails.
+
+    :param claim: the claim to hold while versions are deleted.
+    :param deployment: the version that was deployed; it and all later versions stay.
+    :param needed_build_key: a build whose version and all later versions stay too; nothing is deleted while
+        it is not published. Empty for none.
+    :param keep: the number of newest versions to keep.
+    """
+    try:
+        with calling_aws(f"prune layer {layer.name}"):
+            versions = layer.versions()
+            needed = _needed(versions, deployment.layer_version, needed_build_key)
+            if not needed:
+                return
+            ours = {number: version.build_key is not None for number, version in versions.items()}
+            if any(is_ours and number > deployment.layer_version for number, is_ours in ours.items()):
+                records.note_return(deployment)
+            folders = find_superseded(records.s3_client, records.layout, ours, needed=needed, keep=keep)
+            if folders:
+                with claim:
+                    _delete(layer, records, claim, folders, versions=versions, log=log)
+    except LbdartError as error:
+        log(f"Older versions stay until the next deployment. {error}")
+
+
+def _needed(versions: Mapping[int, LayerVersion], deployed: int, needed_build_key: str) -> set[int]:
+    """Return the versions that must stay; none when the needed build is not published."""
+    if not needed_build_key:
+        return {deployed}
+    numbers = [number for number, version in versions.items() if version.build_key == needed_build_key]
+    return {deployed, min(numbers)} if numbers else set()
+
+
+def _delete(
+    layer: LambdaLayer,
+    records: VersionRecords,
+    claim: PublishClaim,
+    folders: Mapping[int, Mapping[S3Path, list[str]]],
+    *,
+    versions: Mapping[int, LayerVersion],
+    log: T_PRINTER,
+) -> None:
+    """Delete the versions that may go, each before its folder, while holding the claim."""
+    for number, objects in folders.items():
+        if not may_go(records.s3_client, objects, records.owner, layer.name):
+            continue
+        claim.renew()
+        if number in versions:
+            claim.forget(versions[number].build_key or "")
+            layer.delete(number)
+        for path, version_ids in objects.items():
+            delete_object_versions(records.s3_client, path, version_ids)
+        log(f"Deleted version {number} of layer {layer.name}.")
 
 
 def superseded(ours: Collection[int], needed: Collection[int], keep: int) -> set[int]:

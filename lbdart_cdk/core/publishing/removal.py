@@ -1,4 +1,4 @@
-"""Moves and removes the history of a layer, and empties a bucket."""
+"""Removes what a resource has published: moves or removes a layer's history, and empties a bucket."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from .layouts import LayerS3Layout
 from .ownership import find_owned
 from .records import refuse_other_layer
 from .s3 import S3Path, delete_object_versions, head_object, list_object_versions, write_object
+from .versions import LambdaLayer
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
     from .s3 import S3Location
 
-__all__ = ["empty_bucket", "move_history"]
+__all__ = ["empty_bucket", "move_history", "remove_layer_versions"]
 
 
 def move_history(
@@ -43,6 +45,28 @@ def move_history(
             moved, stored = target / folder / name, head_object(s3_client, path, is_listed=True)
             if stored is not None and head_object(s3_client, moved) is None:
                 write_object(s3_client, moved, path, stored.metadata)
+            delete_object_versions(s3_client, path, version_ids)
+
+
+def remove_layer_versions(
+    s3_client: S3Client, lambda_client: LambdaClient, layer_name: str, s3dir_lambda: S3Location, owner: str
+) -> None:
+    """Delete the versions that ``owner`` alone owns, and their history below ``{s3dir}/layer/``.
+
+    The versions of other publishers stay. A version is deleted before the manifest that names its owner, so
+    that an interrupted removal can be repeated.
+
+    :param owner: see :mod:`.ownership`.
+    :raises LbdartError: when AWS refuses.
+    """
+    layer, layout = LambdaLayer(lambda_client, layer_name), LayerS3Layout(s3dir_lambda)
+    with calling_aws(f"remove layer {layer_name} and its history below {layout.s3dir_layer}"):
+        owned = find_owned(s3_client, layout.s3dir_layer, owner)
+        for version in list(layer.listed()):
+            history = layout.get_s3dir_layer_version(version.number)
+            if version.build_key and any(path.key.startswith(history.key) for path in owned):
+                layer.delete(version.number)
+        for path, version_ids in owned.items():
             delete_object_versions(s3_client, path, version_ids)
 
 

@@ -17,8 +17,8 @@ from lbdart_cdk.core.publishing.manifest import LayerManifest, md5_of
 from lbdart_cdk.core.publishing.publish import (
     LayerDeployment,
     LayerPublisher,
-    remove_layer_versions,
 )
+from lbdart_cdk.core.publishing.removal import remove_layer_versions
 from lbdart_cdk.core.publishing.s3 import S3Path
 from tests.core.conftest import zip_of
 from tests.support.layers import layer_zip

@@ -14,7 +14,8 @@ from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing import publish as publish_module
 from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest, md5_of
-from lbdart_cdk.core.publishing.publish import LayerPublisher, remove_layer_versions
+from lbdart_cdk.core.publishing.publish import LayerPublisher
+from lbdart_cdk.core.publishing.removal import remove_layer_versions
 from tests.support.layers import layer_zip
 
 if TYPE_CHECKING:
