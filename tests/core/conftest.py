@@ -67,6 +67,16 @@ class FakeAws:
         date = datetime.now(UTC) + timedelta(seconds=self.seconds_later)
         parsed["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(date, usegmt=True)
 
+    def forget_checksums(self) -> None:
+        """Answer as S3 does for what was uploaded in parts: without a SHA-256 of the whole."""
+
+        def forget(parsed: dict[str, Any], **_: object) -> None:
+            for answer in (parsed, parsed.get("CopyObjectResult", {})):
+                answer.pop("ChecksumSHA256", None)
+
+        for operation in ("HeadObject", "CopyObject"):
+            self.on(f"after-call.s3.{operation}", forget)
+
     @property
     def operations(self) -> list[str]:
         return [operation for operation, _ in self.calls]

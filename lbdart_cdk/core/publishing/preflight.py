@@ -10,7 +10,7 @@ from ..errors import InvalidError, LbdartError, MissingError
 from .aws_errors import calling_aws
 from .identity import LayerIdentity, read_tail
 from .layouts import S3MetadataKeyEnum
-from .s3 import head_object
+from .s3 import head_object, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,17 +55,17 @@ class ExpectedZip:
     accepts_unnamed: bool
 
     def check(self, s3_client: S3Client, stored: S3Object) -> None:
-        """Check an uploaded zip; only its end is read.
+        """Check an uploaded zip; of its bytes only the end is read, unless S3 does not tell their SHA-256.
 
         :raises LbdartError: when it is another, or reading it is not allowed.
         """
-        if self.zip_sha256 and stored.sha256 != self.zip_sha256:
-            raise InvalidError(
-                f"{stored.path} has the SHA-256 {stored.sha256}, not {self.zip_sha256}: "
-                "it is not what was built.",
-                "Find out who can write there; upload the layer again, then publish.",
-            )
-        with calling_aws(f"read the end of {stored.path}"):
+        with calling_aws(f"read {stored.path}"):
+            if self.zip_sha256 and (actual := sha256_of(s3_client, stored)) != self.zip_sha256:
+                raise InvalidError(
+                    f"{stored.path} has the SHA-256 {actual}, not {self.zip_sha256}: "
+                    "it is not what was built.",
+                    "Find out who can write there; upload the layer again, then publish.",
+                )
             comment = comment_of(read_tail(s3_client, stored))
         if comment is None:
             raise LbdartError(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from ..errors import InvalidError
 
@@ -27,6 +29,7 @@ __all__ = [
     "head_object",
     "list_object_versions",
     "read_object",
+    "sha256_of",
     "write_object",
 ]
 
@@ -221,13 +224,35 @@ def write_object(
         TaggingDirective="REPLACE",
         ChecksumAlgorithm="SHA256",
     )
+    version_id = _version_id(copied.get("VersionId"))
     actual = from_base64(copied["CopyObjectResult"].get("ChecksumSHA256", ""))
+    if sha256 and not actual:
+        actual = _read_sha256(s3_client, target, version_id)
     if sha256 and actual != sha256:
         raise InvalidError(
             f"{source} has the SHA-256 {actual}, not {sha256}: it is not what was built.",
             "Find out who can write there; delete the object, and deploy again.",
         )
-    return _version_id(copied.get("VersionId"))
+    return version_id
+
+
+def sha256_of(s3_client: S3Client, stored: S3Object) -> str:
+    """Return the SHA-256 of an object's bytes as S3 computed it; if S3 did not, read the object.
+
+    :param stored: the object, from :func:`head_object` with its SHA-256 asked for.
+    :raises botocore.exceptions.ClientError: when S3 refuses.
+    """
+    return stored.sha256 or _read_sha256(s3_client, stored.path, stored.version_id)
+
+
+def _read_sha256(s3_client: S3Client, path: S3Path, version_id: str | None) -> str:
+    version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+    body = s3_client.get_object(Bucket=path.bucket, Key=path.key, **version)["Body"]
+    digest = hashlib.sha256()
+    with closing(body):
+        for piece in body.iter_chunks(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def read_object(s3_client: S3Client, path: S3Path) -> bytes | None:

@@ -10,7 +10,7 @@ from .aws_errors import calling_aws
 from .layouts import S3MetadataKeyEnum, SourceS3Layout
 from .logger import BaseLogger
 from .ownership import find_owned, joint_owner, owner_metadata
-from .s3 import S3Path, delete_object_versions, head_object, write_object
+from .s3 import S3Path, delete_object_versions, head_object, sha256_of, write_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,8 @@ def upload_source_zip(
 ) -> S3Path:
     """Upload a source zip to ``{s3dir}/source/{version}/{sha256}/source.zip`` unless it is there already.
 
-    It is there when S3 itself computed this SHA-256 of the object; anybody can write metadata.
+    It is there when S3 itself computed this SHA-256 of the object, or its bytes have it; anybody can write
+    metadata.
 
     :param source_zip: a file, which is uploaded, or an object, which S3 copies.
     :param version: the project's version.
@@ -54,7 +55,7 @@ def upload_source_zip(
         stored = head_object(s3_client, target, with_sha256=True)
         sha256_metadata: dict[str, str] = {S3MetadataKeyEnum.source_sha256: sha256}
         metadata = {**sha256_metadata, **owner_metadata(joint_owner(stored, owner))}
-        if stored is None or stored.sha256 != sha256:
+        if stored is None or sha256_of(s3_client, stored) != sha256:
             write_object(s3_client, target, source_zip, metadata, sha256=sha256)
             logger.log(f"Stored at {target}.")
             return target

@@ -198,6 +198,17 @@ def test_a_zip_that_was_replaced_is_not_published(aws: FakeAws, knowing: LayerPu
     assert not aws.sent("PublishLayerVersion")
 
 
+def test_a_zip_whose_sha256_s3_does_not_tell_is_read_for_it(aws: FakeAws, knowing: LayerPublisher) -> None:
+    """As of a copy of an asset that was uploaded in parts."""
+    aws.forget_checksums()
+    evil = layer_zip("evil\n", KEY)
+    metadata = {"manifest_md5": knowing.manifest.md5, "build_key": KEY}
+    aws.s3.put_object(Bucket="artifacts", Key="deps/layer/layer.zip", Body=evil, Metadata=metadata)
+    with pytest.raises(LbdartError, match=f"has the SHA-256 {sha256(evil)}, not {knowing.zip_sha256}"):
+        knowing.run()
+    assert deploy(knowing).layer_version == 1
+
+
 def test_what_lambda_read_is_compared_in_a_bucket_without_versions(
     aws: FakeAws, knowing: LayerPublisher
 ) -> None:

@@ -85,6 +85,18 @@ def test_a_planted_zip_with_the_right_metadata_is_replaced(
     assert aws.read(path) == aws.read(ASSET)
 
 
+def test_a_zip_whose_sha256_s3_does_not_tell_is_read_for_it(aws: FakeAws) -> None:
+    """As of a copy of an object that was uploaded in parts."""
+    aws.forget_checksums()
+    path = upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, "1.0", SHA)
+    aws.calls.clear()
+    assert upload_source_zip(aws.s3, "s3://artifacts/app", ASSET, "1.0", SHA) == path
+    assert "CopyObject" not in aws.operations
+    aws.s3.put_object(Bucket=ASSET.bucket, Key=ASSET.key, Body=b"evil")
+    with pytest.raises(LbdartError, match=f"not {SHA}"):
+        upload_source_zip(aws.s3, "s3://artifacts/other", ASSET, "1.0", SHA)
+
+
 def test_an_asset_with_other_bytes_is_refused(aws: FakeAws) -> None:
     aws.s3.put_object(Bucket=ASSET.bucket, Key=ASSET.key, Body=b"evil")
     with pytest.raises(LbdartError, match=rf"s3://assets/layer\.zip has the SHA-256 \w{{64}}, not {SHA}"):
