@@ -8,9 +8,9 @@ them. It asks more only about functions that use an artifact, and nothing when t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 import jsii
@@ -19,14 +19,13 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, IValidation
 
 from ..core.artifacts.report import LayerReport
-from ..core.artifacts.source import SourceZip
 from ..core.errors import BuildWarning, LbdartError
 from ..core.native.scan import NativeScan
 from ..core.packing.merge import is_too_large, refuse_too_large
 from ..core.project.target import Target
 from .environments import Environment
 from .layer_parameters import ParameterLayer, check_uses
-from .places import KnownPlace, check_places
+from .stand_in import reference_of
 
 #: The architecture that CDK and CloudFormation use when a function names none.
 _DEFAULT_ARCHITECTURE: Final = "x86_64"
@@ -59,17 +58,21 @@ class KnownLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownSource:
-    """The code of a source artifact of this app.
+class KnownCode:
+    """The code of an artifact of this app.
 
-    :param key: the zip's key in its bucket.
-    :param target: the target that the code is already checked for; None when it is not checked.
+    :param size: bytes, unzipped.
+    :param native: the scan of its compiled files, if they are not yet checked for a target.
     """
 
-    key: str
     project: str
-    zip: SourceZip
-    target: Target | None
+    size: int
+    native: NativeScan | None
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether it has compiled files that are not yet checked for a target."""
+        return self.native is not None and bool(self.native.files)
 
 
 def warn(scope: IConstruct, warnings: Sequence[BuildWarning]) -> None:
@@ -96,9 +99,8 @@ class FunctionChecks:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._layers: list[KnownLayer] = []
-        self._sources: dict[str, KnownSource] = {}
+        self._code: dict[str, KnownCode] = {}
         self._parameters: list[ParameterLayer] = []
-        self._places: list[KnownPlace] = []
         stage.node.add_validation(self)
 
     @classmethod
@@ -112,18 +114,13 @@ class FunctionChecks:
         """Check the functions that use a layer."""
         self._layers.append(layer)
 
-    def add_source(self, source: KnownSource) -> None:
-        """Check the functions that run this code."""
-        self._sources[source.key] = source
+    def add_code(self, function: lambda_.CfnFunction, code: KnownCode) -> None:
+        """Check a function that has this code."""
+        self._code[reference_of(function)] = code
 
     def add_parameter(self, layer: ParameterLayer) -> None:
         """Check the functions that use a layer from a parameter."""
         self._parameters.append(layer)
-
-    def add_place(self, place: KnownPlace) -> None:
-        """Check that the functions with the code of an artifact can read it, if its place is known."""
-        if not place.environment.is_unknown:
-            self._places.append(place)
 
     def identify_at(self, scope: IConstruct) -> None:
         """Find what deployed functions use of stacks that are not deployed, when aspects reach ``scope``.
@@ -142,14 +139,12 @@ class FunctionChecks:
 
     def validate(self) -> list[str]:
         """Add errors and warnings to the functions; CDK calls this before it writes the templates."""
-        is_known = self._layers or self._parameters or self._places
-        if not is_known and not self._sources_matter_beside(0):
+        if not (self._layers or self._parameters or any(map(_matters, self._code.values()))):
             return []
         constructs = self._stage.node.find_all()
         versions = self._versions(constructs)
         for stack, functions in self._functions(constructs).items():
             self._check(stack, functions, versions)
-            check_places(stack, functions, self._places)
         return []
 
     def _functions(self, constructs: Sequence[IConstruct]) -> dict[Stack, list[lambda_.CfnFunction]]:
@@ -200,11 +195,10 @@ class FunctionChecks:
     def _check(
         self, stack: Stack, functions: Sequence[lambda_.CfnFunction], versions: Collection[str]
     ) -> None:
-        sources_matter = self._sources_matter_beside(0)
         for use in self._uses(stack, functions):
-            function, used = use.function, use.layers
+            function, used, code = use.function, use.layers, self._code.get(reference_of(use.function))
             check_uses(stack, function, use.parameters, versions)
-            if not used and not sources_matter:
+            if not used and (code is None or not _matters(code)):
                 continue
             architecture = _architecture(stack, function)
             for layer in used:
@@ -212,27 +206,9 @@ class FunctionChecks:
             foreign = [layer for layer in used if layer.stack is not stack]
             if foreign:
                 _check_environments(function, stack, foreign)
-            source = self._source_of(stack, function, used)
-            _check_size(function, used, source)
-            if source is not None:
-                _check_source(function, source, architecture)
-
-    def _source_of(
-        self, stack: Stack, function: lambda_.CfnFunction, used: Sequence[KnownLayer]
-    ) -> KnownSource | None:
-        # Reading a function's code costs more than all the rest, so do it only where it can matter.
-        if not self._sources_matter_beside(sum(layer.size for layer in used)):
-            return None
-        code: Any = function.code
-        key = code.get("s3Key") if isinstance(code, Mapping) else getattr(code, "s3_key", None)
-        return self._sources.get(stack.resolve(key)) if key is not None else None
-
-    def _sources_matter_beside(self, size: int) -> bool:
-        """Tell whether this app's code could fail a check in a function whose layers have ``size`` bytes."""
-        return any(
-            (source.target is None and source.zip.native.files) or is_too_large(size + source.zip.size)
-            for source in self._sources.values()
-        )
+            _check_size(function, used, code)
+            if code is not None:
+                _check_code(function, code, architecture)
 
 
 @jsii.implements(IAspect)
@@ -289,30 +265,33 @@ def _check_environments(function: lambda_.CfnFunction, stack: Stack, layers: Seq
             warn(function, [BuildWarning(f"lbdart_cdk:account:{path}", text)])
 
 
-def _check_size(
-    function: lambda_.CfnFunction, layers: Sequence[KnownLayer], source: KnownSource | None
-) -> None:
+def _check_size(function: lambda_.CfnFunction, layers: Sequence[KnownLayer], code: KnownCode | None) -> None:
     sizes: dict[str, int] = {}
     for layer in layers:
         for name, size in (layer.report.sizes if layer.report is not None else {}).items():
             sizes[name] = sizes.get(name, 0) + size
     total = sum(layer.size for layer in layers)
-    if source is not None:
-        sizes[source.project] = sizes.get(source.project, 0) + source.zip.size
-        total += source.zip.size
+    if code is not None:
+        sizes[code.project] = sizes.get(code.project, 0) + code.size
+        total += code.size
     try:
         refuse_too_large(total, sizes, "this function with its layers")
     except LbdartError as error:
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
 
 
-def _check_source(function: lambda_.CfnFunction, source: KnownSource, architecture: object) -> None:
+def _matters(code: KnownCode) -> bool:
+    """Tell whether code could fail a check in a function without layers."""
+    return code.is_unchecked or is_too_large(code.size)
+
+
+def _check_code(function: lambda_.CfnFunction, code: KnownCode, architecture: object) -> None:
     """Check code for the function's target, unless it was already checked for a target."""
-    if source.target is not None or function.runtime is None:
+    if code.native is None or function.runtime is None:
         return
     try:
         target = Target.from_runtime(str(function.runtime), str(architecture))
-        warn(function, source_warnings(source.zip.native, target))
+        warn(function, source_warnings(code.native, target))
     except LbdartError as error:
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
 

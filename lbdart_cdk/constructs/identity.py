@@ -6,23 +6,21 @@ or the app has read an attribute. What the deployed template says must be the sa
 So the identity is found as soon as it is asked for: from the store; or else by locking, and by building what
 is known by its content only (local packages, and the code of a function). What nobody asks for costs nothing.
 
-With ``cdk ls``, ``cdk destroy`` and the like, no stack is deployed. Then the identity is what the store
-knows, and else :data:`UNKNOWN`, which reaches no stack.
+With ``cdk ls``, ``cdk destroy`` and the like, and in an app's unit tests, no stack is deployed. Then the
+identity is :data:`UNKNOWN`, which reaches no stack, so that the templates are the same on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from constructs import IConstruct
 
-from ..core.errors import LbdartError
 from .error_hook import errors_at
 from .staging import Staging
 
-#: Stands for a hash where nothing is deployed and the store does not know it.
+#: Stands for a hash where nothing is deployed.
 UNKNOWN: Final = "0" * 64
 
 _Identity = TypeVar("_Identity")
@@ -32,7 +30,6 @@ class Identity(Generic[_Identity]):
     """The identity of an artifact, found once.
 
     :param found: the identity if it is known already, because the stack is deployed.
-    :param recall: returns what the store knows, and None if that is not all.
     :param find: does what it takes.
     :param unknown: stands for the identity where nothing is deployed.
     :param declare: writes the identity into the artifact's resource.
@@ -44,14 +41,12 @@ class Identity(Generic[_Identity]):
         staging: Staging,
         *,
         found: _Identity | None,
-        recall: Callable[[], _Identity | None],
         find: Callable[[], _Identity],
         unknown: _Identity,
         declare: Callable[[_Identity], None],
     ) -> None:
         self._construct = construct
         self._staging = staging
-        self._recall = recall
         self._find = find
         self._unknown = unknown
         self._declare = declare
@@ -66,15 +61,8 @@ class Identity(Generic[_Identity]):
             with errors_at(self._construct):
                 self._found = self._find()
             self._declare(self._found)
-        elif self._found is None:
-            self._found = self._known()
-        return self._found
+        return self.peek()
 
     def peek(self) -> _Identity:
-        """Return the identity if it was asked for, for a stack that is not deployed."""
+        """Return the identity if it is found already."""
         return self._unknown if self._found is None else self._found
-
-    def _known(self) -> _Identity:
-        with suppress(LbdartError):
-            return self._recall() or self._unknown
-        return self._unknown

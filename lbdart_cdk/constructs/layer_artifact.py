@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import jsii
 from aws_cdk import Names, RemovalPolicy, Resource, Stack, Token
@@ -14,9 +14,7 @@ from constructs import Construct
 
 from ..core.arguments import as_tuple
 from ..core.artifacts.layer import LayerArtifact
-from ..core.artifacts.records import pack_records
 from ..core.credentials.environment import Given
-from ..core.keys import key_of
 from ..core.locking.manifest import find_project
 from ..core.locking.tool import Options
 from ..core.publishing.limits import (
@@ -25,25 +23,18 @@ from ..core.publishing.limits import (
     validate_layer_name,
     validate_license,
 )
-from ..core.publishing.records import SBOM_NAME
 from ..core.store.store import Store
 from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
 from .error_hook import errors_at
 from .function_checks import FunctionChecks, KnownLayer, warn
-from .grants import Folder
 from .identity import UNKNOWN, Identity
 from .layer_parameters import ParameterLayer, arn_carried_by, declare_parameter, stage_of
+from .layer_version import Layer, PlainVersion, PublishedVersion
 from .props import checked_prefix, target_of, validate_sharing
 from .publisher import ArtifactPublisher
 from .stand_in import refuse_overrides, stand_for
-from .tokens import Later, attribute
-
-#: Not an id that makes it the default child. CDK's flag ``@aws-cdk/aws-lambda:recognizeLayerVersion`` has all
-#: properties of the default child in the name of a function's version, and CloudFormation refuses another
-#: version of a function when only such a property changed as ``keep_versions``. Without a default child the
-#: name has the layer's ARN, and that has what the version is known by.
-_RESOURCE_ID: Final = "Published"
+from .tokens import Later
 
 
 @jsii.implements(lambda_.ILayerVersion)
@@ -85,7 +76,7 @@ class LambdaLayerArtifact(Resource):
         license: str = "",  # noqa: A002  (PublishLayerVersion's name)
         parameter_name: str | None = None,
         keep_versions: int | None = None,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        removal_policy: RemovalPolicy | None = None,
     ) -> None:
         """Declare the layer's publication, and build the layer unless the stack needs no bundling.
 
@@ -125,14 +116,14 @@ class LambdaLayerArtifact(Resource):
         :param keep_versions: how many published versions to keep. At its end, an update prunes older ones,
             but never the previous version, which a rollback of the stack needs. Default: all.
         :param removal_policy: what happens to the published versions and their history when the
-            construct is removed. Default: RETAIN.
+            construct is removed. Default: RETAIN. Of plain assets: DESTROY, which deletes a replaced version,
+            too.
         :raises LbdartError: when a prop is invalid, or the layer cannot be built.
         """
         publisher = ArtifactPublisher.of(scope)
         with errors_at(scope, id):
             user_project, user_tool = find_project(project, tool)
             target = target_of(user_project, runtime, architecture)
-        manifest = user_project.manifest
         # The user's own object, if given: CDK compares more than its name.
         self._runtimes = [
             runtime
@@ -148,94 +139,50 @@ class LambdaLayerArtifact(Resource):
         name = layer_name or Names.unique_resource_name(
             self, max_length=140, separator="-", allowed_special_characters="-_"
         )
-        artifact_bucket = publisher.artifact_bucket(bucket, removal_policy)
         with errors_at(self):
             key_prefix = checked_prefix(prefix, default=name)
-            publisher.reserve(name, artifact_bucket, key_prefix, self)
+            publisher.reserve_name(name, self)
             _validate(name, description, license, keep_versions)
-            options = Options(as_tuple(extras), as_tuple(groups))
-            container = BuildContainer.asked(build_in_container)
             artifact = LayerArtifact(
                 user_project,
                 user_tool,
                 target,
-                options,
+                Options(as_tuple(extras), as_tuple(groups)),
                 as_tuple(exclude),
                 Store(),
                 credentials,
-                container,
+                BuildContainer.asked(build_in_container),
                 environment=BuildEnvironment(build_environment or {}),
                 prefer=as_tuple(prefer),
                 own_code=own_code,
                 keep=as_tuple(keep),
             )
-            path_zip, zip_sha256, records = None, UNKNOWN, None
+            path_zip, zip_sha256 = None, UNKNOWN
             if publisher.staging.wanted:
                 path_zip = artifact.build()
                 zip_sha256 = artifact.zip_sha256
-                records = pack_records(
-                    {manifest.name: user_project.manifest_content, SBOM_NAME: artifact.sbom()}
-                )
-            zip_asset = publisher.staging.stage_file(self, "Zip", path_zip, zip_sha256)
-        self._removal_policy, self._layer_name = removal_policy, name
+            asset = publisher.staging.stage_file(self, "Zip", path_zip, zip_sha256)
+        self._layer_name = name
         self._shared_with: list[str] = []
-
-        build_key = artifact.build_key if path_zip is not None else UNKNOWN
-        # The build key covers everything in the SBOM.
-        key = key_of(
-            {
-                "artifact": "records",
-                "build_key": build_key,
-                "manifest": manifest.name,
-                "content": user_project.manifest_sha256,
-            }
-        )
-        records_asset = publisher.staging.stage_zip(self, "Records", records, key)
-        self._resource = publisher.custom_resource(
-            self,
-            "Custom::LbdartLayer",
-            {
-                "LayerName": name,
-                "BuildKey": build_key,
-                "ZipSha256": zip_sha256,
-                "AssetBucket": zip_asset.bucket_name,
-                "AssetKey": zip_asset.object_key,
-                "RecordsAssetBucket": records_asset.bucket_name,
-                "RecordsAssetKey": records_asset.object_key,
-                "ManifestName": manifest.name,
-                "ManifestMd5": user_project.manifest_md5,
-                "Bucket": artifact_bucket.name,
-                "Prefix": key_prefix,
-                "Description": description,
-                "License": license,
-                "CompatibleRuntimes": [target.runtime],
-                "CompatibleArchitectures": [target.architecture],
-                **({"KeepVersions": str(keep_versions)} if keep_versions is not None else {}),
-            },
-            removal_policy,
-            id=_RESOURCE_ID,
-        )
-        resource = self._resource
+        layer = Layer(self, publisher, artifact, name, description, license, asset, removal_policy)
+        self._published: PublishedVersion | PlainVersion
+        if publisher.has_plain_assets:
+            self._published = PlainVersion(layer, publisher.plain_assets)
+        else:
+            self._published = PublishedVersion(layer, bucket, key_prefix, keep_versions)
         self._identity = Identity(
             self,
             publisher.staging,
-            found=build_key if path_zip is not None else None,
-            recall=artifact.known_build_key,
+            found=artifact.build_key if layer.is_built else None,
             find=lambda: artifact.build_key,
             unknown=UNKNOWN,
-            declare=lambda found: resource.add_property_override("BuildKey", found),
+            declare=self._published.identify,
         )
         # A published version is known by its name and build key. A name with tokens has another text in each
         # synthesis.
         known_as = "" if "${" in name else f"{name}:"
-        arn.is_attribute(resource, "LayerVersionArn", lambda: f"{known_as}{self._identity.peek()}")
-        publisher.grant_reading(zip_asset)
-        folder = Folder(artifact_bucket, key_prefix, "layer")
-        publisher.grant_keeping(folder)
-        publisher.grant_publishing(name)
-        if removal_policy == RemovalPolicy.DESTROY or keep_versions is not None:
-            publisher.grant_removing(self._resource, folder, name)
-        report = artifact.report if path_zip is not None else None
+        arn.becomes(self._published.reference, lambda: f"{known_as}{self._identity.peek()}")
+        report = artifact.report if layer.is_built else None
         if report is not None:
             warn(self, report.warnings)
         if report is not None or publisher.staging.another_is_deployed:
@@ -302,7 +249,7 @@ class LambdaLayerArtifact(Resource):
         """SHA-256 over every input of the layer.
 
         It is the same whether the layer's stack is deployed or not (``cdk deploy --exclusively``). Where no
-        stack is deployed (``cdk ls``, ``cdk destroy``), it is zeros unless the cache knows it.
+        stack is deployed (``cdk ls``, ``cdk destroy``), it is zeros.
         """
         return self._identity.get()
 
@@ -314,12 +261,15 @@ class LambdaLayerArtifact(Resource):
     @property
     def layer_version(self) -> str:
         """The number of the published version (a token)."""
-        return attribute(self._resource, "LayerVersion")
+        return self._published.number
 
     @property
     def manifest_uri(self) -> str:
-        """The URI of the version's manifest: ``s3://bucket/prefix/layer/000001/uv.lock`` (a token)."""
-        return attribute(self._resource, "ManifestUri")
+        """The URI of the version's manifest: ``s3://bucket/prefix/layer/000001/uv.lock`` (a token).
+
+        :raises LbdartError: when the layer is a plain asset, which has none.
+        """
+        return self._published.manifest_uri
 
     @property
     def layer_version_arn(self) -> str:
@@ -332,11 +282,13 @@ class LambdaLayerArtifact(Resource):
         return self._runtimes
 
     def apply_removal_policy(self, policy: RemovalPolicy) -> None:
-        """Set CloudFormation's policy for the custom resource; what that removes, ``removal_policy`` says.
+        """Set CloudFormation's policy for the resource.
+
+        What is removed with a custom resource, ``removal_policy`` says.
 
         :param policy: the policy.
         """
-        self._resource.apply_removal_policy(policy)
+        self._published.resource.apply_removal_policy(policy)
 
     @property
     def layer_version_ref(self) -> LayerVersionReference:
@@ -364,7 +316,7 @@ class LambdaLayerArtifact(Resource):
         # CloudFormation replaces the permission when the version changes, and would remove the old one.
         permission = self.node.find_child(id)
         assert isinstance(permission, lambda_.CfnLayerVersionPermission)
-        permission.apply_removal_policy(self._removal_policy)
+        permission.apply_removal_policy(self._published.removal_policy)
 
 
 def _validate(layer_name: str, description: str, license_info: str, keep_versions: int | None) -> None:

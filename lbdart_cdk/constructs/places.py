@@ -1,11 +1,8 @@
-"""Checks that functions can read the code of source artifacts where it is: in which Region and account."""
+"""Checks that a function can read the code of an artifact where it is: in which Region and account."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -15,53 +12,35 @@ from .environments import Environment
 
 
 @dataclass(frozen=True, slots=True)
-class KnownPlace:
-    """Where a source artifact of this app keeps its code.
+class Place:
+    """Where an artifact keeps its code.
 
-    :param stack: the artifact's stack.
-    :param bucket: the name of the bucket as functions have it, a token that no other artifact has.
+    :param construct: the artifact.
+    :param stack: its stack.
     :param is_own_bucket: whether it is the bucket that the library made, which only its account can read.
     """
 
     construct: IConstruct
     stack: Stack
     environment: Environment
-    bucket: str
     is_own_bucket: bool
 
 
-def check_places(
-    stack: Stack, functions: Sequence[lambda_.CfnFunction], places: Sequence[KnownPlace]
-) -> None:
-    """Add errors to the functions of a stack that have code of another Region or account.
+def check_place(function: lambda_.CfnFunction, place: Place) -> None:
+    """Add an error or a warning to a function that has code of another Region or account.
 
     Lambda reads code only from a bucket of the function's Region; the bucket may be another account's
     (CreateFunction, ``S3Bucket``).
     """
-    here = Environment.of(stack)
-    if not any(place.environment.is_elsewhere(here) for place in places):
+    if place.environment.is_unknown:
         return
-    # An attribute that resolves to a name of this stack belongs to an artifact of this stack: it comes last.
-    known = sorted(places, key=lambda place: place.stack is stack)
-    buckets = [{"of": _bucket_of(function)} for function in functions]
-    resolved = stack.resolve({"places": [place.bucket for place in known], "used": buckets})
-    by_bucket = {
-        json.dumps(bucket, sort_keys=True): place
-        for bucket, place in zip(resolved["places"], known, strict=True)
-    }
-    for function, used in zip(functions, resolved.get("used", ()), strict=True):
-        place = by_bucket.get(json.dumps(used.get("of"), sort_keys=True))
-        if place is not None and place.environment.is_elsewhere(here):
-            _report(function, here, place)
-
-
-def _bucket_of(function: lambda_.CfnFunction) -> Any:
-    code: Any = function.code
-    return code.get("s3Bucket") if isinstance(code, Mapping) else getattr(code, "s3_bucket", None)
-
-
-def _report(function: lambda_.CfnFunction, here: Environment, place: KnownPlace) -> None:
-    path, there = place.construct.node.path, place.environment
+    stack = Stack.of(function)
+    if stack is place.stack:
+        return
+    here, there = Environment.of(stack), place.environment
+    if not there.is_elsewhere(here):
+        return
+    path = place.construct.node.path
     if there.has_other_region(here):
         Annotations.of(function).add_error(
             f"This function is in {here.region}, but the code of {path} is in {there.region}, and "

@@ -34,6 +34,7 @@ from .function_checks import FunctionChecks
 from .grants import PRIORITY, ArtifactBucket, AtSynthesis, Folder, Grants, statement
 from .handler_zip import handler_zip
 from .identity import UNKNOWN
+from .plain_assets import PlainAssets
 from .reservations import Reservation, reserve
 from .staging import StagedAsset, Staging
 
@@ -190,7 +191,10 @@ class ArtifactPublisher(Construct):
             # Each publication overwrites layer.zip, and a published version does not need the old one.
             lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
         )
-        suppress(_resource(bucket), "AwsSolutions-S1", _NO_ACCESS_LOGS)
+        resource = _resource(bucket)
+        # The bucket of functions of other stacks; an export would keep the bucket's stack from going.
+        resource.apply_cross_stack_reference_strength(ReferenceStrength.WEAK)
+        suppress(resource, "AwsSolutions-S1", _NO_ACCESS_LOGS)
         return bucket
 
     @cached_property
@@ -219,6 +223,20 @@ class ArtifactPublisher(Construct):
             ]
             self._allow_removing(self, "EmptyingPolicy", self._emptying, statements, [objects])
         self._is_settled = True
+
+    @cached_property
+    def plain_assets(self) -> PlainAssets:
+        """Whether the stack's layers and code are ordinary assets.
+
+        :raises LbdartError: when the context has another value than it may have.
+        """
+        with errors_at(self.stack):
+            return PlainAssets.of(self.stack)
+
+    @property
+    def has_plain_assets(self) -> bool:
+        """Whether the stack's layers and code are ordinary assets."""
+        return self.plain_assets is not PlainAssets.NO
 
     @cached_property
     def checks(self) -> FunctionChecks:
@@ -293,7 +311,11 @@ class ArtifactPublisher(Construct):
                 self._settle_bucket()
         if bucket not in self._buckets:
             key = bucket.encryption_key
-            self._buckets[bucket] = ArtifactBucket(bucket.bucket_name, bucket.bucket_arn, key)
+            # Not the own bucket's bucket_name: CDK would not even synthesise a function of another Region,
+            # which is to have an error that says what to do.
+            is_own = "_own_bucket" in vars(self) and bucket is self._own_bucket
+            name = _resource(bucket).ref if is_own else bucket.bucket_name
+            self._buckets[bucket] = ArtifactBucket(name, bucket.bucket_arn, key)
             if key is not None:
                 # S3 needs both to read and write ("Using server-side encryption with AWS KMS keys").
                 key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
@@ -314,15 +336,21 @@ class ArtifactPublisher(Construct):
         assert stage is not None, "every stack is below a stage or an app"
         return stage
 
-    def reserve(self, layer_name: str, bucket: ArtifactBucket, prefix: str, construct: Construct) -> None:
-        """Reserve a layer's name and folder: no other layer of the app may mix with it.
+    def reserve_name(self, layer_name: str, construct: Construct) -> None:
+        """Reserve a layer's name: no other layer of the app may mix its versions with it.
 
         :raises LbdartError: when another layer would.
         """
-        app, environment, stage = self._app, self.environment, self._stage
-        reserve(app, Reservation("layer_name", layer_name, construct, stage, environment))
-        folder, is_global = f"{bucket.name}/{prefix}", not Token.is_unresolved(f"{bucket.name}/{prefix}")
-        reserve(app, Reservation("bucket and prefix", folder, construct, stage, environment, is_global))
+        reserve(self._app, Reservation("layer_name", layer_name, construct, self._stage, self.environment))
+
+    def reserve_folder(self, bucket: ArtifactBucket, prefix: str, construct: Construct) -> None:
+        """Reserve the folder of a layer, as :meth:`reserve_name` does its name."""
+        folder = f"{bucket.name}/{prefix}"
+        is_global = not Token.is_unresolved(folder)
+        reserved = Reservation(
+            "bucket and prefix", folder, construct, self._stage, self.environment, is_global
+        )
+        reserve(self._app, reserved)
 
     def grant_reading(self, asset: StagedAsset) -> None:
         """Let the handler read all assets with the folder and the suffix of an asset.

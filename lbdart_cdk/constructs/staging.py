@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import AssetHashType, Stack, Stage
+from aws_cdk import AssetHashType, CfnResource, Stack, Stage
 from aws_cdk.aws_s3_assets import Asset
 from constructs import Construct
 
@@ -29,16 +30,35 @@ _DEPLOYED: Final = "aws:cdk:bundling-stacks"
 
 @dataclass(frozen=True, slots=True)
 class StagedAsset:
-    """The bucket and the key under which a deployment finds a file."""
+    """The bucket and the key under which a deployment finds a file.
+
+    :param path: the file in the cloud assembly.
+    """
 
     bucket_name: str
     object_key: str
     asset: Asset | None = None
+    path: Path | None = None
 
     @property
     def encryption_key(self) -> kms.IKey | None:
         """The customer managed key of the bucket, if the stack's synthesizer names one."""
         return self.asset.bucket.encryption_key if self.asset is not None else None
+
+    def describe(self, resource: CfnResource, property_name: str) -> None:
+        """Name the file in the metadata of a resource that has it in a property, for tools such as SAM."""
+        if self.asset is not None:
+            self.asset.add_resource_metadata(resource, property_name)
+
+    def describe_unpacked(self, resource: CfnResource, property_name: str) -> None:
+        """Unpack the zip beside it, and name the folder in the metadata of a resource that has the zip."""
+        if self.asset is None or self.path is None:
+            return
+        folder = self.path.with_suffix(".unpacked")
+        unpack(self.path, folder)
+        relative = PurePosixPath(self.asset.asset_path).with_name(folder.name)
+        for key, value in (("path", str(relative)), ("is-bundled", True), ("property", property_name)):
+            resource.add_metadata(f"aws:asset:{key}", value)
 
 
 class Staging:
@@ -109,7 +129,18 @@ class Staging:
         )
         if self._bucket_name is None:  # all files of a stack are in one bucket
             self._bucket_name = asset.s3_bucket_name
-        return StagedAsset(self._bucket_name, asset.s3_object_key, asset)
+        return StagedAsset(self._bucket_name, asset.s3_object_key, asset, staged)
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack a zip with the modes of its files, unless that is done."""
+    if folder.is_dir():
+        return
+    with _atomic_write(folder) as temporary, zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            file = Path(archive.extract(entry, temporary))
+            if mode := entry.external_attr >> 16:
+                file.chmod(mode)
 
 
 @contextmanager

@@ -20,6 +20,11 @@ def stand_for(ours: IConstruct, in_node: IConstruct) -> None:
     ours.__jsii_ref__ = in_node.__jsii_ref__  # type: ignore[attr-defined]
 
 
+def reference_of(construct: IConstruct) -> str:
+    """Return what Node knows a construct by; Python may have several objects for one that CDK made."""
+    return str(construct.__jsii_ref__.ref)  # type: ignore[attr-defined]
+
+
 def refuse_overrides(subclass: type, base: type, *interfaces: type) -> None:
     """Refuse a subclass that overrides what CDK asks for: CDK asks Node and would not see the override.
 

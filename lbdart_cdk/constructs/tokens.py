@@ -25,15 +25,14 @@ def noted(value: object, note: str) -> dict[str, Any]:
 
 
 class Later:
-    """An attribute of a resource that is created later; CDK reads it when it writes the template.
+    """A reference to a resource that is created later; CDK reads it when it writes the template.
 
     :param is_stable: whether the text of its note is the same each time that CDK reads it. CDK asks once for
         one that is.
     """
 
     def __init__(self, *, is_stable: bool) -> None:
-        self._resource: CfnResource | None = None
-        self._name = ""
+        self._reference: object = None
         self._note: Callable[[], str] | None = None
         self._is_stable = is_stable
 
@@ -42,15 +41,14 @@ class Later:
         lazy = Lazy.any(_Stable(self)) if self._is_stable else Lazy.uncached_any(_Changing(self))
         return Token.as_string(lazy)
 
-    def is_attribute(self, resource: CfnResource, name: str, note: Callable[[], str]) -> None:
-        """Set the attribute that the token stands for, and what returns the note that its text is to have."""
-        self._resource, self._name, self._note = resource, name, note
+    def becomes(self, reference: object, note: Callable[[], str]) -> None:
+        """Set the reference that the token stands for, and what returns the note that its text is to have."""
+        self._reference, self._note = reference, note
 
     def value(self) -> object:
-        """Return the attribute with its note."""
-        assert self._resource is not None, "the construct was not finished"
-        assert self._note is not None
-        return noted(self._resource.get_att(self._name), self._note())
+        """Return the reference with its note."""
+        assert self._note is not None, "the construct was not finished"
+        return noted(self._reference, self._note())
 
 
 @jsii.implements(IStableAnyProducer)

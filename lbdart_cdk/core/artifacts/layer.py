@@ -23,7 +23,6 @@ from ..locking.tool import Options, Tool
 from ..project.project import Project
 from ..project.target import Target
 from ..publishing.identity import LayerIdentity
-from ..store.known import KnownStore
 from ..store.store import Store
 from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
@@ -143,12 +142,6 @@ class LayerArtifact:
                 **self._container_inputs(),
             }
         )
-
-    def known_build_key(self) -> str | None:
-        """Return the build key if the store knows all that it is made of; lock, fetch and build nothing."""
-        with contextlib.suppress(LbdartError):
-            return replace(self, store=KnownStore(self.store.root), credentials=None).build_key
-        return None
 
     def _local_identities(self) -> dict[str, str]:
         """Return for each local package what it is built to."""
