@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from ..wheels.supply import Supplier, Wheel
 
 
+class EmptyLayerError(LbdartError):
+    """Nothing is selected for a layer."""
+
+
 @dataclass(frozen=True)
 class LayerArtifact:
     """A layer's inputs, and the values that are computed from them on demand.
@@ -220,7 +224,8 @@ class LayerArtifact:
     def wheels(self) -> list[Wheel]:
         """Fetch or build the wheel of each package, and return the wheels in the order of their names.
 
-        :raises LbdartError: when a wheel cannot be fetched or built, and when the layer would be empty.
+        :raises LbdartError: when a wheel cannot be fetched or built.
+        :raises EmptyLayerError: when the layer would be empty.
         """
         return self.supply()[1]
 
@@ -315,11 +320,11 @@ class LayerArtifact:
         return {"json": render(self.project.name, self.build_key, packages)}
 
 
-def _empty(project: str, selection: Selection) -> LbdartError:
+def _empty(project: str, selection: Selection) -> EmptyLayerError:
     """Return the error about a layer that has no package."""
     problem = f"The layer of {project} would be empty: "
     if not selection.left_out:
-        return LbdartError(
+        return EmptyLayerError(
             f"{problem}the lock has no package for it.",
             "Add a dependency, select a group or an extra that has one, pass own_code=True for the project's "
             "own code, or remove the layer.",
@@ -327,7 +332,7 @@ def _empty(project: str, selection: Selection) -> LbdartError:
     reasons = {"exclude=": selection.excluded, "the default list": selection.dropped}
     left_out = [f"{reason} leaves out {', '.join(names)}" for reason, names in reasons.items() if names]
     keep = ", ".join(f'"{name}"' for name in selection.dropped)
-    return LbdartError(
+    return EmptyLayerError(
         f"{problem}{' and '.join(left_out)}, and nothing else is selected.",
         f"Pass keep=[{keep}] to have what is named as locked, or remove the layer."
         if keep

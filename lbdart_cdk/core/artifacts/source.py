@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..archive.entry import Entry
 from ..archive.writer import write_zip
@@ -31,6 +33,12 @@ class SourceIdentity:
 
     version: str
     sha256: str
+
+    @classmethod
+    def noted(cls, notes: Mapping[str, Any] | None) -> SourceIdentity | None:
+        """Return the identity in the notes of an archive; None when they have none."""
+        version, sha256 = (notes or {}).get("version"), (notes or {}).get("sha256")
+        return cls(version, sha256) if isinstance(version, str) and isinstance(sha256, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +124,7 @@ class SourceArtifact:
 
     def known_identity(self) -> SourceIdentity | None:
         """Return the identity that the store knows, also of a zip that it has no more; None without one."""
-        notes = self.store.recall("archives", self.build_key) or {}
-        version, sha256 = notes.get("version"), notes.get("sha256")
-        return SourceIdentity(version, sha256) if version and sha256 else None
+        return SourceIdentity.noted(self.store.recall("archives", self.build_key))
 
     def _kept(self) -> SourceZip | None:
         """Return the zip from the store; None if it is not there or an earlier version wrote its notes."""

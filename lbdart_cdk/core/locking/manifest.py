@@ -20,6 +20,8 @@ from ..project.project import Project
 from .tool import Tool
 
 _PLUGINS: Final = "lbdart_cdk.tools"
+#: The tool whose rules hold for a project without a lock.
+_LOCKLESS: Final = "uv"
 
 
 def find_manifest(tool: Tool, root: Path) -> Path | None:
@@ -87,6 +89,25 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
         f"Lock the project with {tool.name if tool is not None else 'its tool'}, or pass the tool that locks "
         "it as tool=.",
     )
+
+
+def find_code(path: str | Path, name: str | None = None) -> tuple[Project, Tool]:
+    """Find a project as :func:`find_project` does, or one that needs no lock: it has no dependencies.
+
+    Its ``manifest`` is a file that does not exist then.
+
+    :raises LbdartError: as :func:`find_project`.
+    """
+    try:
+        return find_project(path, name)
+    except MissingError:
+        root = Path(path).resolve()
+        # Without a lock, uv's rules say what a package is, as for `uv build`.
+        tool = tool_named(name or _LOCKLESS)
+        project = Project(root, root / tool.manifest)
+        if not root.is_dir() or project.declares_dependencies:
+            raise
+        return project, tool
 
 
 def tool_named(name: str) -> Tool:

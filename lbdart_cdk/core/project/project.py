@@ -96,6 +96,17 @@ class Project:
         return tuple(self._table("dependency-groups"))
 
     @property
+    def declares_dependencies(self) -> bool:
+        """Whether the project may require packages, as far as ``pyproject.toml`` and ``setup.py`` show it."""
+        project, poetry = self._table("project"), table(self.pyproject, "tool", "poetry")
+        if (self.root / "setup.py").is_file() or (self.root / "setup.cfg").is_file():
+            return True
+        is_dynamic = "dependencies" in project.get("dynamic", ())
+        return bool(
+            project.get("dependencies") or is_dynamic or {*poetry.get("dependencies", ())} - {"python"}
+        )
+
+    @property
     def has_build_system(self) -> bool:
         """Whether the project has a ``build-system`` table (PEP 518)."""
         return bool(self._table("build-system"))

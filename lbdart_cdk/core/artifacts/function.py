@@ -1,0 +1,148 @@
+"""Builds one zip of a function's code and its dependencies. Start with :func:`make_function`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import BuildWarning
+from ..keys import key_of
+from ..project.project import Project
+from ..store.store import Store
+from .layer import EmptyLayerError, LayerArtifact
+from .report import NOTED, LayerReport, kept_report
+from .source import SourceArtifact, SourceIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionZip:
+    """A finished zip of code and dependencies, whose compiled files are checked for the target.
+
+    :param identity: the project's version, and the hash of the zip's bytes.
+    """
+
+    path: Path
+    identity: SourceIdentity
+    report: LayerReport
+
+    @property
+    def size(self) -> int:
+        """Bytes, unzipped."""
+        return self.report.size
+
+    @property
+    def native(self) -> None:
+        """No scan that is to be checked for each function."""
+
+    @property
+    def warnings(self) -> tuple[BuildWarning, ...]:
+        """What may not work on the target."""
+        return self.report.warnings
+
+
+@dataclass(frozen=True)
+class FunctionArtifact:
+    """The inputs of a zip with a project's own code, as a source zip has it, beside its dependencies.
+
+    :param source: the code.
+    :param dependencies: the layer whose packages the zip has, at its root.
+    """
+
+    source: SourceArtifact
+    dependencies: LayerArtifact
+
+    @property
+    def project(self) -> Project:
+        """The project whose code it is."""
+        return self.source.project
+
+    @property
+    def _store(self) -> Store:
+        return self.source.store
+
+    @cached_property
+    def build_key(self) -> str:
+        """The SHA-256, in hexadecimal, over every input.
+
+        :raises LbdartError: when the project cannot be locked, or a local package cannot be built.
+        """
+        return key_of(
+            {
+                "artifact": "function",
+                "source": self.source.build_key,
+                "dependencies": self.dependencies.build_key,
+            }
+        )
+
+    def build(self) -> FunctionZip:
+        """Return the zip; build it if the store does not have it.
+
+        The hash is that of the zip's bytes, which depend only on the code and the packages.
+
+        :raises LbdartError: when the zip cannot be built, has no code, or is too large for Lambda, and when a
+            compiled file would not load on the target.
+        """
+        kept = self._kept()
+        if kept is None:
+            with self._store.guarded(self._store.archive(self.build_key)):
+                make_function(self)
+            kept = self._kept()
+        if kept is None:
+            raise self._store.vanished()
+        return kept
+
+    def known_identity(self) -> SourceIdentity | None:
+        """Return the identity that the store knows, also of a zip that it has no more; None without one."""
+        return SourceIdentity.noted(self._store.recall("archives", self.build_key))
+
+    def _kept(self) -> FunctionZip | None:
+        notes = self._store.kept_archive(self.build_key)
+        report, identity = kept_report(notes), SourceIdentity.noted(notes)
+        if report is None or identity is None:
+            return None
+        return FunctionZip(self._store.archive(self.build_key), identity, report)
+
+
+def make_function(function: FunctionArtifact) -> None:
+    """Make the zip of a function and keep it in the store, with its report.
+
+    Code and wheels become the entries of one zip; of a path that both bring, a module with other contents is
+    an error, as between two packages.
+
+    :raises LbdartError: when a step fails, or a compiled file would not load on the target.
+    """
+    from ..archive.writer import write_zip
+    from ..native.check import CODE_ROOT, check
+    from ..native.scan import scan_entries, scan_wheels
+    from ..packing.merge import Bundle, merge
+    from ..wheels.contents import wheel_entries
+
+    layer, store = function.dependencies, function.source.store
+    code = function.source.contents()
+    try:
+        selection, wheels = layer.supply()
+        warnings = selection.warnings
+    except EmptyLayerError:  # then it is the code alone
+        wheels, warnings = [], ()
+    own = Bundle(function.source.project.name, tuple(code.entries))
+    packages = (Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels)
+    bundles = [own, *packages]
+    entries = merge(bundles, prefer=layer.prefer)
+    with store.scratch() as folder:
+        scans = [
+            scan_entries(own.name, own.entries, folder),
+            *scan_wheels(((wheel.package, wheel.path) for wheel in wheels), store),
+        ]
+        result = check(scans, layer.target, CODE_ROOT)
+        result.raise_errors(layer.target)
+        report = LayerReport(
+            size=sum(entry.size for entry in entries),
+            sizes={bundle.name: bundle.size for bundle in bundles},
+            compiled=any(file.elf is not None for scan in scans for file in scan.files),
+            warnings=(*warnings, *result.warnings),
+        )
+        path = folder / "function.zip"
+        with store.guarded(path), path.open("wb") as file:
+            write_zip(file, entries)
+        store.keep_archive(function.build_key, path, version=code.version, **{NOTED: report.to_json()})
