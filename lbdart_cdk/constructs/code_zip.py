@@ -16,6 +16,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from ..core.artifacts.source import SourceIdentity
+from ..core.errors import BuildWarning
 from ..core.native.scan import NativeScan
 from ..core.project.project import Project
 from ..core.project.target import Target
@@ -29,6 +30,7 @@ from .places import Place, check_place
 from .props import checked_prefix
 from .publisher import ArtifactPublisher
 from .staging import StagedAsset
+from .synth_line import Buildable, built_at
 
 
 class BuiltCode(Protocol):
@@ -54,17 +56,18 @@ class BuiltCode(Protocol):
         """The scan of its compiled files; None when the build checked them for the target."""
         ...
 
+    @property
+    def warnings(self) -> tuple[BuildWarning, ...]:
+        """What may not be as the user expects."""
+        ...
 
-class CodeArtifact(Protocol):
+
+class CodeArtifact(Buildable[BuiltCode], Protocol):
     """What a zip of code is built from."""
 
     @property
     def project(self) -> Project:
         """The project whose code it is."""
-        ...
-
-    def build(self) -> BuiltCode:
-        """Return the zip; build it if the store does not have it."""
         ...
 
     def known_identity(self) -> SourceIdentity | None:
@@ -96,7 +99,9 @@ class CodeZip:
         project = artifact.project
         with errors_at(construct):
             key_prefix = checked_prefix(prefix, default=project.name)
-            self.built = artifact.build() if publisher.staging.wanted else None
+            self.built = built_at(construct, artifact) if publisher.staging.wanted else None
+            if self.built is not None:
+                warn(construct, self.built.warnings)
             if self.built is not None and self.built.native is not None and target is not None:
                 warn(construct, source_warnings(self.built.native, target))
         self._is_checked = target is not None

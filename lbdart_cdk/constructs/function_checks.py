@@ -76,9 +76,11 @@ class KnownCode:
 
 
 def warn(scope: IConstruct, warnings: Sequence[BuildWarning]) -> None:
-    """Add warnings to a construct; an app can acknowledge each by its id."""
+    """Add warnings and information to a construct; an app can acknowledge each by its id."""
     for warning in warnings:
-        Annotations.of(scope).add_warning_v2(warning.id, warning.text)
+        annotations = Annotations.of(scope)
+        add = annotations.add_info_v2 if warning.is_info else annotations.add_warning_v2
+        add(warning.id, warning.text)
 
 
 @dataclass(frozen=True, slots=True)

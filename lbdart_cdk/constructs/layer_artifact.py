@@ -34,6 +34,7 @@ from .layer_version import Layer, PlainVersion, PublishedVersion
 from .props import checked_prefix, target_of, validate_sharing
 from .publisher import ArtifactPublisher
 from .stand_in import refuse_overrides, stand_for
+from .synth_line import built_at
 from .tokens import Later
 
 
@@ -159,7 +160,7 @@ class LambdaLayerArtifact(Resource):
             )
             path_zip, zip_sha256 = None, UNKNOWN
             if publisher.staging.wanted:
-                path_zip = artifact.build()
+                path_zip = built_at(self, artifact)
                 zip_sha256 = artifact.zip_sha256
             asset = publisher.staging.stage_file(self, "Zip", path_zip, zip_sha256)
         self._layer_name = name

@@ -59,10 +59,17 @@ class BuildWarning:
     """A possible problem that does not stop the build.
 
     :param id: the id under which the reader acknowledges the warning.
+    :param is_info: whether it is no problem in most projects; then ``cdk synth --strict`` passes.
     """
 
     id: str
     text: str
+    is_info: bool = False
+
+    @property
+    def line(self) -> str:
+        """The text for a log."""
+        return self.text if self.is_info else f"Warning: {self.text}"
 
 
 @contextmanager

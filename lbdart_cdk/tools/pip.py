@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.credentials.environment import known
 from lbdart_cdk.core.credentials.lookup import refused, with_login, without_login
-from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.errors import BuildWarning, LbdartError
 from lbdart_cdk.core.keys import key_of, sha256_of
 from lbdart_cdk.core.locking.lock import Lock, without_dates
 from lbdart_cdk.core.locking.tool import Frontend, Options
@@ -137,7 +137,6 @@ class Pip:
             if tables["lasts"]:
                 # The URL of a direct reference contains the user from the requirement.
                 store.note("pip-locks", key, tables | {"content": _without_logins(tables["content"])})
-        _warn(project, tables["unpinned"])
         return Lock(
             content=tables["content"],
             origin=project.manifest,
@@ -147,6 +146,7 @@ class Pip:
             shown=tables["shown"],
             extras=options.extras,
             groups=options.groups,
+            warnings=tuple(_warnings(project, tables["unpinned"])),
             logins=lambda: logins(project, requirements.addresses()),
         )
 
@@ -582,11 +582,11 @@ def _environment(project: Project, requirements: _Requirements) -> dict[str, str
     return environment
 
 
-def _warn(project: Project, unpinned: list[str]) -> None:
+def _warnings(project: Project, unpinned: list[str]) -> Iterator[BuildWarning]:
     if unpinned:
         names = ", ".join(unpinned[:5]) + (f" and {len(unpinned) - 5} more" if len(unpinned) > 5 else "")
-        print(
-            f"Warning: the build is not reproducible: {project.manifest} does not pin {names} by version and "
-            f"hash (or commit). {_HOW_TO_PIN.format(project.manifest.name)}",
-            file=sys.stderr,
+        yield BuildWarning(
+            "lbdart_cdk:unpinned",
+            f"The build is not reproducible: {project.manifest} does not pin {names} by version and hash (or "
+            f"commit). {_HOW_TO_PIN.format(project.manifest.name)}",
         )

@@ -39,7 +39,7 @@ def try_zip(content: bytes) -> None:
     try:
         bundle = Bundle("fuzz", tuple(wheel_entries(wheel)))
         _ = dist_info_of(wheel).requires
-        entries = merge([bundle], "python/")
+        entries = merge([bundle], "python/").entries
         inflate(bundle.entries, "fuzz")
     except LbdartError:
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import shutil
 import subprocess
@@ -101,9 +99,7 @@ def packed(root: Path, store: Store) -> set[str]:
 
 def is_reproducible(root: Path, store: Store) -> bool:
     """Tell whether the requirements are locked without the warning that the build is not reproducible."""
-    with contextlib.redirect_stderr(io.StringIO()) as said:
-        lock(root, store)
-    return "the build is not reproducible" not in said.getvalue()
+    return "lbdart_cdk:unpinned" not in {warning.id for warning in lock(root, store).warnings}
 
 
 def refused(root: Path, store: Store, target: Target = X86) -> LbdartError:
@@ -594,12 +590,10 @@ class TestRepositories:
             "--editable=git+{mono}@{commit}#egg=lib&subdirectory=libs/lib",
         ],
     )
-    def test_a_commit_is_pinned(
-        self, root: Path, store: Store, mono: str, line: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_a_commit_is_pinned(self, root: Path, store: Store, mono: str, line: str) -> None:
         write(root, line.format(mono=mono, commit=self.head(mono)))
         assert packed(root, store) == {"lib"}
-        assert "Warning" not in capsys.readouterr().err
+        assert lock(root, store).warnings == ()
 
     def test_a_password_in_the_address_is_kept_nowhere(
         self, root: Path, store: Store, mono: str, monkeypatch: pytest.MonkeyPatch
@@ -617,11 +611,11 @@ class TestRepositories:
 
     @pytest.mark.parametrize("reference", ["@main", ""])
     def test_a_branch_is_resolved_anew_and_said(
-        self, root: Path, store: Store, mono: str, reference: str, capsys: pytest.CaptureFixture[str]
+        self, root: Path, store: Store, mono: str, reference: str
     ) -> None:
         path = write(root, f"lib @ git+{mono}{reference}#subdirectory=libs/lib")
-        lock(root, store)
-        assert f"{path} does not pin lib by version and hash (or commit)" in capsys.readouterr().err
+        [warning] = lock(root, store).warnings
+        assert f"{path} does not pin lib by version and hash (or commit)" in warning.text
         before = layer(root, store)
         assert before.build().is_file()
         repository = Path(mono.removeprefix("file://"))
@@ -716,12 +710,11 @@ class TestPinnedByHash:
         pinned: Path,
         store: Store,
         monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
     ) -> None:
         first = lock(root, store)
         monkeypatch.setattr(frontend, "uv_executable", lambda: pytest.fail("uv was asked"))
         assert lock(root, store) == first
-        assert "Warning" not in capsys.readouterr().err
+        assert first.warnings == ()
 
     def test_it_is_asked_again_for_another_target_or_included_file(
         self, root: Path, store: Store, packages: dict[str, Path]
@@ -782,24 +775,26 @@ class TestNotPinned:
         self, root: Path, store: Store, packages: dict[str, Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
         path = write(root, "alpha", hashed(packages["urllib3"]))
-        lock(root, store)
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert (
-            f"Warning: the build is not reproducible: {path} does not pin alpha by version and hash "
-            "(or commit). "
-        ) in captured.err
-        assert "uv pip compile --universal --generate-hashes requirements.in" in captured.err
-        assert captured.err.splitlines()[-1].startswith("Warning: ")
+        for _synth in ("first", "unchanged"):
+            artifact = layer(root, store)
+            artifact.build()
+            assert artifact.report is not None
+            [warning] = artifact.report.warnings
+            assert warning.id == "lbdart_cdk:unpinned"
+            assert not warning.is_info
+            assert warning.text.startswith(
+                f"The build is not reproducible: {path} does not pin alpha by version and hash (or commit). "
+            )
+            assert "uv pip compile --universal --generate-hashes requirements.in" in warning.text
+        assert capsys.readouterr() == ("", "")
 
-    def test_the_way_out_is_one(self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_the_way_out_is_one(self, root: Path, store: Store) -> None:
         write(root, "alpha", name="requirements.in")
         executable = frontend.uv_executable()
         assert executable is not None
         command = "pip compile --universal --generate-hashes requirements.in -o requirements.txt"
         subprocess.run([executable, *command.split()], cwd=root, check=True, capture_output=True)
-        lock(root, store)
-        assert "Warning" not in capsys.readouterr().err
+        assert lock(root, store).warnings == ()
 
     @pytest.mark.parametrize("requirement", ["beta", "beta>=1"])
     def test_a_release_on_the_index_gives_another_build_key(

@@ -21,12 +21,14 @@ class Chosen:
     :param local: the directory of each package of the user.
     :param builds_locked: whether a package that the lock pins has to be built.
     :param warnings: those about the selection.
+    :param left_out: the names of the packages that are left out.
     """
 
     identities: Mapping[str, str]
     local: Mapping[str, Path]
     builds_locked: bool
     warnings: tuple[BuildWarning, ...]
+    left_out: tuple[str, ...]
 
     @classmethod
     def of(cls, selection: Selection) -> Chosen:
@@ -37,7 +39,8 @@ class Chosen:
         for commit in selection.commits:
             identities[commit.package] = f"{commit.commit.commit} {commit.subdirectory}"
         local: dict[str, Path] = {package.package: package.directory for package in selection.local}
-        return cls(identities, local, bool(selection.sdists or selection.commits), selection.warnings)
+        builds_locked = bool(selection.sdists or selection.commits)
+        return cls(identities, local, builds_locked, selection.warnings, selection.left_out)
 
     @property
     def has_sources(self) -> bool:
@@ -51,6 +54,7 @@ class Chosen:
             "local": {name: str(directory) for name, directory in self.local.items()},
             "builds_locked": self.builds_locked,
             "warnings": [asdict(warning) for warning in self.warnings],
+            "left_out": list(self.left_out),
         }
 
     @classmethod
@@ -61,4 +65,5 @@ class Chosen:
             {name: Path(directory) for name, directory in noted["local"].items()},
             noted["builds_locked"],
             tuple(BuildWarning(**warning) for warning in noted["warnings"]),
+            tuple(noted["left_out"]),
         )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import BuildWarning
 from ..keys import key_of
 from ..project.project import Project
 from ..store.store import Store
 from .layer import EmptyLayerError, LayerArtifact
+from .own_code import own_part
 from .report import NOTED, LayerReport, kept_report
 from .source import SourceArtifact, SourceIdentity
+from .summary import Part, Summary
+
+if TYPE_CHECKING:
+    from ..locking.selection import Selection
+    from ..wheels.supply import Wheel
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,11 @@ class FunctionArtifact:
             }
         )
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store has the zip, so that :meth:`build` makes nothing."""
+        return self._kept() is not None
+
     def build(self) -> FunctionZip:
         """Return the zip; build it if the store does not have it.
 
@@ -101,7 +113,22 @@ class FunctionArtifact:
         report, identity = kept_report(notes), SourceIdentity.noted(notes)
         if report is None or identity is None:
             return None
-        return FunctionZip(self._store.archive(self.build_key), identity, report)
+        path = self._store.archive(self.build_key)
+        return FunctionZip(path, identity, self.dependencies.completed(report))
+
+    def summary(self) -> Summary:
+        """Return the zip that :meth:`build` returned in numbers.
+
+        :raises LbdartError: when it is no longer in the store.
+        """
+        kept = self._kept()
+        if kept is None:
+            raise self._store.vanished()
+        report, source = kept.report, self.source
+        with self._store.guarded(kept.path):
+            own = own_part(source.project, source.tool, report.own_files, source.include)
+            packages = Part(len(report.sizes) - 1, "package", report.left_out)
+            return Summary([own, packages], kept.path.stat().st_size, report.size)
 
 
 def make_function(function: FunctionArtifact) -> None:
@@ -120,15 +147,11 @@ def make_function(function: FunctionArtifact) -> None:
 
     layer, store = function.dependencies, function.source.store
     code = function.source.contents()
-    try:
-        selection, wheels = layer.supply()
-        warnings = selection.warnings
-    except EmptyLayerError:  # then it is the code alone
-        wheels, warnings = [], ()
+    selection, wheels = _supplied(layer)
     own = Bundle(function.source.project.name, tuple(code.entries))
     packages = (Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels)
     bundles = [own, *packages]
-    entries = merge(bundles, prefer=layer.prefer)
+    merged = merge(bundles, prefer=layer.prefer)
     with store.scratch() as folder:
         scans = [
             scan_entries(own.name, own.entries, folder),
@@ -136,13 +159,26 @@ def make_function(function: FunctionArtifact) -> None:
         ]
         result = check(scans, layer.target, CODE_ROOT)
         result.raise_errors(layer.target)
+        warnings = (*code.warnings, *merged.warnings, *result.warnings)
         report = LayerReport(
-            size=sum(entry.size for entry in entries),
+            size=sum(entry.size for entry in merged.entries),
             sizes={bundle.name: bundle.size for bundle in bundles},
             compiled=any(file.elf is not None for scan in scans for file in scan.files),
-            warnings=(*warnings, *result.warnings),
+            warnings=warnings,
+            own_files=len(own.entries),
         )
+        if selection is not None and layer.lock.requires is None:  # only the wheels know what requires what
+            found = (*selection.warnings, *warnings)
+            report = replace(report, warnings=found, left_out=selection.left_out)
         path = folder / "function.zip"
         with store.guarded(path), path.open("wb") as file:
-            write_zip(file, entries)
+            write_zip(file, merged.entries)
         store.keep_archive(function.build_key, path, version=code.version, **{NOTED: report.to_json()})
+
+
+def _supplied(layer: LayerArtifact) -> tuple[Selection | None, list[Wheel]]:
+    """Return the wheels beside the code; none when no package is selected."""
+    try:
+        return layer.supply()
+    except EmptyLayerError:
+        return None, []

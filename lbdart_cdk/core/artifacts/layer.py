@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
 from ..credentials.environment import Given, in_environment, listed
 from ..credentials.lookup import refuse_passwords_in
 from ..credentials.value import Credentials
-from ..errors import LbdartError
+from ..errors import BuildWarning, LbdartError
 from ..keys import Json, key_of
 from ..locking.exclusion import DEFAULT_EXCLUDE, refuse_contradiction
 from ..locking.lock import Lock, Requires, read_as_lock
@@ -28,12 +27,16 @@ from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
 from .chosen import Chosen
 from .report import NOTED, LayerReport, kept_report
+from .summary import Part, Summary
 
 if TYPE_CHECKING:
     from ..locking.selection import LockedFile, Selection
-    from ..packing.merge import Bundle
+    from ..packing.merge import Bundle, Merged
     from ..wheels.container import WheelContainer
     from ..wheels.supply import Supplier, Wheel
+
+#: Change it when :class:`Chosen` is kept in another form.
+_CHOSEN_FORMAT: Final = 2
 
 
 class EmptyLayerError(LbdartError):
@@ -103,7 +106,8 @@ class LayerArtifact:
     @cached_property
     def _chosen(self) -> Chosen:
         """What of the selection is needed before something is built."""
-        inputs = {
+        inputs: dict[str, Json] = {
+            "format": _CHOSEN_FORMAT,
             "content": self.lock.content,
             "base": str(self.lock.base),
             "requires": self.lock.requires,
@@ -192,12 +196,17 @@ class LayerArtifact:
         is_built = self.own_code and self.tool.frontend_of(self.project) is not None
         return is_built or self._chosen.has_sources
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store has the zip, so that :meth:`build` makes nothing."""
+        return kept_report(self.store.kept_archive(self.build_key)) is not None
+
     def build(self) -> Path:
         """Return the path of the layer's zip; build the zip if the store does not have it.
 
         :raises LbdartError: when it cannot be built; then nothing half-written is left.
         """
-        if kept_report(self.store.kept_archive(self.build_key)) is None:
+        if not self.is_kept:
             with self.store.guarded(self.store.archive(self.build_key)):
                 make_layer(self)
         return self.store.archive(self.build_key)
@@ -215,11 +224,37 @@ class LayerArtifact:
 
     @property
     def report(self) -> LayerReport | None:
-        """The report about the zip's contents, with warnings about the selection; None before it is built."""
+        """The report about the zip's contents and what they are chosen from; None before it is built."""
         report = kept_report(self.store.recall("archives", self.build_key))
-        if report is None or self.lock.requires is None:
-            return report
-        return replace(report, warnings=(*self._chosen.warnings, *report.warnings))
+        if report is None:
+            return None
+        return self.completed(replace(report, warnings=(*self.own_warnings, *report.warnings)))
+
+    def completed(self, report: LayerReport) -> LayerReport:
+        """Return a report with what it does not keep: what the packages are chosen from.
+
+        The build key does not cover that: another project may have the same zip.
+        """
+        warnings = (*self.lock.warnings, *report.warnings)
+        if self.lock.requires is None:
+            return replace(report, warnings=warnings)
+        return replace(report, warnings=(*self._chosen.warnings, *warnings), left_out=self._chosen.left_out)
+
+    def summary(self) -> Summary:
+        """Return the zip that :meth:`build` returned in numbers.
+
+        :raises LbdartError: when it is no longer in the store.
+        """
+        from .own_code import own_part
+
+        report, path = self.report, self.store.archive(self.build_key)
+        if report is None:
+            raise self.store.vanished()
+        parts = [Part(len(report.sizes) - bool(report.own_files), "package", report.left_out)]
+        if report.own_files:
+            parts.append(own_part(self.project, self.tool, report.own_files))
+        with self.store.guarded(path):
+            return Summary(parts, path.stat().st_size, report.size)
 
     def wheels(self) -> list[Wheel]:
         """Fetch or build the wheel of each package, and return the wheels in the order of their names.
@@ -240,39 +275,37 @@ class LayerArtifact:
             wheels = [wheel for wheel in wheels if wheel.package in selection.packages]
         if not (wheels or self.own_code):
             raise _empty(self.project.name, selection)
-        if selection.left_out:
-            print(
-                f"Left out of the layer of {self.project.name}: {', '.join(selection.left_out)}",
-                file=sys.stderr,
-            )
         return selection, wheels
 
+    @cached_property
+    def own_warnings(self) -> tuple[BuildWarning, ...]:
+        """The information that the layer does not have the project's own code, where that may surprise."""
+        from .own_code import has_modules_beside
+
+        if self.own_code or self._locks_itself or not has_modules_beside(self.project, self.tool):
+            return ()
+        text = f"The layer of {self.project.name} has no code of the project itself; own_code=True adds it."
+        return (BuildWarning("lbdart_cdk:own-code", text, is_info=True),)
+
     def own_files(self) -> Bundle | None:
-        """Return the project's own files if the layer has them; without them, say so where it may surprise.
+        """Return the project's own files if the layer has them.
 
         :raises LbdartError: when they cannot be built or have no Python code.
         """
-        from .own_code import has_modules_beside, own_files, refuse_without_code
+        from .own_code import own_files, refuse_without_code
 
-        if self._locks_itself:
+        if self._locks_itself or not self.own_code:
             return None
-        if self.own_code:
-            with in_environment(self._credentials):
-                own = own_files(
-                    self.project,
-                    self.tool,
-                    self.store,
-                    environment=self.environment,
-                    container=self._wheel_container(),
-                )
-            refuse_without_code(own.bundle.entries, f"The own code in the layer of {self.project.name}")
-            return own.bundle
-        if has_modules_beside(self.project, self.tool):
-            print(
-                f"The layer of {self.project.name} has no code of the project itself; own_code=True adds it.",
-                file=sys.stderr,
+        with in_environment(self._credentials):
+            own = own_files(
+                self.project,
+                self.tool,
+                self.store,
+                environment=self.environment,
+                container=self._wheel_container(),
             )
-        return None
+        refuse_without_code(own.bundle.entries, f"The own code in the layer of {self.project.name}")
+        return own.bundle
 
     def _supplier(self) -> Supplier:
         # Only a build imports these modules, so an unchanged app starts without them.
@@ -360,16 +393,17 @@ def make_layer(layer: LayerArtifact) -> None:
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
-    entries = merge(bundles, "python/", prefer=layer.prefer)
-    report = _make_report(layer, wheels, own, bundles, sum(entry.size for entry in entries))
+    merged = merge(bundles, "python/", prefer=layer.prefer)
+    report = _make_report(layer, wheels, own, bundles, merged)
     if layer.lock.requires is None:  # only the wheels know what requires what, so keep what was found
-        report = replace(report, warnings=(*selection.warnings, *report.warnings))
+        found = (*selection.warnings, *report.warnings)
+        report = replace(report, warnings=found, left_out=selection.left_out)
     # entries -> layer.zip, which names its build
     identity = LayerIdentity(layer.build_key)
     with layer.store.scratch() as folder:
         path = folder / "layer.zip"
         with layer.store.guarded(path), path.open("wb") as file:
-            write_zip(file, entries, identity.comment)
+            write_zip(file, merged.entries, identity.comment)
         layer.store.keep_archive(layer.build_key, path, packages=packages, **{NOTED: report.to_json()})
 
 
@@ -378,7 +412,7 @@ def _make_report(
     wheels: Sequence[Wheel],
     own: Bundle | None,
     bundles: Sequence[Bundle],
-    size: int,
+    merged: Merged,
 ) -> LayerReport:
     """Return the report about a layer's contents.
 
@@ -393,6 +427,8 @@ def _make_report(
             scans.append(scan_entries(own.name, own.entries, folder))
     result = check(scans, layer.target)
     result.raise_errors(layer.target)
+    size = sum(entry.size for entry in merged.entries)
     sizes = {bundle.name: bundle.size for bundle in bundles}
     compiled = any(file.elf is not None for scan in scans for file in scan.files)
-    return LayerReport(size, sizes, compiled, result.warnings)
+    own_files = len(own.entries) if own is not None else 0
+    return LayerReport(size, sizes, compiled, (*merged.warnings, *result.warnings), own_files)

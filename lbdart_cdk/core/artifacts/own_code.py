@@ -7,9 +7,8 @@ that start with a dot and, at the top, manifests and tests.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -25,9 +24,10 @@ from ..packing.merge import Bundle, refuse_too_large
 from ..project.build_tree import BuildTree
 from ..project.patterns import is_match
 from ..project.project import Project
-from ..project.tree import file_hash, input_files, reading
+from ..project.tree import GENERATED, file_hash, input_files, reading
 from ..store.store import Store
 from ..wheels.environment import BuildEnvironment
+from .summary import Part
 
 if TYPE_CHECKING:
     from ..wheels.build import BuiltWheel
@@ -42,8 +42,6 @@ _MANIFESTS: Final = (
 )
 _TESTS: Final = ("test", "tests")
 _NO_VERSION: Final = "0.0.0"
-#: How many names of left out files a line shows.
-_SHOWN: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +88,12 @@ def own_files(
     tool: Tool,
     store: Store,
     *,
-    include: Collection[str] = (),
     environment: BuildEnvironment,
     frontend: Frontend | None = None,
     container: WheelContainer | None = None,
 ) -> OwnFiles:
-    """Return a project's own files, and print a line on stderr that says which files are left out.
+    """Return a project's own files.
 
-    :param include: glob patterns of files that :func:`included_files` adds; the line does not name them.
     :param environment: what the build of a package sees.
     :param frontend: builds the wheel of a package. Default: the tool's.
     :param container: builds a package with compiled code; without it, such a package is an error.
@@ -107,7 +103,6 @@ def own_files(
     if own_frontend is not None:
         return _built(project, _wheel(project, frontend or own_frontend, store, environment, container).path)
     tree = _Tree.of(project)
-    _say_left_out(project, tree, include)
     taken = list(filter(tree.takes, tree.files))
     _refuse_too_large(tree, taken)
     bundle = _bundle(project.name, tree, taken)
@@ -142,10 +137,53 @@ def has_modules_beside(project: Project, tool: Tool) -> bool:
     """
     if "project" in project.pyproject or tool.frontend_of(project) is not None:
         return False
+    tree = _Tree.empty(project)
     with suppress(OSError):
-        tree = _Tree.of(project)
-        return any(path.suffix == ".py" and tree.takes(path) for path in tree.files)
+        return any(
+            path.suffix == ".py" and tree.takes(path.relative_to(tree.root))
+            for path in input_files(tree.root)
+        )
     return False
+
+
+def own_part(project: Project, tool: Tool, count: int, include: Collection[str] = ()) -> Part:
+    """Return what a summary says of the project's own files; it does not name what nobody misses among them.
+
+    :param count: how many they are.
+    :param include: as :func:`left_out` has it.
+    """
+    names = left_out(project, tool, include)
+    return Part(count, "file", [name for name in names if not _is_missed_by_nobody(name, project)])
+
+
+def _is_missed_by_nobody(name: str, project: Project) -> bool:
+    """Tell whether a file or folder at the top is a manifest, a test or a tool's."""
+    top = PurePath(name).parts[0]
+    return (
+        top in (*_TESTS, *GENERATED) or top.endswith(".egg-info") or _is_manifest(top, project.manifest.name)
+    )
+
+
+def left_out(project: Project, tool: Tool, include: Collection[str] = ()) -> Sequence[str]:
+    """Return the files and folders that are left out of a project that is taken as it lies.
+
+    :param include: glob patterns of files that :func:`included_files` adds.
+    """
+    if tool.frontend_of(project) is not None:
+        return ()
+    with reading(project.root):
+        tree = _Tree.of(project)
+        taken = [
+            path for path in tree.files if tree.takes(path) or (include and is_match(path.parts, include, ()))
+        ]
+        # Other folders at the top are what tools leave: build/, but also what only looks like it.
+        known = {path.parts[0] for path in tree.files}
+        generated = {
+            f"{folder.name}/"
+            for folder in project.root.iterdir()
+            if folder.is_dir() and folder.name not in known and not folder.name.startswith((".", "__"))
+        }
+    return sorted(generated.union(_shortest(set(tree.files).difference(taken), taken)))
 
 
 def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
@@ -220,10 +258,13 @@ class _Tree:
     in_src: bool
 
     @classmethod
+    def empty(cls, project: Project) -> _Tree:
+        return cls(project.root, (), project.manifest.name, (project.root / "src").is_dir())
+
+    @classmethod
     def of(cls, project: Project) -> _Tree:
         root = project.root
-        files = tuple(path.relative_to(root) for path in input_files(root))
-        return cls(root, files, project.manifest.name, (root / "src").is_dir())
+        return replace(cls.empty(project), files=tuple(path.relative_to(root) for path in input_files(root)))
 
     def takes(self, path: PurePath) -> bool:
         """Tell whether a file is taken as it lies."""
@@ -232,12 +273,16 @@ class _Tree:
             return False
         if self.in_src or len(path.parts) > 1:
             return top == "src" if self.in_src else top not in _TESTS
-        return not any(fnmatchcase(top, pattern) for pattern in (*_MANIFESTS, self.manifest))
+        return not _is_manifest(top, self.manifest)
 
     def name_in_zip(self, path: PurePath) -> str:
         """Return the path of a file in the zip."""
         is_below = self.in_src and path.parts[0] == "src"
         return (path.relative_to("src") if is_below else path).as_posix()
+
+
+def _is_manifest(name: str, manifest: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in (*_MANIFESTS, manifest))
 
 
 def _bundle(name: str, tree: _Tree, files: Iterable[PurePath]) -> Bundle:
@@ -250,23 +295,6 @@ def _refuse_too_large(tree: _Tree, files: Iterable[PurePath]) -> None:
     for path in files:
         sizes[tree.name_in_zip(path).partition("/")[0]] += (tree.root / path).stat().st_size
     refuse_too_large(sizes.total(), sizes, f"the code in {tree.root}")
-
-
-def _say_left_out(project: Project, tree: _Tree, include: Collection[str]) -> None:
-    taken = [
-        path for path in tree.files if tree.takes(path) or (include and is_match(path.parts, include, ()))
-    ]
-    # Other folders at the top are what tools leave: build/, but also what only looks like it.
-    known = {path.parts[0] for path in tree.files}
-    generated = {
-        f"{folder.name}/"
-        for folder in project.root.iterdir()
-        if folder.is_dir() and folder.name not in known and not folder.name.startswith((".", "__"))
-    }
-    names = sorted(generated.union(_shortest(set(tree.files).difference(taken), taken)))
-    if names:
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        print(f"Left out of the code of {project.name}: {', '.join(names[:_SHOWN])}{more}", file=sys.stderr)
 
 
 def _shortest(left_out: Iterable[PurePath], taken: Iterable[PurePath]) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..errors import BuildWarning
 
 #: Change it when the same files would get another report; reports in another format are ignored.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 #: The key of the report in the notes of an archive.
 NOTED: Final = "native"
 
@@ -21,13 +21,17 @@ class LayerReport:
     :param size: bytes, unzipped.
     :param sizes: bytes of each package, unzipped.
     :param compiled: whether it has files that run only on one architecture.
-    :param warnings: what may not work on the target.
+    :param warnings: what may not work on the target, or not be as the user expects.
+    :param own_files: how many files the project itself has in it.
+    :param left_out: the names of the packages that are left out.
     """
 
     size: int
     sizes: Mapping[str, int]
     compiled: bool
     warnings: tuple[BuildWarning, ...] = ()
+    own_files: int = 0
+    left_out: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the notes of an archive have it."""
@@ -41,6 +45,7 @@ def kept_report(noted: Mapping[str, Any] | None) -> LayerReport | None:
         return None
     try:
         warnings = tuple(BuildWarning(**warning) for warning in kept["warnings"])
-        return LayerReport(kept["size"], kept["sizes"], kept["compiled"], warnings)
+        counts = kept["own_files"], tuple(kept["left_out"])
+        return LayerReport(kept["size"], kept["sizes"], kept["compiled"], warnings, *counts)
     except (KeyError, TypeError):
         return None

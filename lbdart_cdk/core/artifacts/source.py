@@ -11,16 +11,18 @@ from typing import Any
 from ..archive.entry import Entry
 from ..archive.writer import write_zip
 from ..credentials.environment import Given, in_environment, listed
+from ..errors import BuildWarning
 from ..keys import key_of
 from ..locking.tool import Frontend, Tool
 from ..native.scan import NativeScan, scan_entries, scan_from_json
-from ..packing.clash import announce
+from ..packing.clash import warn_of
 from ..packing.merge import merge
 from ..project.patterns import is_match
 from ..project.project import Project
 from ..store.store import Store
 from ..wheels.environment import BuildEnvironment
-from .own_code import included_files, own_files, own_inputs, refuse_without_code
+from .own_code import included_files, own_files, own_inputs, own_part, refuse_without_code
+from .summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class SourceZip:
     :param version: the project's version.
     :param size: bytes, unzipped.
     :param native: the scan of its compiled files.
+    :param files: how many files it has.
+    :param warnings: what may not be as the user expects.
     """
 
     path: Path
@@ -56,6 +60,8 @@ class SourceZip:
     version: str
     size: int
     native: NativeScan
+    files: int
+    warnings: tuple[BuildWarning, ...] = ()
 
     @property
     def identity(self) -> SourceIdentity:
@@ -65,10 +71,14 @@ class SourceZip:
 
 @dataclass(frozen=True, slots=True)
 class SourceContents:
-    """The files of a source zip, and the project's version."""
+    """The files of a source zip, and the project's version.
+
+    :param warnings: what may not be as the user expects.
+    """
 
     entries: list[Entry]
     version: str
+    warnings: tuple[BuildWarning, ...]
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,11 @@ class SourceArtifact:
             }
         )
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store has the zip, so that :meth:`build` makes nothing."""
+        return self._kept() is not None
+
     def build(self) -> SourceZip:
         """Return the zip; build it if the store does not have it.
 
@@ -132,9 +147,23 @@ class SourceArtifact:
         try:
             native = scan_from_json(notes["native"])
             path = self.store.archive(self.build_key)
-            return SourceZip(path, notes["sha256"], notes["version"], notes["size"], native)
+            warnings = tuple(BuildWarning(**warning) for warning in notes["warnings"])
+            identity = notes["sha256"], notes["version"]
+            return SourceZip(path, *identity, notes["size"], native, notes["files"], warnings)
         except (KeyError, TypeError, ValueError):
             return None
+
+    def summary(self) -> Summary:
+        """Return the zip that :meth:`build` returned in numbers.
+
+        :raises LbdartError: when it is no longer in the store.
+        """
+        kept = self._kept()
+        if kept is None:
+            raise self.store.vanished()
+        with self.store.guarded(kept.path):
+            own = own_part(self.project, self.tool, kept.files, self.include)
+            return Summary([own], kept.path.stat().st_size, kept.size)
 
     def contents(self) -> SourceContents:
         """Build the project, and return the files of the zip; the entries read their content from the store.
@@ -147,17 +176,13 @@ class SourceArtifact:
                 self.project,
                 self.tool,
                 self.store,
-                include=self.include,
                 environment=self.environment,
                 frontend=self.frontend,
             )
-        entries = [
-            entry
-            for entry in merge([own.bundle, included], settled=announce)
-            if is_match(entry.name.split("/"), (), self.exclude)
-        ]
+        merged = merge([own.bundle, included], settled=warn_of)
+        entries = [entry for entry in merged.entries if is_match(entry.name.split("/"), (), self.exclude)]
         refuse_without_code(entries, f"The source of {self.project.name} in {self.project.root}")
-        return SourceContents(entries, own.version)
+        return SourceContents(entries, own.version, merged.warnings)
 
 
 def make_source(source: SourceArtifact) -> None:
@@ -176,5 +201,11 @@ def make_source(source: SourceArtifact) -> None:
         native = scan_entries(source.project.name, contents.entries, folder)
         size = sum(entry.size for entry in contents.entries)
         source.store.keep_archive(
-            source.build_key, path, version=contents.version, size=size, native=asdict(native)
+            source.build_key,
+            path,
+            version=contents.version,
+            size=size,
+            native=asdict(native),
+            files=len(contents.entries),
+            warnings=[asdict(warning) for warning in contents.warnings],
         )

@@ -238,13 +238,16 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     def step_3_execute_build(self) -> None:
         """Copy the wheels of the selection, and a zip with the project's own code, into ``dir_wheels``."""
         if not self.artifact.target.is_known:
-            self.log(f"Warning: {unknown_runtime(self.artifact.target).text}")
+            self.log(unknown_runtime(self.artifact.target).line)
         selection, wheels = self.artifact.supply()
         for wheel in wheels:
             self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
             shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")
-        for warning in selection.warnings:
-            self.log(f"Warning: {warning.text}")
+        if selection.left_out:
+            self.log(f"Left out: {', '.join(selection.left_out)}")
+        warnings = (*self.artifact.lock.warnings, *selection.warnings, *self.artifact.own_warnings)
+        for warning in warnings:
+            self.log(warning.line)
         own = self.artifact.own_files()
         if own is not None:
             self.log(f"{own.name}, the project's own code")

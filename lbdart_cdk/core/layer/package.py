@@ -92,16 +92,16 @@ def create_layer_zip_file(
                 bundles.append(
                     directory_bundle(place.python, spool, spool_path, without=contents.files_left_out)
                 )
-        entries = merge(bundles, "python/", prefer=as_tuple(prefer))
+        merged = merge(bundles, "python/", prefer=as_tuple(prefer))
         for bundle in wheels:
             inflate(bundle.entries, bundle.name)
-        if not entries:
+        if not merged.entries:
             raise _empty(place, contents)
         with finished.open("wb") as file:
-            write_zip(file, entries)
+            write_zip(file, merged.entries)
         finished.replace(place.zip)
         logger = BaseLogger(verbose=verbose, printer=printer)
-        for line in contents.report:
+        for line in (*contents.report, *(warning.line for warning in merged.warnings)):
             logger.log(line)
     return place.zip
 

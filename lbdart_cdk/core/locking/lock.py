@@ -15,7 +15,7 @@ from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValida
 from packaging.utils import canonicalize_name
 
 from ..credentials.value import Credentials
-from ..errors import LbdartError, explained, in_one_line
+from ..errors import BuildWarning, LbdartError, explained, in_one_line
 
 _DATES: Final = (date, time)
 
@@ -45,6 +45,7 @@ class Lock:
         not the extras.
     :param extras: the extras that are still to select; empty when the tool has applied them already.
     :param groups: the dependency groups that are still to select, likewise.
+    :param warnings: what of it may not be as the user expects.
     :param logins: returns the credentials for the indexes from the tool's own settings and the environment.
         It is called when something is downloaded, and its result is never stored.
     """
@@ -57,6 +58,7 @@ class Lock:
     shown: Mapping[str, Sequence[str]] = field(default_factory=dict)
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    warnings: tuple[BuildWarning, ...] = ()
     logins: Callable[[], tuple[Credentials, ...]] = field(default=tuple, compare=False)
 
     @cached_property

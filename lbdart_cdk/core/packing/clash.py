@@ -9,14 +9,13 @@ and harmless: the later package wins.
 from __future__ import annotations
 
 import ast
-import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..archive.entry import Entry
-from ..errors import LbdartError
+from ..errors import BuildWarning, LbdartError
 
 #: Top-level folders whose modules are not meant for import; a misconfigured build backend packs them.
 _NOT_IMPORTED: Final = {"benchmarks", "doc", "docs", "example", "examples", "test", "tests"}
@@ -39,8 +38,8 @@ class Clash:
     later_entry: Entry
 
 
-def settle(clashes: Collection[Clash]) -> None:
-    """Refuse harmful clashes, and print a line on stderr for each pair of packages with harmless ones.
+def settle(clashes: Collection[Clash]) -> tuple[BuildWarning, ...]:
+    """Refuse harmful clashes, and return an information about each pair of packages with harmless ones.
 
     :raises LbdartError: when two packages bring a module with different contents.
     """
@@ -54,21 +53,22 @@ def settle(clashes: Collection[Clash]) -> None:
             "Leave one of the two packages out with exclude=, lock versions that do not clash, or say whose "
             f'files to take: prefer=["{first.earlier}"] or prefer=["{first.later}"].',
         )
-    announce(remaining)
+    return tuple(replace(warning, is_info=True) for warning in warn_of(remaining))
 
 
-def announce(clashes: Iterable[Clash]) -> None:
-    """Print a line on stderr for each pair of bundles, with the paths that come from the later one."""
+def warn_of(clashes: Iterable[Clash]) -> tuple[BuildWarning, ...]:
+    """Return a warning about each pair of bundles, with the paths that come from the later one."""
     pairs: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for clash in clashes:
         pairs[_pair(clash)].append(clash.path)
-    for (earlier, later), paths in pairs.items():
-        pronoun = "it" if len(paths) == 1 else "them"
-        print(
-            f"Warning: {earlier} and {later} both bring {_shortened(paths)}; "
-            f"the zip takes {pronoun} from {later}.",
-            file=sys.stderr,
+    return tuple(
+        BuildWarning(
+            f"lbdart_cdk:clash:{earlier}:{later}",
+            f"{earlier} and {later} both bring {_shortened(paths)}; "
+            f"the zip takes {'it' if len(paths) == 1 else 'them'} from {later}.",
         )
+        for (earlier, later), paths in pairs.items()
+    )
 
 
 def _pair(clash: Clash) -> tuple[str, str]:

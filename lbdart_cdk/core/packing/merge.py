@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from ..archive.entry import Entry
 from ..archive.reader import usable
-from ..errors import LbdartError
+from ..errors import BuildWarning, LbdartError
 from ..project.target import MAX_UNZIPPED
 from .clash import Clash, settle
 
@@ -31,12 +31,23 @@ class Bundle:
         return sum(entry.size for entry in self.entries)
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The entries of one zip.
+
+    :param warnings: about paths that more than one bundle brings.
+    """
+
+    entries: list[Entry]
+    warnings: tuple[BuildWarning, ...]
+
+
 def merge(
     bundles: Iterable[Bundle],
     prefix: str = "",
-    settled: Callable[[Collection[Clash]], None] = settle,
+    settled: Callable[[Collection[Clash]], tuple[BuildWarning, ...]] = settle,
     prefer: Iterable[str] = (),
-) -> list[Entry]:
+) -> Merged:
     """Return the entries of all bundles, each path once.
 
     When two bundles bring a path with different contents, the one in ``prefer`` wins. If none is there, the
@@ -44,7 +55,8 @@ def merge(
     different files on Lambda's file system.
 
     :param prefix: put before every path.
-    :param settled: called with the clashes that ``prefer`` does not settle; raises to refuse some.
+    :param settled: gets the clashes that ``prefer`` does not settle; raises to refuse some, and returns
+        warnings about others.
     :param prefer: names of bundles, the first of which is preferred to the second.
     :raises LbdartError: when the entries together are larger than Lambda allows (checked before anything is
         inflated), when a path is both a file and a folder, when ``prefer`` names no bundle, and when
@@ -63,14 +75,14 @@ def merge(
     refuse_too_large(sum(entry.size for entry in entries), {bundle.name: bundle.size for bundle in kept})
     _refuse_files_that_are_folders(owners)
     with usable("One of the zips"):
-        settled(
+        warnings = settled(
             [
                 Clash(path, earlier.name, first, later.name, second)
                 for path, first, earlier, second, later in repeated
                 if owners[prefix + path][1].name not in preferred and not first.same_file(second)
             ]
         )
-    return entries
+    return Merged(entries, warnings)
 
 
 def _last_wins(bundles: Iterable[Bundle], prefer: Iterable[str]) -> tuple[list[Bundle], Sequence[str]]:

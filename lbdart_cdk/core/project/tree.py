@@ -17,7 +17,7 @@ from .repository import tracked_folders
 #: Directories that hold no source, even if git tracks files in them.
 _NEVER_SOURCE: Final = {".git", ".hg", ".svn", "__pycache__"}
 #: Directories that tools create anywhere in a project ...
-_GENERATED: Final = {
+GENERATED: Final = {
     ".hypothesis",
     ".idea",
     ".mypy_cache",
@@ -128,7 +128,7 @@ def _generated_in(root: Path) -> Callable[[os.DirEntry[str], bool], bool]:
         if folder.name in _NEVER_SOURCE:
             return True
         looks_generated = (
-            folder.name in _GENERATED
+            folder.name in GENERATED
             or (at_top and folder.name in OUTPUTS)
             or folder.name.endswith(".egg-info")
             or any(_starts_with(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..archive.writer import write_zip
 from ..arguments import as_tuple
-from ..artifacts.own_code import refuse_without_code, stored_file
+from ..artifacts.own_code import left_out, refuse_without_code, stored_file
 from ..artifacts.source import SourceArtifact, SourceZip
+from ..artifacts.summary import shortened
 from ..credentials.environment import Given, listed
+from ..errors import BuildWarning
 from ..keys import sha256_of
 from ..locking.manifest import tool_named
 from ..native.scan import scan_entries
@@ -42,6 +44,8 @@ __all__ = [
 ]
 
 _PRINTING: Final = BaseLogger()
+#: How many names of what is left out a line shows.
+_SHOWN: Final = 12
 _WITH_UV: Final = IsolatedBuild("uv", (UV,))
 _WITH_PIP: Final = IsolatedBuild("pip", (PIP,))
 
@@ -153,7 +157,7 @@ def _pack(source_dir: SourceDir) -> SourceZip:
     root, target = source_dir.path, source_dir.path_layout.path_build_lambda_source_zip
     files = wanted_files(root, lambda name: not is_bytecode(name, lambda source: (root / source).is_file()))
     bundle = Bundle(root.name, tuple(stored_file(path, path.relative_to(root).as_posix()) for path in files))
-    entries = merge([bundle])
+    entries = merge([bundle]).entries
     refuse_without_code(entries, f"The source in {root}")
     with scratch(target.parent) as folder:
         finished = folder / target.name
@@ -161,7 +165,7 @@ def _pack(source_dir: SourceDir) -> SourceZip:
             write_zip(file, entries)
         native = scan_entries(root.name, entries, folder)
         size = sum(entry.size for entry in entries)
-        source_zip = SourceZip(target, sha256_of(finished), source_dir.version, size, native)
+        source_zip = SourceZip(target, sha256_of(finished), source_dir.version, size, native, len(entries))
         finished.replace(target)
     return source_zip
 
@@ -259,7 +263,16 @@ def _source_dir(artifact: SourceArtifact, layout: SourcePathLayout, logger: Base
             path.write_bytes(entry.read())
             path.chmod(0o755 if entry.executable else 0o644)
     logger.log(f"{directory} ({len(contents.entries)} files, version {contents.version})")
+    _log_notes(artifact, contents.warnings, logger)
     return SourceDir(layout, contents.version)
+
+
+def _log_notes(artifact: SourceArtifact, warnings: Iterable[BuildWarning], logger: BaseLogger) -> None:
+    """Log what is left out, and what may not be as the user expects."""
+    if names := left_out(artifact.project, artifact.tool, artifact.include):
+        logger.log(f"Left out: {shortened(names, _SHOWN)}")
+    for warning in warnings:
+        logger.log(warning.line)
 
 
 def _build_and_upload(
@@ -269,6 +282,7 @@ def _build_and_upload(
     logger.log_header("Build the source")
     source_zip = artifact.build()
     logger.log(f"{artifact.project.name} {source_zip.version} ({source_zip.path.stat().st_size:,} bytes)")
+    _log_notes(artifact, source_zip.warnings, logger)
     logger.log_header("Upload the source")
     path = upload_source_zip(
         s3_client, s3dir_lambda, source_zip.path, source_zip.version, source_zip.sha256, logger=logger

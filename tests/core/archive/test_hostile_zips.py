@@ -41,7 +41,7 @@ def layer_of(content: bytes, folder: Path) -> Path:
     wheel, layer = folder / EVIL, folder / "layer.zip"
     wheel.write_bytes(content)
     bundle = Bundle("evil", tuple(wheel_entries(wheel, EVIL)))
-    entries = merge([bundle], "python/")
+    entries = merge([bundle], "python/").entries
     inflate(bundle.entries, EVIL)
     with layer.open("wb") as file:
         write_zip(file, entries)
@@ -116,7 +116,7 @@ def test_java_reads_it_too(tmp_path: Path) -> None:
         )
         wanted |= {f"{number}/{path}": data for path, data in files.items()}
     with (tmp_path / "all.zip").open("wb") as file:
-        write_zip(file, merge(bundles))
+        write_zip(file, merge(bundles).entries)
     assert with_jar(tmp_path / "all.zip") == wanted
 
 

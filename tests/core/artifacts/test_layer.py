@@ -58,13 +58,18 @@ def test_the_wheels_files_are_below_python(tmp_path: Path, root: Path, store: St
         assert archive.testzip() is None
 
 
-def test_what_is_left_out_is_said(
-    tmp_path: Path, root: Path, store: Store, capsys: pytest.CaptureFixture[str]
+def test_what_is_left_out_is_in_the_report_also_of_the_same_zip(
+    tmp_path: Path, root: Path, store: Store
 ) -> None:
     wheels = [make_wheel(tmp_path, name) for name in ("alpha", "boto3", "native")]
     artifact = replace(layer(root, store, *map(locked_file, wheels)), exclude=("Native",))
     assert {name.split("/")[1] for name in names_in(artifact.build())} == {"alpha", "alpha-1.0.dist-info"}
-    assert capsys.readouterr() == ("", "Left out of the layer of orders: boto3, native\n")
+    fewer = layer(root, store, *map(locked_file, wheels[:2]))
+    assert fewer.build() == artifact.build()
+    assert [each.report and each.report.left_out for each in (artifact, fewer)] == [
+        ("boto3", "native"),
+        ("boto3",),
+    ]
 
 
 def test_the_module_of_the_preferred_package_is_in_the_layer(

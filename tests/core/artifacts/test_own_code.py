@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
+from lbdart_cdk.core.artifacts.own_code import left_out
 from lbdart_cdk.core.artifacts.source import SourceArtifact
-from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.artifacts.summary import Part, Summary
+from lbdart_cdk.core.errors import BuildWarning, LbdartError
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import MAX_UNZIPPED, Target
@@ -59,24 +61,36 @@ def layer(root: Path, store: Store, *packages: str) -> LayerArtifact:
 
 
 class TestAsItLies:
-    def test_the_whole_directory_is_taken_and_what_is_not_is_said(
-        self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_the_whole_directory_is_taken_and_what_is_not_is_known(self, root: Path, store: Store) -> None:
         written(root, ("build/x.py", "handlers/__pycache__/orders.cpython-313.pyc", "x.egg-info/PKG-INFO"))
         assert names_in(source(root, store).build().path) == list(CODE)
-        assert capsys.readouterr().err == (
-            "Left out of the code of orders: .env, build/, handlers/.cache/, pyproject.toml, "
-            "requirements-dev.txt, tests/, uv.lock, x.egg-info/\n"
+        assert left_out(Project(root, root / "uv.lock"), FakeTool()) == [
+            *(".env", "build/", "handlers/.cache/", "pyproject.toml", "requirements-dev.txt"),
+            *("tests/", "uv.lock", "x.egg-info/"),
+        ]
+
+    def test_the_summary_names_of_it_what_may_be_missed(self, root: Path, store: Store) -> None:
+        written(root, ("build/x.py", "cdk.out/x.json", "node_modules/x.js", "x.egg-info/PKG-INFO"))
+        artifact = source(root, store)
+        size = artifact.build().path.stat().st_size
+        assert artifact.summary() == Summary(
+            [Part(4, "file", [".env", "build/", "handlers/.cache/"])], size, 0
         )
 
-    def test_src_is_taken_instead_if_it_is_there(
-        self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_what_tools_left_after_the_build_is_named_too(self, root: Path, store: Store) -> None:
+        source(root, store).build()
+        written(root, ["dist/x.py"])
+        artifact = source(root, store)
+        assert artifact.is_kept
+        assert "dist/" in artifact.summary().parts[0].left_out
+
+    def test_src_is_taken_instead_if_it_is_there(self, root: Path, store: Store) -> None:
         inside = ("build/x.py", "config.json", "orders/app.py", "requirements.txt", "tests/x.py")
         written(root / "src", (*inside, ".env"))
         assert names_in(source(root, store).build().path) == list(inside)
-        said = capsys.readouterr().err
-        assert "config.json, handlers/, pyproject.toml, requirements-dev.txt, shared.py, src/.env, " in said
+        names = left_out(Project(root, root / "uv.lock"), FakeTool())
+        assert {"config.json", "handlers/", "pyproject.toml", "shared.py", "src/.env"} <= {*names}
+        assert "src/" not in names
 
     @pytest.mark.parametrize("manifest", ["setup.cfg", "pylock.dev.toml", "requirements/../lambda.txt"])
     def test_a_manifest_of_any_name_is_none_of_the_code(
@@ -101,13 +115,6 @@ class TestAsItLies:
         )
         assert source(root, store).build().version == "0.0.0"
 
-    def test_a_long_list_is_shortened(
-        self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        written(root, (f".file{number:02}" for number in range(20)))
-        source(root, store).build()
-        assert capsys.readouterr().err.endswith(".file09, .file10 and 14 more\n")
-
     def test_too_much_is_refused_before_it_is_read(self, root: Path, store: Store) -> None:
         (root / "data").mkdir()
         with (root / "data/all.bin").open("wb") as file:
@@ -119,14 +126,25 @@ class TestAsItLies:
 
 
 class TestIncluded:
-    def test_a_file_that_is_not_taken_by_default(
-        self, root: Path, store: Store, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        built = source(root, store, (".env", "tests", "/pyproject.toml")).build()
+    def test_a_file_that_is_not_taken_by_default(self, root: Path, store: Store) -> None:
+        artifact = source(root, store, (".env", "tests", "/pyproject.toml"))
+        built = artifact.build()
         assert names_in(built.path) == sorted((*CODE, ".env", "tests/test_orders.py", "pyproject.toml"))
-        assert capsys.readouterr().err == (
-            "Left out of the code of orders: handlers/.cache/, requirements-dev.txt, uv.lock\n"
-        )
+        assert built.files == 7
+        assert left_out(artifact.project, artifact.tool, artifact.include) == [
+            *("handlers/.cache/", "requirements-dev.txt", "uv.lock")
+        ]
+
+    def test_one_with_other_contents_than_what_is_built_is_a_warning_at_each_synth(
+        self, tmp_path: Path, store: Store
+    ) -> None:
+        root = make_project(tmp_path / "shop")
+        written(root, ["uv.lock", "orders/__init__.py"], "other = 1\n")
+        for _synth in ("first", "unchanged"):
+            built = source(root, store, ["/orders/__init__.py"]).build()
+            assert [(warning.id, warning.is_info) for warning in built.warnings] == [
+                ("lbdart_cdk:clash:orders:include=", False)
+            ]
 
     def test_a_file_of_src_is_at_its_place(self, root: Path, store: Store) -> None:
         written(root / "src", ("app.py", "conf/.env", "conf/a.json"))
@@ -151,15 +169,15 @@ class TestIncluded:
 
 
 class TestInALayer:
-    def test_it_is_what_the_source_has(
-        self, root: Path, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_it_is_what_the_source_has(self, root: Path, tmp_path: Path, store: Store) -> None:
         alpha = make_wheel(tmp_path / "wheels", files={"alpha.py": ""})
-        with_alpha = names_in(layer(root, store, locked_file(alpha)).build())
+        artifact = layer(root, store, locked_file(alpha))
+        with_alpha = names_in(artifact.build())
         own = [f"python/{name}" for name in names_in(source(root, store).build().path)]
         assert set(with_alpha) - set(own) == {name for name in with_alpha if name.startswith("python/alpha")}
         assert set(own) <= set(with_alpha)
-        assert capsys.readouterr().err.count("Left out of the code of orders: .env, ") == 2
+        missed = [".env", "handlers/.cache/"]
+        assert artifact.summary().parts == [Part(1, "package"), Part(4, "file", missed)]
 
     def test_a_layer_may_have_nothing_else(self, root: Path, store: Store) -> None:
         artifact = layer(root, store)
@@ -225,7 +243,6 @@ class TestInALayer:
         root: Path,
         tmp_path: Path,
         store: Store,
-        capsys: pytest.CaptureFixture[str],
         pyproject: str | None,
         *,
         said: bool,
@@ -233,7 +250,28 @@ class TestInALayer:
         (root / "pyproject.toml").unlink()
         if pyproject is not None:
             (root / "pyproject.toml").write_text(pyproject)
-        artifact = layer(root, store, locked_file(make_wheel(tmp_path / "wheels")))
-        replace(artifact, own_code=False).build()
-        line = "The layer of orders has no code of the project itself; own_code=True adds it.\n"
-        assert capsys.readouterr().err == (line if said else "")
+        locks = locked_file(make_wheel(tmp_path / "wheels"))
+        information = BuildWarning(
+            "lbdart_cdk:own-code",
+            "The layer of orders has no code of the project itself; own_code=True adds it.",
+            is_info=True,
+        )
+        for _synth in ("first", "unchanged"):
+            artifact = replace(layer(root, store, locks), own_code=False)
+            artifact.build()
+            assert artifact.report is not None
+            assert artifact.report.warnings == ((information,) if said else ())
+
+    def test_modules_that_come_later_are_not_lost_silently_either(self, tmp_path: Path, store: Store) -> None:
+        root = written(tmp_path / "orders", ["uv.lock"])
+        locks = locked_file(make_wheel(tmp_path / "wheels"))
+
+        def warnings() -> int:
+            artifact = replace(layer(root, store, locks), own_code=False)
+            artifact.build()
+            assert artifact.report is not None
+            return len(artifact.report.warnings)
+
+        assert warnings() == 0
+        written(root, ["handlers/orders.py"])
+        assert warnings() == 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdart_cdk.core.archive.entry import stored
-from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.errors import BuildWarning, LbdartError
 from lbdart_cdk.core.packing.clash import Clash, declares_namespace, settle
 
 PKGUTIL = b'__path__ = __import__("pkgutil").extend_path(__path__, __name__)\n'
@@ -50,27 +50,27 @@ def test_the_error_shows_a_few_of_the_modules() -> None:
 @pytest.mark.parametrize(
     "path", ["LICENSE", "README.md", "tests/conftest.py", "docs/conf.py", "share/a.json"]
 )
-def test_of_what_nobody_imports_the_later_one_is_used(path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    settle([clash(path)])
-    assert (
-        capsys.readouterr().err == f"Warning: alpha and beta both bring {path}; the zip takes it from beta.\n"
+def test_of_what_nobody_imports_the_later_one_is_used(path: str) -> None:
+    assert settle([clash(path)]) == (
+        BuildWarning(
+            "lbdart_cdk:clash:alpha:beta",
+            f"alpha and beta both bring {path}; the zip takes it from beta.",
+            is_info=True,
+        ),
     )
 
 
-def test_it_is_said_once_for_two_packages(capsys: pytest.CaptureFixture[str]) -> None:
-    settle([clash(f"tests/{number}.py") for number in range(5)])
-    assert capsys.readouterr().err == (
-        "Warning: alpha and beta both bring tests/0.py, tests/1.py, tests/2.py and 2 more; "
-        "the zip takes them from beta.\n"
+def test_it_is_said_once_for_two_packages() -> None:
+    [said] = settle([clash(f"tests/{number}.py") for number in range(5)])
+    assert said.line == (
+        "alpha and beta both bring tests/0.py, tests/1.py, tests/2.py and 2 more; "
+        "the zip takes them from beta."
     )
 
 
 @pytest.mark.parametrize("other", NAMESPACES)
-def test_declarations_of_a_namespace_are_not_worth_a_word(
-    other: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    settle([clash("google/__init__.py", PKGUTIL, other)])
-    assert not capsys.readouterr().err
+def test_declarations_of_a_namespace_are_not_worth_a_word(other: bytes) -> None:
+    assert not settle([clash("google/__init__.py", PKGUTIL, other)])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from lbdart_cdk.core.archive.entry import Entry, Stored, stored
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.packing.clash import announce
+from lbdart_cdk.core.packing.clash import warn_of
 from lbdart_cdk.core.packing.directory import directory_bundle
 from lbdart_cdk.core.packing.merge import Bundle, merge
 from lbdart_cdk.core.project.target import MAX_UNZIPPED
@@ -25,23 +25,22 @@ def heavy(name: str, size: int) -> Bundle:
 
 
 def test_all_files_are_below_the_prefix() -> None:
-    merged = merge([bundle("alpha", a=b"1"), bundle("beta", b=b"2")], "python/")
+    merged = merge([bundle("alpha", a=b"1"), bundle("beta", b=b"2")], "python/").entries
     assert {entry.name: entry.read() for entry in merged} == {"python/a.py": b"1", "python/b.py": b"2"}
 
 
-def test_the_same_file_of_two_packages_is_not_worth_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(merge([bundle("alpha", shared=b"1"), bundle("beta", shared=b"1")])) == 1
-    assert not capsys.readouterr().err
+def test_the_same_file_of_two_packages_is_not_worth_a_word() -> None:
+    merged = merge([bundle("alpha", shared=b"1"), bundle("beta", shared=b"1")])
+    assert len(merged.entries) == 1
+    assert not merged.warnings
 
 
-def test_where_the_later_bundle_may_win_it_does_and_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    merged = merge([bundle("orders", app=b"1"), bundle("include=", app=b"2")], settled=announce)
-    assert [(entry.name, entry.read()) for entry in merged] == [("app.py", b"2")]
-    captured = capsys.readouterr()
-    assert captured.err == (
-        "Warning: orders and include= both bring app.py; the zip takes it from include=.\n"
-    )
-    assert not captured.out
+def test_where_the_later_bundle_may_win_it_does_and_it_is_said() -> None:
+    merged = merge([bundle("orders", app=b"1"), bundle("include=", app=b"2")], settled=warn_of)
+    assert [(entry.name, entry.read()) for entry in merged.entries] == [("app.py", b"2")]
+    assert [warning.line for warning in merged.warnings] == [
+        "Warning: orders and include= both bring app.py; the zip takes it from include=."
+    ]
 
 
 THREE = [bundle(name, shared=name.encode()) for name in ("alpha", "be-ta", "gamma")]
@@ -56,11 +55,10 @@ THREE = [bundle(name, shared=name.encode()) for name in ("alpha", "be-ta", "gamm
         (["alpha", "gamma"], b"alpha"),
     ],
 )
-def test_the_file_of_the_preferred_package_is_taken(
-    prefer: list[str], winner: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert [entry.read() for entry in merge(THREE, prefer=prefer)] == [winner]
-    assert not capsys.readouterr().err
+def test_the_file_of_the_preferred_package_is_taken(prefer: list[str], winner: bytes) -> None:
+    merged = merge(THREE, prefer=prefer)
+    assert [entry.read() for entry in merged.entries] == [winner]
+    assert not merged.warnings
 
 
 def test_what_is_preferred_does_not_settle_a_clash_of_others() -> None:
@@ -82,11 +80,11 @@ def test_a_path_that_is_a_file_here_and_a_folder_there_is_refused(order: int) ->
 
 
 def test_names_that_only_a_mac_confuses_are_two_files() -> None:
-    assert len(merge([bundle("alpha", A=b"1"), bundle("beta", a=b"2")])) == 2
+    assert len(merge([bundle("alpha", A=b"1"), bundle("beta", a=b"2")]).entries) == 2
 
 
 def test_just_as_much_as_lambda_takes_is_packed() -> None:
-    assert len(merge([heavy("alpha", MAX_UNZIPPED - 1), heavy("beta", 1)])) == 2
+    assert len(merge([heavy("alpha", MAX_UNZIPPED - 1), heavy("beta", 1)]).entries) == 2
 
 
 def test_what_unpacks_to_more_than_lambda_takes_names_the_largest_packages() -> None:
