@@ -85,12 +85,12 @@ def synthesised(
 
 def in_general(lines: str) -> list[str]:
     """Lines without what they measure."""
-    return re.sub(r"\d+ kB|\d+\.\d+ (?=s)", "N ", lines).splitlines()
+    return re.sub(r"\d+ kB|\d+ ms|\d+\.\d s", "N", lines).splitlines()
 
 
 BUILT = [
-    "Prod/Shop/Deps: 2 packages (without boto3), N  zipped, N  unzipped, built in N s",
-    "Prod/Shop/Code: 4 files, N  zipped, N  unzipped, built in N s",
+    "Prod/Shop/Deps: 2 packages (without boto3), N zipped, N unzipped, built in N",
+    "Prod/Shop/Code: 4 files, N zipped, N unzipped, built in N",
 ]
 UNCHANGED = [line.replace("built in", "unchanged,") for line in BUILT]
 

@@ -54,7 +54,7 @@ class Summary:
         """
         share = round(100 * self.unzipped / MAX_UNZIPPED)
         of_limit = f" ({share}% of {size(MAX_UNZIPPED, digits=0)})" if share else ""
-        took = f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+        took = f"{seconds:.1f} s" if seconds >= 1 else f"{round(1000 * seconds)} ms"
         told = [
             *map(str, self.parts),
             f"{size(self.zipped)} zipped",

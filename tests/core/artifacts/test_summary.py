@@ -19,12 +19,12 @@ def line(
 def test_a_layer() -> None:
     assert line(
         Part(14, "package"), zipped=20 * MB, unzipped=72 * MB + MB // 2, is_new=False, seconds=0.02
-    ) == ("Shop/Deps: 14 packages, 20.0 MB zipped, 72.5 MB unzipped (29% of 250 MB), unchanged, 0.02 s")
+    ) == ("Shop/Deps: 14 packages, 20.0 MB zipped, 72.5 MB unzipped (29% of 250 MB), unchanged, 20 ms")
 
 
 def test_the_code_of_a_function() -> None:
     assert line(Part(12, "file"), zipped=90_000, unzipped=300_000) == (
-        "Shop/Deps: 12 files, 88 kB zipped, 293 kB unzipped, built in 0.41 s"
+        "Shop/Deps: 12 files, 88 kB zipped, 293 kB unzipped, built in 414 ms"
     )
 
 
@@ -54,6 +54,8 @@ def test_a_share_is_shown_where_there_is_one(unzipped: int, shown: str) -> None:
     assert shown in line(unzipped=unzipped)
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0.001, "0.00"), (9.87, "9.87"), (93.14, "93.1")])
-def test_long_times_need_no_hundredths(seconds: float, shown: str) -> None:
-    assert line(seconds=seconds).endswith(f" built in {shown} s")
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.0041, "4 ms"), (0.95, "950 ms"), (1.0, "1.0 s"), (93.14, "93.1 s")]
+)
+def test_short_times_are_in_milliseconds(seconds: float, shown: str) -> None:
+    assert line(seconds=seconds).endswith(f" built in {shown}")
