@@ -10,6 +10,8 @@ from ..project.target import MAX_UNZIPPED
 
 #: How many names of what is left out a line shows.
 _SHOWN: Final = 4
+#: How many a log shows.
+_LOGGED: Final = 12
 #: Lambda counts in these: its 250 MB are 262,144,000 bytes.
 _KB: Final = 1024
 _MB: Final = 1024 * _KB
@@ -67,6 +69,11 @@ class Summary:
 def size(count: int, digits: int = 1) -> str:
     """Return a number of bytes in the MB that Lambda's limits are in; in kB below one of these."""
     return f"{count / _MB:.{digits}f} MB" if count >= _MB else f"{-(-count // _KB)} kB"
+
+
+def left_out_line(names: Sequence[str]) -> str:
+    """Return the line of a log about what is left out."""
+    return f"Left out: {shortened(names, _LOGGED)}"
 
 
 def shortened(names: Sequence[str], shown: int) -> str:

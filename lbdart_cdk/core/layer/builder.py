@@ -13,6 +13,8 @@ from typing import ClassVar, Final, Protocol
 from ..archive.writer import write_zip
 from ..arguments import as_tuple
 from ..artifacts.layer import LayerArtifact
+from ..artifacts.own_code import left_out
+from ..artifacts.summary import left_out_line
 from ..credentials.environment import Given
 from ..errors import LbdartError
 from ..locking.manifest import find_manifest, tools
@@ -244,13 +246,15 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
             shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")
         if selection.left_out:
-            self.log(f"Left out: {', '.join(selection.left_out)}")
+            self.log(left_out_line(selection.left_out))
         warnings = (*self.artifact.lock.warnings, *selection.warnings, *self.artifact.own_warnings)
         for warning in warnings:
             self.log(warning.line)
         own = self.artifact.own_files()
         if own is not None:
             self.log(f"{own.name}, the project's own code")
+            if names := left_out(self.project, self.tool):
+                self.log(left_out_line(names))
             with (self.path_layout.dir_wheels / f"{own.name}.whl").open("wb") as file:
                 write_zip(file, own.entries)
 

@@ -11,7 +11,7 @@ from ..archive.writer import write_zip
 from ..arguments import as_tuple
 from ..artifacts.own_code import left_out, refuse_without_code, stored_file
 from ..artifacts.source import SourceArtifact, SourceZip
-from ..artifacts.summary import shortened
+from ..artifacts.summary import left_out_line
 from ..credentials.environment import Given, listed
 from ..errors import BuildWarning
 from ..keys import sha256_of
@@ -44,8 +44,6 @@ __all__ = [
 ]
 
 _PRINTING: Final = BaseLogger()
-#: How many names of what is left out a line shows.
-_SHOWN: Final = 12
 _WITH_UV: Final = IsolatedBuild("uv", (UV,))
 _WITH_PIP: Final = IsolatedBuild("pip", (PIP,))
 
@@ -255,6 +253,7 @@ def _artifact(
 def _source_dir(artifact: SourceArtifact, layout: SourcePathLayout, logger: BaseLogger) -> SourceDir:
     logger.log_header("Build the source")
     contents = artifact.contents()
+    _log_notes(artifact, contents.warnings, logger)
     directory = layout.dir_build_lambda_source
     with claimed(directory), replaced_directory(directory) as folder:
         for entry in contents.entries:
@@ -263,14 +262,13 @@ def _source_dir(artifact: SourceArtifact, layout: SourcePathLayout, logger: Base
             path.write_bytes(entry.read())
             path.chmod(0o755 if entry.executable else 0o644)
     logger.log(f"{directory} ({len(contents.entries)} files, version {contents.version})")
-    _log_notes(artifact, contents.warnings, logger)
     return SourceDir(layout, contents.version)
 
 
 def _log_notes(artifact: SourceArtifact, warnings: Iterable[BuildWarning], logger: BaseLogger) -> None:
     """Log what is left out, and what may not be as the user expects."""
     if names := left_out(artifact.project, artifact.tool, artifact.include):
-        logger.log(f"Left out: {shortened(names, _SHOWN)}")
+        logger.log(left_out_line(names))
     for warning in warnings:
         logger.log(warning.line)
 

@@ -72,6 +72,18 @@ def test_what_may_not_be_as_expected_is_said(orders: Path, store: Store) -> None
     assert warning.startswith("Warning: exclude= names nativ, which is not among the packages")
 
 
+def test_what_is_left_out_is_said_once(
+    orders: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines: list[str] = []
+    builder = UvLambdaLayerLocalBuilder(
+        orders / "pyproject.toml", exclude="native", store=store, skip_prompt=True, printer=lines.append
+    )
+    builder.run()
+    assert [line for line in lines if line.startswith("Left out")] == ["Left out: native"]
+    assert capsys.readouterr() == ("", "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Builder(BaseLambdaLayerLocalBuilder):
     """A builder by the script's author; ``step`` is what it does in its third step."""

@@ -205,6 +205,19 @@ def test_every_step_is_logged(
     assert capsys.readouterr().out.startswith("--- Package the source\n")
 
 
+def test_what_is_left_out_of_code_as_it_lies_is_said(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_project(tmp_path / "orders", built=False)
+    for name in (f".file{number:02}" for number in range(20)):
+        (root / name).write_text("")
+    said = Lines()
+    build_source_dir_using_uv(root / "pyproject.toml", store=store, logger=said.logger)
+    assert said.lines[1].startswith("Left out: .file00, .file01, ")
+    assert said.lines[1].endswith(", .file11 and 9 more")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_what_was_in_the_directory_before_is_gone(root: Path, store: Store) -> None:
     source_dir = build_source_dir_using_uv(root / "pyproject.toml", store=store)
     (source_dir.path / "old.py").write_text("")
