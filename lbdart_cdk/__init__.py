@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from .constructs.function_artifact import LambdaFunctionArtifact
     from .constructs.layer_artifact import LambdaLayerArtifact
     from .constructs.publisher import ArtifactPublisher
     from .constructs.source_artifact import LambdaSourceArtifact
@@ -19,6 +20,7 @@ __all__ = [
     "ArtifactPublisher",
     "BuildContainer",
     "Credentials",
+    "LambdaFunctionArtifact",
     "LambdaLayerArtifact",
     "LambdaSourceArtifact",
     "LbdartError",
@@ -28,6 +30,7 @@ _MODULES: Final = {
     "ArtifactPublisher": "constructs.publisher",
     "BuildContainer": "core.wheels.build_image",
     "Credentials": "core.credentials.value",
+    "LambdaFunctionArtifact": "constructs.function_artifact",
     "LambdaLayerArtifact": "constructs.layer_artifact",
     "LambdaSourceArtifact": "constructs.source_artifact",
     "LbdartError": "core.errors",

@@ -31,7 +31,7 @@ from .function_checks import FunctionChecks, KnownLayer, warn
 from .identity import UNKNOWN, Identity
 from .layer_parameters import ParameterLayer, arn_carried_by, declare_parameter, stage_of
 from .layer_version import Layer, PlainVersion, PublishedVersion
-from .props import checked_prefix, target_of, validate_sharing
+from .props import checked_prefix, runtime_of, target_of, validate_sharing
 from .publisher import ArtifactPublisher
 from .stand_in import refuse_overrides, stand_for
 from .synth_line import built_at
@@ -47,6 +47,9 @@ class LambdaLayerArtifact(Resource):
         deps = LambdaLayerArtifact(self, "Deps", tool="uv")
         lambda_.Function(self, "Fn", ..., layers=[deps])
     """
+
+    #: Whether a layer without the project's own code says so, where that may surprise.
+    _hints_at_own_code = True
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -126,10 +129,7 @@ class LambdaLayerArtifact(Resource):
             user_project, user_tool = find_project(project, tool)
             target = target_of(user_project, runtime, architecture)
         # The user's own object, if given: CDK compares more than its name.
-        self._runtimes = [
-            runtime
-            or lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
-        ]
+        self._runtimes = [runtime or runtime_of(target)]
         # Of a stack that is not deployed, the key is known only when a deployed stack asks for it.
         arn = Later(is_stable=not publisher.staging.another_is_deployed)
         self._arn = arn.token()
@@ -163,6 +163,8 @@ class LambdaLayerArtifact(Resource):
                 path_zip = built_at(self, artifact)
                 zip_sha256 = artifact.zip_sha256
             asset = publisher.staging.stage_file(self, "Zip", path_zip, zip_sha256)
+        #: The built zip; None when the layer's stack is not deployed.
+        self.zip_path = path_zip
         self._layer_name = name
         self._shared_with: list[str] = []
         layer = Layer(self, publisher, artifact, name, description, license, asset, removal_policy)
@@ -185,7 +187,8 @@ class LambdaLayerArtifact(Resource):
         arn.becomes(self._published.reference, lambda: f"{known_as}{self._identity.peek()}")
         report = artifact.report if layer.is_built else None
         if report is not None:
-            warn(self, report.warnings)
+            hints = artifact.own_warnings if self._hints_at_own_code else ()
+            warn(self, (*hints, *report.warnings))
         if report is not None or publisher.staging.another_is_deployed:
             publisher.checks.add_layer(
                 KnownLayer(

@@ -28,6 +28,11 @@ def target_of(
     return target
 
 
+def runtime_of(target: Target) -> lambda_.Runtime:
+    """Return the runtime of a target."""
+    return lambda_.Runtime(target.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
+
+
 @cache
 def _name_of(value: lambda_.Runtime | lambda_.Architecture) -> str:
     return value.name

@@ -40,7 +40,14 @@ _CHOSEN_FORMAT: Final = 2
 
 
 class EmptyLayerError(LbdartError):
-    """Nothing is selected for a layer."""
+    """Nothing is selected for a layer.
+
+    :param warnings: those about the selection.
+    """
+
+    def __init__(self, problem: str, remedy: str, warnings: tuple[BuildWarning, ...] = ()) -> None:
+        super().__init__(problem, remedy)
+        self.warnings = warnings
 
 
 @dataclass(frozen=True)
@@ -226,9 +233,7 @@ class LayerArtifact:
     def report(self) -> LayerReport | None:
         """The report about the zip's contents and what they are chosen from; None before it is built."""
         report = kept_report(self.store.recall("archives", self.build_key))
-        if report is None:
-            return None
-        return self.completed(replace(report, warnings=(*self.own_warnings, *report.warnings)))
+        return self.completed(report) if report is not None else None
 
     def completed(self, report: LayerReport) -> LayerReport:
         """Return a report with what it does not keep: what the packages are chosen from.
@@ -370,6 +375,7 @@ def _empty(project: str, selection: Selection) -> EmptyLayerError:
         f"Pass keep=[{keep}] to have what is named as locked, or remove the layer."
         if keep
         else "Leave out less, or remove the layer.",
+        selection.warnings,
     )
 
 

@@ -1,0 +1,355 @@
+"""``LambdaFunctionArtifact``: one construct for a function, its code and its dependencies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, Duration, NestedStack, Stack, assertions
+from aws_cdk import aws_lambda as lambda_
+from tomli_w import dumps
+
+from lbdart_cdk import LambdaFunctionArtifact, LambdaLayerArtifact
+from lbdart_cdk.core.errors import LbdartError
+from tests.support.apps import PYTHON_3_13, make_app, messages, template_of
+from tests.support.locks import lock_of, locked_file
+from tests.support.wheels import make_wheel, names_in
+
+HANDLER = "orders.app.handler"
+ARN = "arn:aws:lambda:eu-west-1:1:layer:own:1"
+Template = Mapping[str, Any]
+
+
+@pytest.fixture
+def outdir(tmp_path: Path, cache: Path) -> Path:
+    return tmp_path / "cdk.out"
+
+
+@pytest.fixture
+def stack(outdir: Path) -> Stack:
+    return Stack(make_app(outdir), "Shop")
+
+
+def of_type(stack: Stack, kind: str) -> dict[str, Any]:
+    return dict(template_of(stack).find_resources(kind))
+
+
+def functions(stack: Stack) -> dict[str, Any]:
+    """The functions, without the publisher's."""
+    return {
+        name: each["Properties"]
+        for name, each in of_type(stack, "AWS::Lambda::Function").items()
+        if not name.startswith("LbdartPublisher")
+    }
+
+
+def layers(stack: Stack) -> list[str]:
+    """The names of the layers, without the hash at the end that CDK gives each name."""
+    declared = of_type(stack, "Custom::LbdartLayer").values()
+    return sorted(each["Properties"]["LayerName"].rpartition("-")[0] for each in declared)
+
+
+def plain_project(root: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = root / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_one_construct_has_code_and_dependencies(orders: Path, stack: Stack) -> None:
+    made = LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=HANDLER)
+    (found,) = functions(stack).values()
+    assert (found["Handler"], found["Runtime"]) == (HANDLER, "python3.11")
+    assert found["Code"]["S3Key"].startswith("orders/source/1.2.0/")
+    assert isinstance(made.dependencies, LambdaLayerArtifact)
+    assert found["Layers"] == stack.resolve([made.dependencies.layer_version_arn])
+    assert layers(stack) == ["Shop-FunctionLayers-orders-python311-x86_64"]
+    assert isinstance(made, lambda_.Function)
+
+
+def test_every_prop_of_a_function_is_passed_through(orders: Path, stack: Stack) -> None:
+    own = lambda_.LayerVersion.from_layer_version_arn(stack, "Own", ARN)
+    made = LambdaFunctionArtifact(
+        stack,
+        "Orders",
+        project=str(orders),
+        handler=HANDLER,
+        runtime=PYTHON_3_13,
+        architecture=lambda_.Architecture.ARM_64,
+        memory_size=512,
+        timeout=Duration.seconds(9),
+        environment={"A": "b"},
+        description="Takes orders",
+        layers=[own],
+    )
+    (found,) = functions(stack).values()
+    assert {name: found[name] for name in ("Runtime", "Architectures", "MemorySize", "Timeout")} == {
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "MemorySize": 512,
+        "Timeout": 9,
+    }
+    assert found["Environment"] == {"Variables": {"A": "b"}}
+    assert found["Description"] == "Takes orders"
+    assert made.dependencies is not None
+    assert found["Layers"] == stack.resolve([made.dependencies.layer_version_arn, own.layer_version_arn])
+
+
+def test_a_prop_that_function_does_not_have_is_an_error(orders: Path, stack: Stack) -> None:
+    with pytest.raises(TypeError, match="memroy_size"):
+        LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=HANDLER, memroy_size=512)
+
+
+@pytest.mark.parametrize("prop", ["entry", "index", "bundling", "code"])
+def test_props_of_other_constructs_are_explained(orders: Path, stack: Stack, prop: str) -> None:
+    props: dict[str, Any] = {prop: "x"}
+    with pytest.raises(LbdartError, match=f"has no prop {prop}"):
+        LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=HANDLER, **props)
+
+
+def test_functions_of_one_build_share_layer_and_code(orders: Path, stack: Stack) -> None:
+    for name in ("Take", "Send"):
+        LambdaFunctionArtifact(stack, name, project=str(orders), handler=HANDLER)
+    assert len(layers(stack)) == 1
+    assert len(of_type(stack, "Custom::LbdartSource")) == 1
+    take, send = functions(stack).values()
+    assert (take["Layers"], take["Code"]) == (send["Layers"], send["Code"])
+
+
+def test_a_path_in_another_spelling_is_the_same_project(
+    orders: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(orders.parent)
+    for name, path in {"A": str(orders), "B": "orders", "C": "./orders/../orders"}.items():
+        LambdaFunctionArtifact(stack, name, project=path, handler=HANDLER)
+    assert len(layers(stack)) == 1
+
+
+def test_functions_of_one_project_with_other_packages_have_layers_of_their_own(
+    orders: Path, stack: Stack
+) -> None:
+    def make(name: str, **props: Any) -> None:
+        LambdaFunctionArtifact(stack, name, project=str(orders), handler=HANDLER, **props)
+
+    make("A")
+    make("B", exclude=["alpha"])
+    make("C", runtime=PYTHON_3_13)
+    make("D", architecture=lambda_.Architecture.ARM_64)
+    names = layers(stack)
+    assert len(names) == 4
+    assert {"Shop-FunctionLayers-orders-python311-x86_64", "Shop-FunctionLayers-orders-python311-arm64"} <= {
+        *names
+    }
+    assert len(of_type(stack, "Custom::LbdartSource")) == 1
+
+
+def test_two_projects_of_one_name_are_told_apart(orders: Path, stack: Stack, tmp_path: Path) -> None:
+    shutil.copytree(orders, tmp_path / "billing/orders")
+    for name, path in {"A": orders, "B": tmp_path / "billing/orders"}.items():
+        LambdaFunctionArtifact(stack, name, project=str(path), handler=HANDLER)
+    assert layers(stack) == [
+        "Shop-FunctionLayers-billing-orders-python311-x86_64",
+        "Shop-FunctionLayers-orders-python311-x86_64",
+    ]
+
+
+def test_the_template_does_not_depend_on_the_working_directory(
+    orders: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    templates: list[Template] = []
+    for folder in (tmp_path, orders):
+        monkeypatch.chdir(folder)
+        stack = Stack(make_app(tmp_path / f"out{len(templates)}"), "Shop")
+        project = os.path.relpath(orders, folder)
+        LambdaFunctionArtifact(stack, "Orders", project=project, handler=HANDLER)
+        templates.append(template_of(stack).to_json())
+    assert templates[0] == templates[1]
+
+
+def test_a_nested_stack_has_artifacts_of_its_own(orders: Path, stack: Stack) -> None:
+    nested = NestedStack(stack, "Nested")
+    for scope in (stack, nested):
+        LambdaFunctionArtifact(scope, "Orders", project=str(orders), handler=HANDLER)
+    assert len(layers(stack)) == len(layers(nested)) == 1
+
+
+class TestWithoutPackages:
+    """There is no layer, and no lock is needed."""
+
+    def test_a_directory_of_modules(self, stack: Stack, tmp_path: Path) -> None:
+        root = plain_project(tmp_path / "hello", app="def handler(event, context): ...\n")
+        made = LambdaFunctionArtifact(
+            stack, "Hello", project=str(root), handler="app.handler", runtime=PYTHON_3_13
+        )
+        assert made.dependencies is None
+        (found,) = functions(stack).values()
+        assert "Layers" not in found
+        assert found["Code"]["S3Key"].startswith("hello/source/0.0.0/")
+
+    def test_a_project_that_declares_none(self, stack: Stack, tmp_path: Path) -> None:
+        root = plain_project(tmp_path / "hello", src__app="def handler(event, context): ...\n")
+        (root / "pyproject.toml").write_text(
+            '[project]\nname = "hello"\nversion = "1.0"\nrequires-python = ">=3.13"\ndependencies = []\n'
+        )
+        made = LambdaFunctionArtifact(stack, "Hello", project=str(root), handler="app.handler")
+        assert made.dependencies is None
+
+    def test_a_project_that_declares_some_needs_its_lock(self, stack: Stack, tmp_path: Path) -> None:
+        root = plain_project(tmp_path / "hello", src__app="def handler(event, context): ...\n")
+        (root / "pyproject.toml").write_text(
+            '[project]\nname = "hello"\nversion = "1"\nrequires-python = ">=3.13"\ndependencies = ["alpha"]\n'
+        )
+        with pytest.raises(LbdartError, match=r"There is no .*uv\.lock.* in"):
+            LambdaFunctionArtifact(stack, "Hello", project=str(root), handler="app.handler")
+
+    def test_when_all_are_left_out(self, orders: Path, stack: Stack) -> None:
+        everything = ["alpha", "native", "urllib3"]
+        for name in ("A", "B"):
+            made = LambdaFunctionArtifact(
+                stack, name, project=str(orders), handler=HANDLER, exclude=everything
+            )
+            assert made.dependencies is None
+        assert layers(stack) == []
+        assert all("Layers" not in found for found in functions(stack).values())
+
+    @pytest.mark.parametrize("packaging", ["layer", "zip"])
+    def test_a_requirements_file_without_a_line(self, stack: Stack, tmp_path: Path, packaging: Any) -> None:
+        root = plain_project(tmp_path / "hello", app="def handler(event, context): ...\n")
+        (root / "requirements.txt").write_text("# nothing yet\n")
+        made = LambdaFunctionArtifact(
+            stack,
+            "Hello",
+            project=str(root),
+            handler="app.handler",
+            runtime=PYTHON_3_13,
+            packaging=packaging,
+        )
+        assert made.dependencies is None
+
+
+class TestOneZip:
+    """``packaging="zip"``: for Lambda@Edge, small functions, and beside five other layers."""
+
+    def test_code_and_dependencies_are_in_it(self, orders: Path, stack: Stack, outdir: Path) -> None:
+        made = LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=HANDLER, packaging="zip")
+        (found,) = functions(stack).values()
+        assert made.dependencies is None
+        assert "Layers" not in found
+        assert layers(stack) == []
+        (path,) = outdir.glob(f"**/asset.{self.asset_of(stack)}")
+        assert {"orders/app.py", "alpha/__init__.py"} <= {*names_in(path)}
+
+    def asset_of(self, stack: Stack) -> str:
+        (copy,) = of_type(stack, "Custom::LbdartSource").values()
+        return str(copy["Properties"]["AssetKey"])
+
+    def test_functions_share_it(self, orders: Path, stack: Stack) -> None:
+        for name in ("A", "B"):
+            LambdaFunctionArtifact(stack, name, project=str(orders), handler=HANDLER, packaging="zip")
+        LambdaFunctionArtifact(
+            stack, "C", project=str(orders), handler=HANDLER, packaging="zip", exclude=["alpha"]
+        )
+        LambdaFunctionArtifact(stack, "D", project=str(orders), handler=HANDLER)
+        assert len(of_type(stack, "Custom::LbdartSource")) == 3
+
+    def test_a_packaging_that_does_not_exist(self, orders: Path, stack: Stack) -> None:
+        with pytest.raises(LbdartError, match="There is no packaging 'image'"):
+            LambdaFunctionArtifact(
+                stack,
+                "Orders",
+                project=str(orders),
+                handler=HANDLER,
+                packaging="image",  # type: ignore[arg-type]
+            )
+
+    def test_beside_five_layers(self, orders: Path, stack: Stack) -> None:
+        others = [
+            lambda_.LayerVersion.from_layer_version_arn(
+                stack, f"L{number}", f"arn:aws:lambda:eu-west-1:1:layer:own:{number}"
+            )
+            for number in range(1, 6)
+        ]
+        LambdaFunctionArtifact(
+            stack, "Zip", project=str(orders), handler=HANDLER, packaging="zip", layers=others
+        )
+        with pytest.raises(LbdartError, match="A function has at most 5 layers") as caught:
+            LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=HANDLER, layers=others)
+        assert 'packaging="zip"' in caught.value.remedy
+
+
+class TestHandler:
+    @pytest.mark.parametrize("handler", ["orders.app.handler", "orders/app.handler", "alpha.handler"])
+    def test_it_may_be_in_the_code_or_in_a_package(self, orders: Path, stack: Stack, handler: str) -> None:
+        LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=handler)
+
+    def test_one_that_is_in_neither(self, orders: Path, stack: Stack) -> None:
+        with pytest.raises(
+            LbdartError, match=r"'app\.handler' is in the module app, which orders does not have"
+        ) as caught:
+            LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="app.handler")
+        assert caught.value.remedy == "Name one of its modules: orders.app."
+
+    def test_one_that_names_no_function(self, orders: Path, stack: Stack) -> None:
+        with pytest.raises(LbdartError, match="'handler' does not name a module and a function"):
+            LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="handler")
+
+    def test_one_that_another_layer_may_have(self, orders: Path, stack: Stack) -> None:
+        own = lambda_.LayerVersion.from_layer_version_arn(stack, "Own", ARN)
+        LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="own.handler", layers=[own])
+
+
+def test_an_error_names_the_function(orders: Path, stack: Stack) -> None:
+    (orders / "uv.lock").write_text("not a lock")
+    with pytest.raises(LbdartError) as caught:
+        LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=HANDLER)
+    assert "[at Shop/Orders]" in caught.value.__notes__
+
+
+def test_versions_follow_the_dependencies(orders: Path, tmp_path: Path, cache: Path) -> None:
+    versions: list[list[str]] = []
+    for excluded in ((), ("alpha",)):
+        stack = Stack(make_app(tmp_path / f"out{len(versions)}"), "Shop")
+        made = LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=HANDLER, exclude=excluded)
+        made.add_alias("live")
+        versions.append([*of_type(stack, "AWS::Lambda::Version")])
+    assert versions[0] != versions[1]
+
+
+def test_nothing_is_built_in_a_unit_test(orders: Path, outdir: Path, cache: Path) -> None:
+    """CDK's own switch; the template is the same on every machine."""
+    app = App(outdir=str(outdir), context={"aws:cdk:bundling-stacks": []})
+    stack = Stack(app, "Shop")
+    LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="not.there")
+    template = assertions.Template.from_stack(stack)
+    template.has_resource_properties("AWS::Lambda::Function", {"Handler": "not.there"})
+    assert not cache.exists()
+    assert str(orders) not in json.dumps(template.to_json())
+
+
+def test_plain_assets(orders: Path, outdir: Path) -> None:
+    app = App(outdir=str(outdir), context={"lbdart_cdk:plain_assets": True})
+    stack = Stack(app, "Shop")
+    LambdaFunctionArtifact(stack, "A", project=str(orders), handler=HANDLER)
+    LambdaFunctionArtifact(stack, "B", project=str(orders), handler=HANDLER, packaging="zip")
+    kinds = {each["Type"] for each in template_of(stack).to_json()["Resources"].values()}
+    assert kinds == {"AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Lambda::LayerVersion"}
+
+
+def test_a_dependency_that_the_default_list_leaves_out_is_a_warning_at_the_function(
+    stack: Stack, tmp_path: Path
+) -> None:
+    root = plain_project(tmp_path / "hello", app="def handler(event, context): ...\n")
+    (root / "pyproject.toml").write_text('[project]\nname = "hello"\nversion = "1"\ndependencies = ["pip"]\n')
+    lock = lock_of(locked_file(make_wheel(root / "wheels", "pip")))
+    (root / "pylock.toml").write_text(dumps(lock.content))
+    LambdaFunctionArtifact(stack, "Hello", project=str(root), handler="app.handler", runtime=PYTHON_3_13)
+    app = stack.node.root
+    assert isinstance(app, App)
+    (warnings,) = messages(app, "WARNING").values()
+    assert "pip" in warnings[0]
