@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlparse
 
 from moto.core.model import OperationModel
@@ -26,6 +26,9 @@ __all__ = ["Front", "Handler"]
 
 #: Answers a call; a dict is written as the operation's output.
 Handler = Callable[[Call, str], "dict[str, Any] | Response"]
+
+#: Services that sign their requests with another name than the SDKs have for them.
+_SIGNED_AS: Final = {"cloudcontrolapi": "cloudcontrol"}
 
 _CREDENTIAL = re.compile(r"(?P<key>[^/=]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
@@ -67,23 +70,29 @@ class Front:
         signed = _CREDENTIAL.search(
             request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
         )
-        if signed and signed["service"] != "s3":
+        service = _SIGNED_AS.get(signed["service"], signed["service"]) if signed else ""
+        if signed and service != "s3":
             # Read once, ahead of anything that would take it for a form; an S3 object is left on the wire.
             environ["wsgi.input"] = io.BytesIO(request.get_data(cache=True))
-        matched = moto_seams.match_operation(signed["service"], request) if signed else None
+        matched = moto_seams.match_operation(service, request) if signed else None
         try:
             if signed is None or matched is None:
                 return self._moto(environ, start_response)
-            return self._answer(request, signed, *matched)(environ, start_response)
+            return self._answer(request, signed, service, *matched)(environ, start_response)
         except NotImplementedError as error:
             # Of moto. As a 500 the cdk CLI would try it again for half a minute.
             body = json.dumps({"__type": "NotImplemented", "message": str(error)})
             return Response(body, 501, content_type="application/json")(environ, start_response)
 
     def _answer(
-        self, request: BackendRequest, signed: re.Match[str], operation: OperationModel, uri: dict[str, Any]
+        self,
+        request: BackendRequest,
+        signed: re.Match[str],
+        service: str,
+        operation: OperationModel,
+        uri: dict[str, Any],
     ) -> WSGIApplication:
-        service, name = signed["service"], str(operation.name)
+        name = str(operation.name)
         parameters = self._parameters(request, service, operation, uri)
         call = Call(service, name, _without_blobs(parameters), self._caller(signed["key"]))
         self._calls.record(call)

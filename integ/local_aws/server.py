@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from integ.local_aws import moto_seams
 from integ.local_aws.calls import Calls, Faults
+from integ.local_aws.cloud_control import cloud_control
 from integ.local_aws.cloudformation.custom_resource import CustomResource, Mailbox
 from integ.local_aws.cloudformation.resource_type import Clients, ResourceType
 from integ.local_aws.cloudformation.resources_lambda import LAMBDA_TYPES
@@ -174,7 +175,11 @@ class LocalAws:
         self._exits.callback(stopping.set)
         self._front = Front(
             moto,
-            handlers={"cloudformation": stacks, ("lambda", "Invoke"): LambdaInvoke(self._executor)},
+            handlers={
+                "cloudformation": stacks,
+                "cloudcontrol": cloud_control,
+                ("lambda", "Invoke"): LambdaInvoke(self._executor),
+            },
             mailbox=mailbox.post,
             caller=self._caller,
             calls=self.calls,

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from integ.local_aws import LocalAws
+from integ.tests.support.cdk_cli import CDK, ROOT, Cdk
 from integ.tests.support.projects import Project
-
-ROOT: Final = Path(__file__).parents[2]
-CDK: Final = ROOT / "integ" / "node_modules" / ".bin" / "cdk"
-TIMEOUT: Final = 120  # seconds for one command
 
 pytestmark = [
     pytest.mark.e2e,
@@ -66,60 +59,6 @@ function = lambda_.Function(
 CfnOutput(stack, "FunctionName", value=function.add_alias("live").function_arn)
 app.synth()
 """
-
-
-class Cdk:
-    """The command line in a folder with an app, and the one stack of the app."""
-
-    def __init__(self, aws: LocalAws, folder: Path, app: str, stack: str) -> None:
-        self.aws = aws
-        self.folder = folder
-        self.stack = stack
-        # CDK's own checks of templates take seconds to load, in each process anew.
-        checks = {"CDK_VALIDATION": "false"}
-        self.environment = {**os.environ, **aws.environment(), **checks, "PYTHONPATH": str(ROOT)}
-        folder.joinpath("cdk.json").write_text(json.dumps({"app": f"{shlex.quote(sys.executable)} {app}"}))
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command, and clear what was recorded before of the calls to AWS."""
-        self.aws.calls.clear()
-        return subprocess.run(
-            [CDK, *arguments, "--no-notices", "--no-color", "--ci"],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-
-    def __call__(self, *arguments: str, **environment: str) -> str:
-        """Run a command that succeeds; return what it printed."""
-        done = self.run(*arguments, **environment)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """The stack's outputs."""
-        (found,) = self.aws.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
-        return {row["OutputKey"]: row["OutputValue"] for row in found["Outputs"]}
-
-    def invoke(self, event: object = None) -> dict[str, Any]:
-        """Call the stack's function, and return its answer."""
-        answer = self.aws.client("lambda").invoke(
-            FunctionName=self.outputs["FunctionName"], Payload=json.dumps(event)
-        )
-        payload = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, payload
-        return dict(payload)
-
-    def versions(self, arn: str) -> list[int]:
-        """Numbers of the versions of a layer, of which one's ARN is given."""
-        rows = self.aws.client("lambda").list_layer_versions(LayerName=arn.split(":")[-2])["LayerVersions"]
-        return sorted(row["Version"] for row in rows)
 
 
 def without_uv(folder: Path) -> dict[str, str]:

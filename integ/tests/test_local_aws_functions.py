@@ -221,6 +221,31 @@ def test_dry_run_runs_nothing(aws: LocalAws, make_function: MakeFunction) -> Non
     assert aws.logs(function) == ""
 
 
+def test_code_of_a_missing_key_is_refused(aws: LocalAws, name: str, make_function: MakeFunction) -> None:
+    function = make_function("def handler(event, context): return 'one'")
+    aws.client("s3").create_bucket(Bucket=name)
+    with pytest.raises(ClientError) as caught:
+        aws.client("lambda").update_function_code(FunctionName=function, S3Bucket=name, S3Key="no")
+    response = caught.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert response["Error"]["Code"] == "InvalidParameterValueException"
+    start = "Error occurred while GetObject. S3 Error Code: NoSuchKey."
+    assert response["Error"]["Message"].startswith(start)
+    assert invoke(aws, function)[0] == "one"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "code"),
+    [("Custom::Thing", "ValidationException"), ("AWS::S3::Bucket", "UnsupportedActionException")],
+)
+def test_cloud_control_knows_no_resource(aws: LocalAws, type_name: str, code: str) -> None:
+    """The cdk CLI tries a 500 again for half a minute."""
+    with pytest.raises(ClientError) as caught:
+        aws.client("cloudcontrol").get_resource(TypeName=type_name, Identifier="thing")
+    assert caught.value.response["Error"]["Code"] == code
+    assert [call.status for call in aws.calls.of("GetResource")] == [400]
+
+
 # Layers
 
 

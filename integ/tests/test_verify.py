@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from integ.local_aws import LocalAws
-from integ.tests.test_deploy_cli import CDK
+from integ.tests.support.cdk_cli import CDK
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/aws.md").read_text()
