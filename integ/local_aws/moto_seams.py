@@ -195,7 +195,8 @@ class CheckedLayerVersion(models.LayerVersion):
 class CheckedFunction(models.LambdaFunction):
     """The same for functions; also keeps what its layers contained when they were attached.
 
-    Moto numbers a new version by how many there are, and so gives a number twice after one was deleted.
+    Moto ignores ``LoggingConfig``. It numbers a new version by how many there are, and so gives a number
+    twice after one was deleted.
     """
 
     code_archive: Archive
@@ -204,10 +205,23 @@ class CheckedFunction(models.LambdaFunction):
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
         self._numbers = itertools.count(1)
         super().__init__(account_id, spec, region, version)
+        self._set_log_group(spec)
 
     def set_version(self, version: int) -> None:
         # Moto calls this for a copy of the function, and the copies share the numbers.
         super().set_version(next(self._numbers))
+
+    def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
+        self._set_log_group(config_updates)
+        return super().update_configuration(config_updates)
+
+    def get_configuration(self, on_create: bool = False) -> dict[str, Any]:
+        logging = {"LogFormat": "Text", "LogGroup": self.logs_group_name}
+        return {**super().get_configuration(on_create), "LoggingConfig": logging}
+
+    def _set_log_group(self, spec: dict[str, Any]) -> None:
+        if "LoggingConfig" in spec:
+            self.logs_group_name = spec["LoggingConfig"].get("LogGroup", f"/aws/lambda/{self.function_name}")
 
     def _get_layers_data(self, layers_versions_arns: list[str]) -> list[models.LayerDataType]:
         with _as_moto_errors():
@@ -335,6 +349,7 @@ def find_function(region: str, name_or_arn: str, qualifier: str | None) -> tuple
         variables=tuple(sorted((str(name), str(value)) for name, value in function.environment_vars.items())),
         code=function.code_archive,
         layers=function.layer_archives,
+        log_group=function.logs_group_name,
     )
     return spec, (retries or [2])[-1]
 
@@ -342,8 +357,11 @@ def find_function(region: str, name_or_arn: str, qualifier: str | None) -> tuple
 def write_log(spec: FunctionSpec, stream: str, text: str) -> None:
     """Put what an invocation wrote into CloudWatch Logs, where the cdk CLI looks after a failure."""
     backend = logs_backends[ACCOUNT][spec.arn.split(":")[3]]
-    group = f"/aws/lambda/{spec.name}"
-    backend.ensure_log_group(group)
+    group = spec.log_group
+    if group == f"/aws/lambda/{spec.name}":
+        backend.ensure_log_group(group)
+    elif group not in backend.groups:
+        return  # Lambda makes it with the permissions of the function's role, which CDK's do not have
     if stream not in backend.groups[group].streams:
         backend.create_log_stream(group, stream)
     now = int(time.time() * 1000)

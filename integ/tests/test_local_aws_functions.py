@@ -186,6 +186,33 @@ def test_log_tail_is_what_the_invocation_wrote(aws: LocalAws, make_function: Mak
     assert [event["message"] for event in events if "out" in event["message"]] == ["out one", "out two"]
 
 
+def test_log_goes_to_the_group_that_the_function_names(
+    aws: LocalAws, name: str, make_function: MakeFunction
+) -> None:
+    """A group that is gone stays gone: roles of functions with a group of their own may not make one."""
+    logs = aws.client("logs")
+
+    def groups() -> list[str]:
+        found = [f"{name}-group", f"/aws/lambda/{function}"]
+        rows = [
+            row for group in found for row in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        ]
+        return [row["logGroupName"] for row in rows]
+
+    logs.create_log_group(logGroupName=f"{name}-group")
+    code = "def handler(event, context): print(event); return context.log_group_name"
+    function = make_function(code, LoggingConfig={"LogGroup": f"{name}-group"})
+    assert invoke(aws, function, "one")[0] == f"{name}-group"
+    events = logs.filter_log_events(logGroupName=f"{name}-group")["events"]
+    assert "one" in [event["message"] for event in events]
+    logs.delete_log_group(logGroupName=f"{name}-group")
+    assert invoke(aws, function, "two")[0] == f"{name}-group"
+    assert groups() == []
+    aws.client("lambda").update_function_configuration(FunctionName=function, LoggingConfig={})
+    assert invoke(aws, function, "three")[0] == f"/aws/lambda/{function}"
+    assert groups() == [f"/aws/lambda/{function}"]
+
+
 # Asynchronous events
 
 COUNTS = "def handler(event, context): print('attempt', context.aws_request_id); {}"

@@ -45,6 +45,7 @@ class Function(ResourceType):
         "Description": "",
         "Environment": {"Variables": {}},
         "Layers": [],
+        "LoggingConfig": {},
         "MemorySize": 128,
         "Timeout": 3,
     }

@@ -12,7 +12,10 @@ __all__ = ["FunctionSpec", "Result"]
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """Everything that a function's process depends on; two equal specs may share a warm process."""
+    """Everything that a function's process depends on; two equal specs may share a warm process.
+
+    ``log_group`` is what ``LoggingConfig`` names, else ``/aws/lambda/NAME``.
+    """
 
     name: str
     arn: str
@@ -24,6 +27,7 @@ class FunctionSpec:
     variables: tuple[tuple[str, str], ...]
     code: Archive
     layers: tuple[Archive, ...]
+    log_group: str
 
 
 @dataclass(frozen=True)
