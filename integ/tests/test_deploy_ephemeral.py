@@ -141,3 +141,13 @@ def test_branch_that_goes_takes_nothing_of_another(
     assert stack.delete() == "DELETE_COMPLETE"
     assert everything(stack.aws) == before
     assert other.invoke()["alpha"] == "1.0"
+
+
+def test_branch_that_cannot_be_deployed_leaves_nothing(
+    stack: Deployment, project: Project, bucket: str | None
+) -> None:
+    before = everything(stack.aws)
+    stack.aws.faults.add("PutParameter", "AccessDeniedException", status=400, caller="cloudformation")
+    assert stack.deploy(branch(project.root, bucket)) == "ROLLBACK_COMPLETE"
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert everything(stack.aws) == before
