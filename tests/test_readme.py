@@ -29,7 +29,12 @@ from tests.support.permissions import handler_permissions
 
 README: Final = Path(__file__).parents[1].joinpath("README.md").read_text()
 #: How the tables name defaults that are no literals.
-WORDS: Final = {"none": (None, ()), "empty": ("",), "`RETAIN`": (RemovalPolicy.RETAIN,)}
+WORDS: Final = {
+    "none": (None, ()),
+    "empty": ("",),
+    "`RETAIN`": (RemovalPolicy.RETAIN,),
+    "required": (inspect.Parameter.empty,),
+}
 
 
 CONSTRUCTS: Final = [name for name in lbdart_cdk.__all__ if issubclass(getattr(lbdart_cdk, name), Construct)]
@@ -63,7 +68,9 @@ def test_programs_are_the_ones_tested_here() -> None:
         "company_app.py",
         "compiled_app.py",
         "other_app.py",
+        "parts_app.py",
         "private_app.py",
+        "test_orders_stack.py",
         "vault_app.py",
     }
     assert set(programs()) == apps | run
@@ -150,8 +157,11 @@ def test_permission_to_build_in_a_container_needs_no_docker_where_nothing_is_bui
     )
 
 
-def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: Path, tmp_path: Path) -> None:
-    resources = synthesised("app.py", "Orders", orders, tmp_path / "cdk.out")["Resources"]
+@pytest.mark.parametrize("program", ["app.py", "parts_app.py"])
+def test_app_synthesises_a_function_with_layer_and_source(
+    orders: Path, cache: Path, tmp_path: Path, program: str
+) -> None:
+    resources = synthesised(program, "Orders", orders, tmp_path / "cdk.out")["Resources"]
     (function,) = (
         resource["Properties"]
         for name, resource in resources.items()
@@ -165,6 +175,15 @@ def test_app_synthesises_a_function_with_layer_and_source(orders: Path, cache: P
     assert layer["Fn::GetAtt"][1] == "LayerVersionArn"
     assert re.fullmatch(r"orders/source/1\.2\.0/[0-9a-f]{64}/source\.zip", function["Code"]["S3Key"])
     assert function["Handler"] == "orders.app.handler"
+
+
+def test_a_unit_test_of_an_app_builds_nothing(
+    orders: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (orders / "test_orders_stack.py").write_text(programs()["test_orders_stack.py"])
+    monkeypatch.chdir(orders)
+    runpy.run_path("test_orders_stack.py")["test_the_function_has_enough_memory"]()
+    assert not cache.exists()
 
 
 def transcripts() -> list[tuple[str, list[str]]]:
@@ -243,7 +262,7 @@ def test_every_prop_has_a_docstring() -> None:
     for construct in CONSTRUCTS:
         documentation = inspect.getdoc(getattr(lbdart_cdk, construct).__init__) or ""
         named = re.findall(r"^:param (\w+):", documentation, re.MULTILINE)
-        assert named == list(parameters(construct)), construct
+        assert [name for name in named if name != "function_props"] == list(parameters(construct)), construct
 
 
 def test_list_of_what_is_left_out_is_the_default() -> None:
