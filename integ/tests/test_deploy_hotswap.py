@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from integ.local_aws import LocalAws
 from integ.tests.support.cdk_cli import CDK, TIMEOUT, Cdk
+from integ.tests.support.projects import Project
 
 pytestmark = [
     pytest.mark.e2e,
@@ -35,6 +35,27 @@ function = lambda_.Function(stack, "Function", runtime=runtime, handler="app.han
 CfnOutput(stack, "FunctionName", value=function.function_name)
 app.synth()
 """
+
+APP_OF_ARTIFACTS: Final = """
+import sys
+from aws_cdk import App, CfnOutput, Stack
+from aws_cdk import aws_lambda as lambda_
+from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+
+app = App()
+stack = Stack(app, "{stack}")
+runtime = lambda_.Runtime("python%d.%d" % sys.version_info[:2], lambda_.RuntimeFamily.PYTHON)
+deps = LambdaLayerArtifact(stack, "Deps", project="orders", runtime=runtime)
+code = LambdaSourceArtifact(stack, "Code", project="orders", runtime=runtime)
+function = lambda_.Function(
+    stack, "Function", runtime=runtime, handler="orders.app.handler", code=code.code, layers=[deps]
+)
+CfnOutput(stack, "FunctionName", value=function.function_name)
+app.synth()
+"""
+
+#: The switch with which artifacts are ordinary assets.
+PLAIN: Final = ("-c", "lbdart_cdk:plain_assets=true")
 
 DEPLOY: Final = ("deploy", "--require-approval", "never")
 
@@ -73,8 +94,16 @@ def cdk(aws: LocalAws, name: str, tmp_path: Path, code: Path) -> Cdk:
     return cdk
 
 
+@pytest.fixture
+def orders(aws: LocalAws, name: str, tmp_path: Path, project: Project) -> Cdk:
+    """An app with a function of this library's layer and code, not deployed."""
+    assert project.root == tmp_path / "orders"
+    (tmp_path / "app.py").write_text(APP_OF_ARTIFACTS.format(stack=name))
+    return Cdk(aws, tmp_path, "app.py", name)
+
+
 @contextlib.contextmanager
-def watching(cdk: Cdk, *, include: str) -> Iterator[Callable[[str], None]]:
+def watching(cdk: Cdk, *options: str, include: str) -> Iterator[Callable[[str], None]]:
     """``cdk watch``, until the block ends; gives what waits for a text that it has not printed before."""
     config, log = cdk.folder / "cdk.json", cdk.folder / "watch.log"
     config.write_text(json.dumps({**json.loads(config.read_text()), "watch": {"include": [include]}}))
@@ -89,17 +118,11 @@ def watching(cdk: Cdk, *, include: str) -> Iterator[Callable[[str], None]]:
             time.sleep(0.05)
         seen = place + len(text)
 
-    with log.open("w") as output:
-        process = cdk.start("watch", "--no-logs", output=output)
-        try:
-            yield wait_for
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    with (
+        log.open("w") as output,
+        cdk.running("watch", "--no-logs", *options, output=output) as process,
+    ):
+        yield wait_for
 
 
 def test_hotswap_changes_the_running_function(cdk: Cdk, aws: LocalAws, code: Path) -> None:
@@ -130,3 +153,70 @@ def test_watch_hotswaps_what_is_edited(cdk: Cdk, aws: LocalAws, code: Path) -> N
             wait_for("Total time:")
             assert cdk.invoke() == {"said": word}
         assert not aws.calls.of("ExecuteChangeSet")
+
+
+def test_published_code_is_not_hotswapped_and_the_command_says_so(
+    orders: Cdk, aws: LocalAws, project: Project
+) -> None:
+    orders(*DEPLOY)
+    project.say("two")
+    refused = orders.run("deploy", "--hotswap")
+    assert refused.returncode == 1
+    assert "S3 Error Code: NoSuchKey" in refused.stdout
+    assert "no changes" not in refused.stdout
+    assert orders.invoke()["said"] == "one"
+    # It is deployed instead, also after the attempt.
+    orders("deploy", "--hotswap-fallback", "--require-approval", "never")
+    assert aws.calls.of("ExecuteChangeSet")
+    assert orders.invoke()["said"] == "two"
+
+
+def test_watch_deploys_published_code_with_the_fallback(orders: Cdk, aws: LocalAws, project: Project) -> None:
+    """Without it, the command prints no reason of any failure; but it does not say that all is well."""
+    orders(*DEPLOY)
+    project.say("two")
+    with watching(orders, include="orders/src/**") as wait_for:
+        wait_for("hotswapping resources:")
+        wait_for("hotswap-deployment time:")
+    printed = (orders.folder / "watch.log").read_text()
+    assert not [word for word in ("hotswapped!", "no changes", "✅") if word in printed]
+    assert orders.invoke()["said"] == "one"
+    with watching(orders, "--hotswap-fallback", include="orders/src/**") as wait_for:
+        for word in ("three", "four"):
+            project.say(word)
+            wait_for("Falling back to doing a full deployment")
+            wait_for("Total time:")
+            assert orders.invoke()["said"] == word
+
+
+def test_with_plain_assets_the_code_is_hotswapped(orders: Cdk, aws: LocalAws, project: Project) -> None:
+    orders(*DEPLOY, *PLAIN)
+    assert not aws.calls.by("function")
+    assert (orders.invoke()["said"], orders.invoke()["alpha"]) == ("one", "1.0")
+    project.say("two")
+    orders("deploy", "--hotswap", *PLAIN)
+    assert not aws.calls.of("ExecuteChangeSet")
+    assert (orders.invoke()["said"], orders.invoke()["alpha"]) == ("two", "1.0")
+
+
+def test_with_plain_assets_a_changed_layer_is_deployed(orders: Cdk, aws: LocalAws, project: Project) -> None:
+    """The command hotswaps no layer of anyone; it says so, or deploys."""
+    orders(*DEPLOY, *PLAIN)
+    project.depend_on("2.0")
+    project.say("two")
+    orders("deploy", "--hotswap-fallback", "--require-approval", "never", *PLAIN)
+    assert aws.calls.of("ExecuteChangeSet")
+    assert (orders.invoke()["said"], orders.invoke()["alpha"]) == ("two", "2.0")
+    project.depend_on("1.0")
+    assert "rejected changes: Layers" in orders("deploy", "--hotswap", *PLAIN)
+    assert orders.invoke()["alpha"] == "2.0"
+    orders(*DEPLOY, *PLAIN)
+    assert orders.invoke()["alpha"] == "1.0"
+
+
+def test_the_switch_can_be_turned(orders: Cdk, project: Project) -> None:
+    """A stack changes from published artifacts to plain assets and back, and its function keeps working."""
+    for number, switch in enumerate(((), PLAIN, ())):
+        project.say(f"{number}")
+        orders(*DEPLOY, *switch)
+        assert (orders.invoke()["said"], orders.invoke()["alpha"]) == (f"{number}", "1.0")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -45,16 +48,27 @@ class Cdk:
             check=False,
         )
 
-    def start(self, *arguments: str, output: TextIO) -> subprocess.Popen[bytes]:
-        """Start a command that runs until it is ended, and write what it prints to a file."""
-        return subprocess.Popen(
+    @contextlib.contextmanager
+    def running(self, *arguments: str, output: TextIO) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a command that does not end by itself until the block ends, and write what it prints to a file.
+
+        It is ended as a group: ``node`` may be a script of the virtual environment that starts the real one.
+        """
+        process = subprocess.Popen(
             [CDK, *arguments, *_OPTIONS],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(TIMEOUT)
 
     def __call__(self, *arguments: str, **environment: str) -> str:
         """Run a command that succeeds; return what it printed."""
