@@ -40,15 +40,17 @@ APP_OF_ARTIFACTS: Final = """
 import sys
 from aws_cdk import App, CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
-from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+from lbdart_cdk import LambdaFunctionArtifact
 
 app = App()
 stack = Stack(app, "{stack}")
-runtime = lambda_.Runtime("python%d.%d" % sys.version_info[:2], lambda_.RuntimeFamily.PYTHON)
-deps = LambdaLayerArtifact(stack, "Deps", project="orders", runtime=runtime)
-code = LambdaSourceArtifact(stack, "Code", project="orders", runtime=runtime)
-function = lambda_.Function(
-    stack, "Function", runtime=runtime, handler="orders.app.handler", code=code.code, layers=[deps]
+function = LambdaFunctionArtifact(
+    stack,
+    "Function",
+    project="orders",
+    handler="orders.app.handler",
+    runtime=lambda_.Runtime("python%d.%d" % sys.version_info[:2], lambda_.RuntimeFamily.PYTHON),
+    packaging="{packaging}",
 )
 CfnOutput(stack, "FunctionName", value=function.function_name)
 app.synth()
@@ -95,10 +97,16 @@ def cdk(aws: LocalAws, name: str, tmp_path: Path, code: Path) -> Cdk:
 
 
 @pytest.fixture
-def orders(aws: LocalAws, name: str, tmp_path: Path, project: Project) -> Cdk:
-    """An app with a function of this library's layer and code, not deployed."""
+def packaging() -> str:
+    """How the function of ``orders`` has its dependencies."""
+    return "layer"
+
+
+@pytest.fixture
+def orders(aws: LocalAws, name: str, tmp_path: Path, project: Project, packaging: str) -> Cdk:
+    """An app with a function of this library, not deployed."""
     assert project.root == tmp_path / "orders"
-    (tmp_path / "app.py").write_text(APP_OF_ARTIFACTS.format(stack=name))
+    (tmp_path / "app.py").write_text(APP_OF_ARTIFACTS.format(stack=name, packaging=packaging))
     return Cdk(aws, tmp_path, "app.py", name)
 
 
@@ -212,6 +220,22 @@ def test_with_plain_assets_a_changed_layer_is_deployed(orders: Cdk, aws: LocalAw
     assert orders.invoke()["alpha"] == "2.0"
     orders(*DEPLOY, *PLAIN)
     assert orders.invoke()["alpha"] == "1.0"
+
+
+@pytest.mark.parametrize("packaging", ["zip"])
+def test_with_one_zip_the_dependencies_are_hotswapped_too(
+    orders: Cdk, aws: LocalAws, project: Project
+) -> None:
+    orders(*DEPLOY, *PLAIN)
+    project.depend_on("2.0")
+    project.say("two")
+    orders("deploy", "--hotswap", *PLAIN)
+    assert not aws.calls.of("ExecuteChangeSet")
+    assert (orders.invoke()["said"], orders.invoke()["alpha"]) == ("two", "2.0")
+    # Published, it is deployed by CloudFormation.
+    project.depend_on("1.0")
+    orders(*DEPLOY)
+    assert (orders.invoke()["said"], orders.invoke()["alpha"]) == ("two", "1.0")
 
 
 def test_the_switch_can_be_turned(orders: Cdk, project: Project) -> None:

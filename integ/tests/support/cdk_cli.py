@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -53,9 +54,12 @@ class Cdk:
         """Run a command that does not end by itself until the block ends, and write what it prints to a file.
 
         It is ended as a group: ``node`` may be a script of the virtual environment that starts the real one.
+        The real one may then stay a zombie that nobody waits for, and holds the lock of its output folder; so
+        each run has a folder of its own.
         """
+        output_folder = tempfile.mkdtemp(prefix="cdk.out.", dir=self.folder)
         process = subprocess.Popen(
-            [CDK, *arguments, *_OPTIONS],
+            [CDK, *arguments, "--output", output_folder, *_OPTIONS],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
