@@ -11,7 +11,8 @@ from typing import Any
 from bench.measure import run
 from lbdart_cdk.core.locking.manifest import tools
 from lbdart_cdk.core.project.toml import read_toml
-from lbdart_cdk.tools import pdm, poetry
+from lbdart_cdk.tools.pdm import lock as pdm
+from lbdart_cdk.tools.poetry import lock as poetry
 
 
 def locked_by_each_tool(folder: Path, project: Path) -> dict[str, Path]:

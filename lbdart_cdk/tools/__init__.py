@@ -1,4 +1,6 @@
-"""One module for each packaging tool. A module that defines ``TOOL`` is a tool; nothing else lists them.
+"""One package for each packaging tool. One that defines ``TOOL`` is a tool; nothing else lists them.
+
+It says which files are the tool's. How it reads a lock is in its module ``lock``, loaded to read one.
 
 The package also has the tools' builders for scripts, such as ``UvLambdaLayerLocalBuilder``.
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,8 @@ from lbdart_cdk.core.project.project import named_path
 from lbdart_cdk.core.project.toml import read_toml_if_any, table
 from lbdart_cdk.core.store.store import Store
 
-#: The metadata that uv needs, and that a project may leave to its build backend.
-_NEEDED: Final = frozenset({"version", "dependencies", "optional-dependencies", "requires-python"})
+from ._static import is_static
+
 #: Files that uv reads in a directory and in those above it.
 _SETTINGS: Final = ("pyproject.toml", "uv.toml", "uv.lock", ".python-version")
 
@@ -91,22 +90,6 @@ def _copy(path: Path, copied: Path) -> None:
 def _settings(directory: Path) -> list[Path]:
     paths = (above / name for above in (directory, *directory.parents) for name in _SETTINGS)
     return [path for path in paths if path.is_file()]
-
-
-def is_static(directory: Path) -> bool:
-    """Tell whether uv can read a directory's metadata without running its build backend."""
-    return not left_to_backend(directory)
-
-
-def left_to_backend(directory: Path) -> AbstractSet[str]:
-    """Return the keys of ``project`` whose values only a directory's build backend knows (PEP 621)."""
-    pyproject = read_toml_if_any(directory / "pyproject.toml")
-    project = pyproject.get("project")
-    if not isinstance(project, dict):
-        scripts = ("setup.py", "setup.cfg")
-        has_backend = "build-system" in pyproject or any((directory / name).is_file() for name in scripts)
-        return _NEEDED if has_backend else frozenset()
-    return _NEEDED & ({*map(str, project.get("dynamic", ()))} | {"version"} - project.keys())
 
 
 def with_sources(directories: Collection[Path]) -> list[Path]:

@@ -45,7 +45,7 @@ from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.tools.pip import _GLIBC_OF_UV
+from lbdart_cdk.tools.pip.lock import _GLIBC_OF_UV
 from lbdart_cdk.tools.pylock import TOOL
 
 HERE: Final = Path(__file__).parent

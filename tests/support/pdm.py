@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lbdart_cdk.core.project.toml import read_toml
-from lbdart_cdk.tools import pdm
+from lbdart_cdk.tools.pdm import lock as pdm
 
 from .wheels import sha256
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lbdart_cdk.core.project.toml import read_toml
-from lbdart_cdk.tools import poetry
+from lbdart_cdk.tools.poetry import lock as poetry
 
 from .wheels import sha256
 

@@ -23,6 +23,7 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.tools import _index, pip
+from lbdart_cdk.tools.pip import lock as pip_lock
 from tests.support.git import commit_all, git, make_repository
 from tests.support.index import Index
 from tests.support.locks import local_directories
@@ -547,7 +548,7 @@ class TestVariables:
             leaks.extend(part for part in command if "hunter2" in str(part))
             return run(command, **options)
 
-        monkeypatch.setattr(pip, "run", run_and_look)
+        monkeypatch.setattr(pip_lock, "run", run_and_look)
         write(
             root,
             f"beta @ {address.replace('<host>', host)}#sha256={sha256(wheel)}",

@@ -19,7 +19,7 @@ from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
-from lbdart_cdk.tools import pylock
+from lbdart_cdk.tools.pylock import lock as reader
 from tests.support.git import make_repository
 from tests.support.locks import locked, locked_file
 from tests.support.projects import files_in, make_project
@@ -82,7 +82,7 @@ def test_the_project_is_left_as_it_is_and_the_lock_is_understood_once(
     before = files_in(root)
     first = lock(root, store)
     assert files_in(root) == before
-    monkeypatch.setattr(pylock, "_read", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr(reader, "_read", lambda _: pytest.fail("read again"))
     assert lock(root, store) == first
 
 

@@ -1,6 +1,6 @@
 """Find a project's manifest, and the tool that reads it. No other code decides this.
 
-The tools are plug-ins: each module of ``lbdart_cdk.tools`` that defines ``TOOL`` is a tool. This module
+The tools are plug-ins: each package in ``lbdart_cdk.tools`` that defines ``TOOL`` is a tool. This module
 imports them by name, because the core does not depend on them.
 """
 

@@ -1,4 +1,4 @@
-"""The interface of a packaging tool; ``lbdart_cdk.tools`` has one module for each tool."""
+"""The interface of a packaging tool; ``lbdart_cdk.tools`` has one package for each tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pip: ``requirements.txt`` and the files it includes, locked for the target by ``uv pip compile``."""
+"""How requirements are read: ``uv pip compile`` locks them for the target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lbdart_cdk.core.credentials.lookup import refused, with_login, without_logi
 from lbdart_cdk.core.errors import BuildWarning, LbdartError
 from lbdart_cdk.core.keys import key_of, sha256_of
 from lbdart_cdk.core.locking.lock import Lock, without_dates
-from lbdart_cdk.core.locking.tool import Frontend, Options
+from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.process import run, said
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project, named_path
@@ -33,11 +33,11 @@ from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
 from lbdart_cdk.core.wheels.git import NO_PROMPTS
 
-from ._index import DEFAULT_INDEX_OF_UV, pip_setting
-from ._listing import Line, origins_in, own_lines, shown_by
-from ._logins import logins
-from ._mirror import Mirror, mirrored, with_sources
-from ._roots import written
+from .._index import DEFAULT_INDEX_OF_UV, pip_setting
+from .._listing import Line, origins_in, own_lines, shown_by
+from .._logins import logins
+from .._mirror import Mirror, mirrored, with_sources
+from .._roots import written
 
 #: The glibc versions that uv can select wheels for; Lambda's 2.26 is between two of them.
 _GLIBC_OF_UV: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
@@ -88,70 +88,45 @@ _REMOTE: Final = re.compile(r"\b(?!file:)[A-Za-z][\w+.-]*://[^\s\"']+")
 #: The options behind a requirement.
 _OPTIONS: Final = re.compile(r"\s--.*")
 
-_FRONTEND: Final = frontend.IsolatedBuild("pip")
 
+def read_lock(project: Project, options: Options, target: Target, store: Store) -> Lock:
+    """Lock the requirements for the target.
 
-@dataclass(frozen=True, slots=True)
-class Pip:
-    """Requirements files, with or without pinned versions and hashes."""
-
-    name: str = "pip"
-    manifest: str = "requirements.txt"
-    pattern: str = "*.txt"
-    frontend: Frontend = _FRONTEND
-
-    def frontend_of(self, project: Project) -> Frontend | None:
-        """Look for a build system or a ``setup.py``.
-
-        pip installs any directory with a ``pyproject.toml``, but that file may hold settings only.
-        """
-        return self.frontend if project.is_buildable else None
-
-    def is_member(self, root: Path, manifest: Path) -> bool:
-        """Return False: requirements files have no workspaces."""
-        return False
-
-    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Lock the requirements for the target.
-
-        When hashes pin every package, the store keeps the lock. Otherwise uv locks again each time, because
-        the result can change while the file stays the same.
-        """
-        requirements = _read(project.manifest, project, _Requirements())
-        key = key_of(
-            {
-                "manifest": project.manifest_sha256,
-                "inputs": [sha256_of(path) for path in requirements.included],
-                # The lock has absolute paths of wheels in local directories.
-                "root": str(project.root),
-                "python": target.python_version,
-                "architecture": target.architecture,
-                "indexes": [without_login(os.environ.get(name, "")) for name in _INDEXES],
-                "choosing": [os.environ.get(name, "") for name in _CHOOSING],
-                "variable": requirements.variable,
-            }
-        )
-        tables = store.recall("pip-locks", key)
-        if tables is None:
-            tables = _lock(project, requirements, target, store)
-            if tables["lasts"]:
-                # The URL of a direct reference contains the user from the requirement.
-                store.note("pip-locks", key, tables | {"content": _without_logins(tables["content"])})
-        return Lock(
-            content=tables["content"],
-            origin=project.manifest,
-            base=project.root,
-            requires=None,
-            roots=tuple(tables["roots"]),
-            shown=tables["shown"],
-            extras=options.extras,
-            groups=options.groups,
-            warnings=tuple(_warnings(project, tables["unpinned"])),
-            logins=lambda: logins(project, requirements.addresses()),
-        )
-
-
-TOOL: Final = Pip()
+    When hashes pin every package, the store keeps the lock. Otherwise uv locks again each time, because
+    the result can change while the file stays the same.
+    """
+    requirements = _read(project.manifest, project, _Requirements())
+    key = key_of(
+        {
+            "manifest": project.manifest_sha256,
+            "inputs": [sha256_of(path) for path in requirements.included],
+            # The lock has absolute paths of wheels in local directories.
+            "root": str(project.root),
+            "python": target.python_version,
+            "architecture": target.architecture,
+            "indexes": [without_login(os.environ.get(name, "")) for name in _INDEXES],
+            "choosing": [os.environ.get(name, "") for name in _CHOOSING],
+            "variable": requirements.variable,
+        }
+    )
+    tables = store.recall("pip-locks", key)
+    if tables is None:
+        tables = _lock(project, requirements, target, store)
+        if tables["lasts"]:
+            # The URL of a direct reference contains the user from the requirement.
+            store.note("pip-locks", key, tables | {"content": _without_logins(tables["content"])})
+    return Lock(
+        content=tables["content"],
+        origin=project.manifest,
+        base=project.root,
+        requires=None,
+        roots=tuple(tables["roots"]),
+        shown=tables["shown"],
+        extras=options.extras,
+        groups=options.groups,
+        warnings=tuple(_warnings(project, tables["unpinned"])),
+        logins=lambda: logins(project, requirements.addresses()),
+    )
 
 
 @dataclass(slots=True)

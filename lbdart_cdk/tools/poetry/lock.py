@@ -1,4 +1,4 @@
-"""poetry: ``poetry.lock``, read directly; Poetry itself need not be installed.
+"""How ``poetry.lock`` is read.
 
 The lock has the names and hashes of files, but not their URLs. The index is asked for the URLs, once.
 """
@@ -11,8 +11,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -24,17 +22,16 @@ from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.locking.lock import Lock, in_extras, requirement, without_dates
-from lbdart_cdk.core.locking.tool import Frontend, Options
+from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
-from lbdart_cdk.core.project.toml import parse_toml, table
+from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.core.wheels.frontend import BuildBackend, IsolatedBuild
 
-from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
-from ._logins import logins
-from ._roots import roots_of
+from .._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
+from .._logins import logins
+from .._roots import roots_of
 
 #: Poetry's own group: the dependencies of the project itself.
 _MAIN: Final = "main"
@@ -45,69 +42,35 @@ _HASHES_GROUPS: Final = Version("2.3.0")
 #: The files of each package, by the URL of the index (None for the default index).
 _Addresses = Mapping[str | None, Mapping[str, Mapping[str, Any]]]
 
-_FRONTEND: Final = IsolatedBuild("poetry")
-#: Has a name of its own, because it builds the same files to other wheels.
-_WITH_POETRY_CORE: Final = IsolatedBuild(
-    "poetry-core", backend=BuildBackend("poetry-core", "poetry.core.masonry.api")
-)
 
+def read_lock(project: Project, options: Options, target: Target, store: Store) -> Lock:
+    """Turn ``poetry.lock`` into the standard's format; groups and extras become markers.
 
-@dataclass(frozen=True, slots=True)
-class Poetry:
-    """Projects that Poetry 2 locks, with their groups and extras."""
-
-    name: str = "poetry"
-    manifest: str = "poetry.lock"
-    pattern: str = "poetry.lock"
-    frontend: Frontend = _FRONTEND
-
-    def frontend_of(self, project: Project) -> Frontend | None:
-        """Ask ``package-mode`` in ``tool.poetry``; by default, a project is a package.
-
-        Without a build backend, Poetry builds it with its own (*build* in Poetry's documentation).
-        """
-        poetry = table(project.pyproject, "tool", "poetry")
-        if not project.pyproject or poetry.get("package-mode", True) is False:
-            return None
-        has_backend = "build-backend" in table(project.pyproject, "build-system")
-        return self.frontend if has_backend else _WITH_POETRY_CORE
-
-    def is_member(self, root: Path, manifest: Path) -> bool:
-        """Return False: Poetry has no workspaces."""
-        return False
-
-    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Turn ``poetry.lock`` into the standard's format; groups and extras become markers.
-
-        :raises LbdartError: when the lock is not valid or does not match ``pyproject.toml``.
-        """
-        metadata = store.memo("poetry-files", project.manifest_sha256, lambda: _metadata(project))
-        _refuse_stale(project, metadata)
-        groups = sorted({_MAIN, *metadata["groups"], *_groups(project)})
-        key = key_of(
-            {
-                "manifest": project.manifest_sha256,
-                "groups": groups,
-                "indexes": [
-                    without_login(os.environ.get(name, ""))
-                    for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")
-                ],
-            }
-        )
-        tables = store.memo("poetry-locks", key, lambda: _read(project, groups))
-        return Lock(
-            content=tables["content"],
-            origin=project.manifest,
-            base=project.manifest.parent,
-            requires=tables["requires"],
-            roots=roots_of(project, options),
-            extras=options.extras,
-            groups=options.groups,
-            logins=lambda: logins(project, pip_setting("index-url") or "", tables.get("indexes")),
-        )
-
-
-TOOL: Final = Poetry()
+    :raises LbdartError: when the lock is not valid or does not match ``pyproject.toml``.
+    """
+    metadata = store.memo("poetry-files", project.manifest_sha256, lambda: _metadata(project))
+    _refuse_stale(project, metadata)
+    groups = sorted({_MAIN, *metadata["groups"], *_groups(project)})
+    key = key_of(
+        {
+            "manifest": project.manifest_sha256,
+            "groups": groups,
+            "indexes": [
+                without_login(os.environ.get(name, "")) for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")
+            ],
+        }
+    )
+    tables = store.memo("poetry-locks", key, lambda: _read(project, groups))
+    return Lock(
+        content=tables["content"],
+        origin=project.manifest,
+        base=project.manifest.parent,
+        requires=tables["requires"],
+        roots=roots_of(project, options),
+        extras=options.extras,
+        groups=options.groups,
+        logins=lambda: logins(project, pip_setting("index-url") or "", tables.get("indexes")),
+    )
 
 
 def _metadata(project: Project) -> dict[str, Any]:
@@ -249,7 +212,7 @@ def _index(package: Mapping[str, Any]) -> str | None:
 
 
 def _addresses(project: Project, packages: list[dict[str, Any]], indexes: Mapping[str, str]) -> _Addresses:
-    from ._pages import files_on
+    from .._pages import files_on
 
     wanted: defaultdict[str | None, set[str]] = defaultdict(set)
     for package in packages:

@@ -1,4 +1,4 @@
-"""pdm: ``pdm.lock``, read directly; PDM itself need not be installed.
+"""How ``pdm.lock`` is read.
 
 The lock has the names and hashes of files, but not their URLs. The sources are asked for the URLs, once.
 """
@@ -11,8 +11,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -25,17 +24,16 @@ from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.locking.lock import Lock, requirement, without_dates
-from lbdart_cdk.core.locking.tool import Frontend, Options
+from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.progress import announced
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
-from lbdart_cdk.core.project.toml import parse_toml, table
+from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
-from lbdart_cdk.core.wheels.frontend import IsolatedBuild
 
-from ._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes
-from ._logins import expanded, logins
-from ._roots import roots_of
+from .._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes
+from .._logins import expanded, logins
+from .._roots import roots_of
 
 #: PDM's own group: the dependencies of the project itself.
 _MAIN: Final = "default"
@@ -46,71 +44,39 @@ _PLATFORMS: Final = {"linux": "linux", "manylinux": "linux", "windows": "win32",
 _REPOSITORIES: Final = ("git", "hg", "svn", "bzr")
 _FILE_SUFFIXES: Final = (".whl", ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
-_FRONTEND: Final = IsolatedBuild("pdm")
 
+def read_lock(project: Project, options: Options, target: Target, store: Store) -> Lock:
+    """Turn ``pdm.lock`` into the standard's format; groups and extras become markers.
 
-@dataclass(frozen=True, slots=True)
-class Pdm:
-    """Projects that PDM locks, with their groups and extras."""
-
-    name: str = "pdm"
-    manifest: str = "pdm.lock"
-    pattern: str = "pdm.lock"
-    frontend: Frontend = _FRONTEND
-
-    def frontend_of(self, project: Project) -> Frontend | None:
-        """Ask ``package-type`` or ``distribution`` in ``tool.pdm``; by default, what has a name is a package.
-
-        As ``Project.is_distribution`` in PDM does.
-        """
-        settings = _settings(project.pyproject)
-        if "package-type" in settings:
-            is_package = settings["package-type"] == "library"
-        else:
-            is_package = settings.get("distribution", True)
-        has_name = "name" in table(project.pyproject, "project")
-        return self.frontend if is_package and has_name else None
-
-    def is_member(self, root: Path, manifest: Path) -> bool:
-        """Return False: PDM has no workspaces."""
-        return False
-
-    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Turn ``pdm.lock`` into the standard's format; groups and extras become markers.
-
-        :raises LbdartError: when the lock is not valid or does not match ``pyproject.toml``.
-        """
-        content_hash = store.memo("pdm-hashes", project.manifest_sha256, lambda: _locked_hash(project))
-        if content_hash["sha256"] != _content_hash(project.pyproject):
-            raise LbdartError(
-                f"{project.manifest} does not match {project.root / 'pyproject.toml'}.",
-                "Run `pdm lock` and commit the result.",
-            )
-        key = key_of(
-            {
-                "manifest": project.manifest_sha256,
-                # This hash covers the sources, and which groups are extras.
-                "content": content_hash["sha256"],
-                "indexes": [
-                    without_login(os.environ.get(name, ""))
-                    for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")
-                ],
-            }
+    :raises LbdartError: when the lock is not valid or does not match ``pyproject.toml``.
+    """
+    content_hash = store.memo("pdm-hashes", project.manifest_sha256, lambda: _locked_hash(project))
+    if content_hash["sha256"] != _content_hash(project.pyproject):
+        raise LbdartError(
+            f"{project.manifest} does not match {project.root / 'pyproject.toml'}.",
+            "Run `pdm lock` and commit the result.",
         )
-        tables = store.memo("pdm-locks", key, lambda: _read(project))
-        return Lock(
-            content=tables["content"],
-            origin=project.manifest,
-            base=project.manifest.parent,
-            requires=tables["requires"],
-            roots=roots_of(project, options),
-            extras=options.extras,
-            groups=options.groups,
-            logins=lambda: _logins_of(project),
-        )
-
-
-TOOL: Final = Pdm()
+    key = key_of(
+        {
+            "manifest": project.manifest_sha256,
+            # This hash covers the sources, and which groups are extras.
+            "content": content_hash["sha256"],
+            "indexes": [
+                without_login(os.environ.get(name, "")) for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")
+            ],
+        }
+    )
+    tables = store.memo("pdm-locks", key, lambda: _read(project))
+    return Lock(
+        content=tables["content"],
+        origin=project.manifest,
+        base=project.manifest.parent,
+        requires=tables["requires"],
+        roots=roots_of(project, options),
+        extras=options.extras,
+        groups=options.groups,
+        logins=lambda: _logins_of(project),
+    )
 
 
 def _locked_hash(project: Project) -> dict[str, Any]:
@@ -214,7 +180,7 @@ def _environments(targets: Iterable[Mapping[str, str]]) -> Iterator[str]:
 
 def _files_on_sources(packages: Iterable[Mapping[str, Any]], project: Project) -> dict[str, dict[str, Any]]:
     """Return for each package the locked files that the sources have; the first source with a file counts."""
-    from ._pages import files_on
+    from .._pages import files_on
 
     locked: dict[str, dict[str, dict[str, str]]] = {
         canonicalize_name(package["name"]): {file["file"]: hashes(file) for file in package["files"]}
