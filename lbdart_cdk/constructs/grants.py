@@ -100,7 +100,8 @@ class Grants:
     """Permissions for ``role``, given when CDK invokes the aspects of ``scope``.
 
     :param scope: a construct without children, created before the role: CDK visits it once, and first.
-    :param policies: the scope of a further policy; None if the role gets no policy of its own.
+    :param policies: the scope of a further policy.
+    :param policy: the role's own policy; None if CDK cannot change the role, which then gets no further one.
     :param layer_arns: what the ARNs of all layers begin with.
     """
 
@@ -108,12 +109,15 @@ class Grants:
         self,
         scope: Construct,
         role: iam.IRole,
-        policies: Construct | None,
+        *,
+        policies: Construct,
+        policy: iam.Policy | None,
         wildcards: WildcardSuppressions,
         layer_arns: str,
     ) -> None:
         self._role = role
         self._policies = policies
+        self._policy = policy
         self._wildcards = wildcards
         self._layer_arns = layer_arns
         self._stack = Stack.of(scope)
@@ -166,12 +170,18 @@ class Grants:
             (["lambda:PublishLayerVersion", "lambda:ListLayerVersions"], published),
             (["lambda:GetLayerVersion"], versions),
         ]
-        for actions, resources in given:
-            if resources:
-                self._role.add_to_principal_policy(statement(actions, resources))
+        self._allow([statement(actions, resources) for actions, resources in given if resources])
         self._wildcards.add(self._role, [*needs.assets, *kept, *published, *versions])
         if needs.removing:
             self._give_removal(needs)
+
+    def _allow(self, statements: Sequence[iam.PolicyStatement]) -> None:
+        """Add statements to what the role is allowed: all in one call into CDK, if the policy is known."""
+        if self._policy is not None:
+            self._policy.add_statements(*statements)
+            return
+        for allowed in statements:
+            self._role.add_to_principal_policy(allowed)
 
     def _give_removal(self, needs: _Needs) -> None:
         objects = self._objects(needs.removed, _ROOM_TO_REMOVE)
@@ -188,9 +198,8 @@ class Grants:
         arns = {key.key_arn: None for key in keys.values() if key is not None}
         if arns:
             statements.append(statement(["kms:Decrypt"], [*arns]))
-        if self._policies is None:  # the deployment may not be allowed to create a policy
-            for removal in statements:
-                self._role.add_to_principal_policy(removal)
+        if self._policy is None:  # the deployment may not be allowed to create a policy
+            self._allow(statements)
             return
         contents = self._stack.resolve([removal.to_json() for removal in statements])
         digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]

@@ -274,8 +274,14 @@ class ArtifactPublisher(Construct):
     @cached_property
     def _grants(self) -> Grants:
         role = self.role
-        policies = self if self._policy is not None else None
-        return Grants(self._waiting, role, policies, self._wildcards, self._layer_arns)
+        return Grants(
+            self._waiting,
+            role,
+            policies=self,
+            policy=self._policy,
+            wildcards=self._wildcards,
+            layer_arns=self._layer_arns,
+        )
 
     @cached_property
     def _service_token(self) -> str:
