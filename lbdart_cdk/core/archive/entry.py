@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from ..errors import LbdartError
+from .sources import Sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +26,11 @@ CHUNK: Final = 1 << 20
 class Content(Protocol):
     """The stream of an entry, compressed by the entry's method."""
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes of the stream."""
+    def chunks(self, sources: Sources | None = None) -> Iterator[bytes]:
+        """Yield the bytes of the stream.
+
+        :param sources: keeps the files open that are read. Default: a file is closed after its stream.
+        """
         ...
 
 
@@ -36,7 +40,7 @@ class Stored:
 
     data: bytes
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self, sources: Sources | None = None) -> Iterator[bytes]:
         """Yield all bytes at once."""
         yield self.data
 
@@ -49,23 +53,27 @@ class Stream:
     offset: int
     length: int
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self, sources: Sources | None = None) -> Iterator[bytes]:
         """Yield the bytes in chunks.
 
         :raises LbdartError: when the file ends before the stream does.
         """
-        with self.path.open("rb", buffering=0) as file:
-            file.seek(self.offset)
-            remaining = self.length
-            while remaining:
-                chunk = file.read(min(remaining, CHUNK))
-                if not chunk:
-                    raise LbdartError(
-                        f"The file {self.path.name} ends in the middle of an entry.",
-                        "Delete it from the cache directory and build again.",
-                    )
-                yield chunk
-                remaining -= len(chunk)
+        if sources is None:
+            with Sources() as own:
+                yield from self.chunks(own)
+            return
+        offset, end = self.offset, self.offset + self.length
+        while offset < end:
+            file = sources.open(self.path)  # not kept: between two chunks it may be closed
+            file.seek(offset)
+            chunk = file.read(min(end - offset, CHUNK))
+            if not chunk:
+                raise LbdartError(
+                    f"The file {self.path.name} ends in the middle of an entry.",
+                    "Delete it from the cache directory and build again.",
+                )
+            yield chunk
+            offset += len(chunk)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import random
+import resource
 import shutil
 import stat
 import struct
 import subprocess
+import threading
 import zipfile
 from pathlib import Path
 
@@ -185,6 +189,37 @@ def test_names_that_stay_inside_are_safe(name: str) -> None:
 def test_names_that_could_leave_the_folder_are_not(name: str, pattern: str) -> None:
     with pytest.raises(zipfile.BadZipFile, match="unsafe name"):
         safe_name(pattern.format(name, name))
+
+
+@pytest.mark.parametrize("size", [0, 10, (1 << 20) - 1, 1 << 20, 9 << 20])
+def test_the_hash_is_that_of_what_is_written(tmp_path: Path, size: int) -> None:
+    wheel = make_zip(tmp_path / "wheel.zip", [("data", random.Random(size).randbytes(size)), ("small", b"x")])
+    for entries in ([], read_entries(wheel), [stored("data", bytes(size)), *read_entries(wheel)[1:]]):
+        with (tmp_path / "out.zip").open("wb") as file:
+            sha256 = write_zip(file, entries, b"comment")
+        assert sha256 == hashlib.sha256((tmp_path / "out.zip").read_bytes()).hexdigest()
+
+
+def test_a_zip_may_be_of_more_wheels_than_a_process_may_open(tmp_path: Path) -> None:
+    wheels = [make_zip(tmp_path / f"{number}.zip", [(f"{number}", b"x" * number)]) for number in range(60)]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 30, limits[1]))
+    try:
+        write_zip(io.BytesIO(), [entry for wheel in wheels for entry in read_entries(wheel)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_no_thread(tmp_path: Path) -> None:
+    class Full(io.BytesIO):
+        def write(self, _data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_zip(Full(), [stored("data", bytes(9 << 20))])
+    assert [thread.name for thread in threading.enumerate() if "ThreadPool" in thread.name] == []
 
 
 @pytest.mark.parametrize(
