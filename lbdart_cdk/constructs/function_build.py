@@ -20,9 +20,9 @@ from ..core.keys import Json, key_of
 from ..core.locking.tool import Options, Tool
 from ..core.project.project import Project
 from ..core.project.target import Target
-from ..core.store.store import Store
 from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
+from .app_store import store_of
 from .code_zip import CodeArtifact, CodeZip
 from .layer_artifact import LambdaLayerArtifact
 from .shared import names_after, shared
@@ -114,13 +114,13 @@ class FunctionBuild:
 
     def code_in(self, stack: Stack) -> CodeZip:
         """Return the code that a stack has of the project."""
-        return self._zip_in(stack, self._source(), self._code, "")
+        return self._zip_in(stack, self._source(stack), self._code, "")
 
     def one_zip_in(self, stack: Stack) -> CodeZip:
         """Return the zip that a stack has of code and dependencies."""
         if not self._may_require_packages:
             return self.code_in(stack)
-        artifact = FunctionArtifact(self._source(), self._layer())
+        artifact = FunctionArtifact(self._source(stack), self._layer(stack))
         details = "-".join(["", self.target.runtime.replace(".", ""), self.target.architecture])
         return self._zip_in(stack, artifact, (*self._code, *self._packages), details)
 
@@ -209,26 +209,26 @@ class FunctionBuild:
             return Dependencies(warnings=error.warnings)
         return Dependencies(layer)
 
-    def _source(self) -> SourceArtifact:
+    def _source(self, stack: Stack) -> SourceArtifact:
         environment = BuildEnvironment(self.environment)
         return SourceArtifact(
             self.project,
             self.tool,
             self.include,
             self.exclude_code,
-            Store(),
+            store_of(stack),
             self.credentials,
             environment=environment,
         )
 
-    def _layer(self) -> LayerArtifact:
+    def _layer(self, stack: Stack) -> LayerArtifact:
         return LayerArtifact(
             self.project,
             self.tool,
             self.target,
             self.options,
             self.exclude,
-            Store(),
+            store_of(stack),
             self.credentials,
             self.container,
             environment=BuildEnvironment(self.environment),

@@ -23,9 +23,9 @@ from ..core.publishing.limits import (
     validate_layer_name,
     validate_license,
 )
-from ..core.store.store import Store
 from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
+from .app_store import store_of
 from .error_hook import errors_at
 from .function_checks import FunctionChecks, KnownLayer, warn
 from .identity import UNKNOWN, Identity
@@ -150,7 +150,7 @@ class LambdaLayerArtifact(Resource):
                 target,
                 Options(as_tuple(extras), as_tuple(groups)),
                 as_tuple(exclude),
-                Store(),
+                store_of(scope),
                 credentials,
                 BuildContainer.asked(build_in_container),
                 environment=BuildEnvironment(build_environment or {}),

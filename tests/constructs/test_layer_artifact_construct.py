@@ -17,6 +17,7 @@ from constructs import Construct
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
+from lbdart_cdk.tools import pip
 from tests.support.apps import (
     PYTHON_3_13,
     asset_hash,
@@ -277,6 +278,27 @@ def test_no_password_of_an_index_is_in_the_cloud_assembly(
     written = {**files_in(outdir), **files_in(cache)}
     assert written
     assert not [name for name, content in written.items() if b"hunter2" in content]
+
+
+def test_requirements_without_hashes_are_locked_once_in_an_app(
+    workbench: Workbench, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{workbench.index.url}/simple/")
+    (tmp_path / "requirements.txt").write_text("alpha\n")
+    (tmp_path / ".python-version").write_text("3.13")
+    locked = []
+
+    def counted(*arguments: Any) -> str:
+        locked.append(arguments)
+        return compile_requirements(*arguments)
+
+    compile_requirements = pip._compile
+    monkeypatch.setattr(pip, "_compile", counted)
+    for number in (1, 2):
+        app = make_app(tmp_path / f"out{number}")
+        for name in ("Shop", "Reports"):
+            LambdaLayerArtifact(Stack(app, name), "Deps", project=str(tmp_path))
+        assert len(locked) == number
 
 
 def test_the_name_may_be_a_token(orders: Path, stack: Stack) -> None:

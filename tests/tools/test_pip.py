@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.selection import Selection, select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.process import run
+from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
@@ -833,6 +835,70 @@ class TestNotPinned:
         before = layer(root, store).build_key
         (root / place).write_text((root / place).read_text() + text)
         assert (layer(root, store).build_key != before) == is_input
+
+
+class TestNotPinnedInOneRun:
+    """The layers of an app have one lock, and uv is asked once; the next run asks again."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+        """The projects that uv locks."""
+        asked: list[Path] = []
+        locks = pip._compile
+
+        def counted(project: Project, *arguments: Any) -> str:
+            asked.append(project.root)
+            return locks(project, *arguments)
+
+        monkeypatch.setattr(pip, "_compile", counted)
+        return asked
+
+    def test_what_an_index_has_holds_for_a_run(
+        self, root: Path, store: Store, index: Index, asked: list[Path]
+    ) -> None:
+        write(root, "beta>=1")
+        synth = replace(store, run={})
+        first = lock(root, synth)
+        make_wheel(index.folder, "beta", "3.0")
+        assert lock(root, synth) == first
+        assert versions(root, replace(store, run={})) == ["beta-3.0"]
+        assert len(asked) == 2
+
+    def test_another_target_and_an_edited_file_are_locked_anew(
+        self, root: Path, store: Store, asked: list[Path]
+    ) -> None:
+        synth = replace(store, run={})
+        write(root, "-r base.txt")
+        write(root, "beta==1.0", name="base.txt")
+        assert versions(root, synth) == ["beta-1.0"]
+        assert versions(root, synth, Target((3, 13), "arm64")) == ["beta-1.0"]
+        write(root, "beta==2.0", name="base.txt")
+        assert versions(root, synth) == ["beta-2.0"]
+        assert len(asked) == 3
+
+    def test_what_is_beside_it_is_locked_anew(self, root: Path, store: Store, asked: list[Path]) -> None:
+        wheel = make_wheel(root / "vendor", "vendored")
+        make_project(root / "lib", "lib")
+        synth = replace(store, run={})
+        for line in (f"./vendor/{wheel.name}", "./lib", "--find-links vendor\nvendored"):
+            write(root, line)
+            lock(root, synth)
+            lock(root, synth)
+        assert len(asked) == 6
+
+    def test_a_url_in_a_variable_is_locked_anew(
+        self,
+        root: Path,
+        store: Store,
+        index: Index,
+        packages: dict[str, Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        write(root, "${URL}")
+        synth = replace(store, run={})
+        for name in ("beta", "beta 2"):
+            monkeypatch.setenv("URL", index.file_url(packages[name]))
+            assert versions(root, synth) == [f"beta-{packages[name].name.split('-')[1]}"]
 
 
 class TestUrllib3:

@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -67,9 +68,12 @@ class Store:
     """Files that are found by the hash of their content or of their inputs.
 
     :param root: the directory of the store.
+    :param run: notes that hold for one run and are not written, because the next run may find something
+        else. None: there are no such notes.
     """
 
     root: Path = field(default_factory=default_root)
+    run: dict[tuple[str, str], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
 
     def wheel(self, sha256: str) -> Path:
         """Return the path of the wheel with this hash, whether it exists or not."""
@@ -129,6 +133,8 @@ class Store:
 
     def recall(self, kind: str, key: str) -> dict[str, Any] | None:
         """Return the object that :meth:`note` wrote, or None when it is missing or changed."""
+        if self.run is not None and (kind, key) in self.run:
+            return deepcopy(self.run[kind, key])
         try:
             digest, _, content = self._path(kind, key, ".json").read_bytes().partition(b"\n")
         except OSError:
@@ -144,6 +150,11 @@ class Store:
         content = json.dumps(value, sort_keys=True).encode()
         with self.writing(self._path(kind, key, ".json")) as file:
             file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+
+    def note_for_run(self, kind: str, key: str, value: dict[str, Any]) -> None:
+        """Keep an object under a key for :meth:`recall` in this run."""
+        if self.run is not None:
+            self.run[kind, key] = value
 
     def memo(self, kind: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the note under a key; compute and write it when it is missing.

@@ -92,8 +92,9 @@ _OPTIONS: Final = re.compile(r"\s--.*")
 def read_lock(project: Project, options: Options, target: Target, store: Store) -> Lock:
     """Lock the requirements for the target.
 
-    When hashes pin every package, the store keeps the lock. Otherwise uv locks again each time, because
-    the result can change while the file stays the same.
+    When hashes pin every package, the store keeps the lock. Otherwise uv locks again in each run, because
+    the result can change while the file stays the same. Within a run it is the same for all layers, but for
+    what lies on this machine.
     """
     requirements = _read(project.manifest, project, _Requirements())
     key = key_of(
@@ -115,6 +116,8 @@ def read_lock(project: Project, options: Options, target: Target, store: Store) 
         if tables["lasts"]:
             # The URL of a direct reference contains the user from the requirement.
             store.note("pip-locks", key, tables | {"content": _without_logins(tables["content"])})
+        elif tables["is_remote"]:
+            store.note_for_run("pip-locks", key, tables)
     return Lock(
         content=tables["content"],
         origin=project.manifest,
@@ -300,7 +303,11 @@ def _is_url(location: str) -> bool:
 
 
 def _lock(project: Project, requirements: _Requirements, target: Target, store: Store) -> dict[str, Any]:
-    """Lock the requirements; return the tables, what is not pinned, and whether the store may keep them."""
+    """Lock the requirements; return the tables, what is not pinned, and how long the tables hold.
+
+    They last when the store may keep them. They are remote when they depend on nothing but the files that
+    the key has and what is on indexes or in repositories.
+    """
     if "trusted-host" in requirements.options:
         raise LbdartError(
             f"{project.manifest} has --trusted-host, and this library downloads only from verified hosts.",
@@ -339,6 +346,7 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
         "shown": shown_by(named),
         "unpinned": unpinned,
         "lasts": lasts,
+        "is_remote": not (requirements.has_variable_url or any(map(_is_local, content.get("packages", [])))),
     }
 
 
@@ -398,6 +406,13 @@ def _with_copy(line: str, requirements: _Requirements, mirror: Mirror) -> str:
     if directory is None or match is None or mirror.folder is None:
         return line
     return f"{match['name'] or ''}{mirror.copy(directory).as_uri()}{match['rest']}"
+
+
+def _is_local(package: dict[str, Any]) -> bool:
+    """Tell whether a package is a directory or a file on this machine."""
+    sources = (package.get(kind, {}) for kind in ("directory", "vcs", "archive", "sdist"))
+    places = (*sources, *package.get("wheels", []))
+    return any("path" in place or place.get("url", "").startswith("file:") for place in places)
 
 
 def _is_commit(package: dict[str, Any]) -> bool:
