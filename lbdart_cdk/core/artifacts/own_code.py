@@ -41,6 +41,18 @@ _MANIFESTS: Final = (
     *("cdk.json", "cdk.context.json"),
 )
 _TESTS: Final = ("test", "tests")
+#: Settings of tools, which no code reads.
+_SETTINGS: Final = (
+    *(
+        ".gitattributes",
+        ".gitignore",
+        ".gitkeep",
+        ".dockerignore",
+        ".editorconfig",
+        ".pre-commit-config.yaml",
+    ),
+    *(".coverage", ".coveragerc", ".flake8", ".isort.cfg", ".pylintrc", ".python-version", ".ruff.toml"),
+)
 _NO_VERSION: Final = "0.0.0"
 
 
@@ -157,11 +169,11 @@ def own_part(project: Project, tool: Tool, count: int, include: Collection[str] 
 
 
 def _is_missed_by_nobody(name: str, project: Project) -> bool:
-    """Tell whether a file or folder at the top is a manifest, a test or a tool's."""
-    top = PurePath(name).parts[0]
-    return (
-        top in (*_TESTS, *GENERATED) or top.endswith(".egg-info") or _is_manifest(top, project.manifest.name)
-    )
+    """Tell whether a path is the settings of a tool or, at the top, a manifest, a test or a tool's."""
+    path = PurePath(name)
+    top = path.parts[0]
+    is_known = path.name in _SETTINGS or top in (*_TESTS, *GENERATED) or top.endswith(".egg-info")
+    return is_known or _is_manifest(top, project.manifest.name)
 
 
 def left_out(project: Project, tool: Tool, include: Collection[str] = ()) -> Sequence[str]:

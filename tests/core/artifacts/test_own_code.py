@@ -77,6 +77,13 @@ class TestAsItLies:
             [Part(4, "file", [".env", "build/", "handlers/.cache/"])], size, 0
         )
 
+    @pytest.mark.parametrize("name", [".coveragerc", ".gitignore", ".python-version", "handlers/.gitkeep"])
+    def test_the_settings_of_tools_are_not_missed(self, root: Path, store: Store, name: str) -> None:
+        written(root, [name])
+        artifact = source(root, store)
+        artifact.build()
+        assert artifact.summary().parts[0].left_out == [".env", "handlers/.cache/"]
+
     def test_what_tools_left_after_the_build_is_named_too(self, root: Path, store: Store) -> None:
         source(root, store).build()
         written(root, ["dist/x.py"])
