@@ -791,6 +791,16 @@ class TestNotPinned:
             assert "uv pip compile --universal --generate-hashes requirements.in" in warning.text
         assert capsys.readouterr() == ("", "")
 
+    def test_the_way_out_knows_the_file_that_the_requirements_are_compiled_from(
+        self, root: Path, store: Store
+    ) -> None:
+        write(root, "alpha", name="lambda.in")
+        project, tool = find_project(write(root, "alpha==1.0", name="lambda.txt"))
+        [warning] = tool.lock(project, Options(), X86, store).warnings
+        assert warning.text.endswith(
+            "(or commit). Run `uv pip compile --universal --generate-hashes lambda.in -o lambda.txt`."
+        )
+
     def test_the_way_out_is_one(self, root: Path, store: Store) -> None:
         write(root, "alpha", name="requirements.in")
         executable = frontend.uv_executable()

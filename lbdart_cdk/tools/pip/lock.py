@@ -59,10 +59,6 @@ _CHOOSING: Final = (
     "UV_RESOLUTION",
     "UV_TORCH_BACKEND",
 )
-_HOW_TO_PIN: Final = (
-    "Write your requirements into a file requirements.in, and run "
-    "`uv pip compile --universal --generate-hashes requirements.in -o {}`."
-)
 
 _NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[.*?\])?\s*(?:$|[=<>!~;@(]|--)")
 _INCLUDE: Final = re.compile(r"(?:-([rc])|--(?:requirement|constraint)\b)[\s=]*(.+)")
@@ -336,7 +332,7 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
     if unpinned and requirements.requires_hashes:
         raise LbdartError(
             f"{project.manifest} requires hashes, and has none for {', '.join(unpinned)}.",
-            _HOW_TO_PIN.format(project.manifest.name),
+            _how_to_pin(project),
         )
     locked = {package["name"] for package in content.get("packages", [])}
     named = list(_named(requirements, project, local))
@@ -348,6 +344,17 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
         "lasts": lasts,
         "is_remote": not (requirements.has_variable_url or any(map(_is_local, content.get("packages", [])))),
     }
+
+
+def _how_to_pin(project: Project) -> str:
+    """Return the remedy: compile the file that the requirements come from, or a new one."""
+    source = project.manifest.with_suffix(".in")
+    name, before = (
+        (source.name, "Run")
+        if source.is_file()
+        else ("requirements.in", "Write your requirements into a file requirements.in, and run")
+    )
+    return f"{before} `uv pip compile --universal --generate-hashes {name} -o {project.manifest.name}`."
 
 
 def _named(requirements: _Requirements, project: Project, local: Mapping[str, str]) -> Iterator[Line]:
@@ -578,5 +585,5 @@ def _warnings(project: Project, unpinned: list[str]) -> Iterator[BuildWarning]:
         yield BuildWarning(
             "lbdart_cdk:unpinned",
             f"The build is not reproducible: {project.manifest} does not pin {names} by version and hash (or "
-            f"commit). {_HOW_TO_PIN.format(project.manifest.name)}",
+            f"commit). {_how_to_pin(project)}",
         )
