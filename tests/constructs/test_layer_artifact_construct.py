@@ -17,7 +17,7 @@ from constructs import Construct
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
-from lbdart_cdk.tools import pip
+from lbdart_cdk.tools.pip import lock as pip
 from tests.support.apps import (
     PYTHON_3_13,
     asset_hash,

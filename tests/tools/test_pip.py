@@ -854,13 +854,13 @@ class TestNotPinnedInOneRun:
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         """The projects that uv locks."""
         asked: list[Path] = []
-        locks = pip._compile
+        locks = pip_lock._compile
 
         def counted(project: Project, *arguments: Any) -> str:
             asked.append(project.root)
             return locks(project, *arguments)
 
-        monkeypatch.setattr(pip, "_compile", counted)
+        monkeypatch.setattr(pip_lock, "_compile", counted)
         return asked
 
     def test_what_an_index_has_holds_for_a_run(
