@@ -16,6 +16,7 @@ from typing import Any, Final
 from lbdart_cdk.core.project.build_tree import BuildTree, copy_trees
 from lbdart_cdk.core.project.project import named_path
 from lbdart_cdk.core.project.toml import read_toml_if_any, table
+from lbdart_cdk.core.project.workspace import members
 from lbdart_cdk.core.store.store import Store
 
 from ._static import is_static
@@ -117,11 +118,9 @@ def _sources(directory: Path) -> Iterator[Path]:
 
 def _workspace(directory: Path) -> Iterator[Path]:
     for above in (directory, *directory.parents):
-        if "workspace" in (uv := uv_table(above)):
+        if "workspace" in uv_table(above):
             yield above
-            members = uv["workspace"].get("members", ()) if isinstance(uv["workspace"], dict) else ()
-            paths = (path for pattern in members for path in above.glob(pattern))
-            yield from (path for path in paths if (path / "pyproject.toml").is_file())
+            yield from members(above)
             return
 
 

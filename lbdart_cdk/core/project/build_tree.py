@@ -20,6 +20,7 @@ from ..keys import Json, key_of
 from .backend import Backend
 from .repository import Repository, tracked_folders
 from .tree import copy_inputs, file_hash, links, reading, resolve_links, tree_hash
+from .workspace import members
 
 #: Files that say, for their directory and all below, what is no source.
 _IGNORE_FILES: Final = (".gitignore", ".hgignore")
@@ -136,8 +137,15 @@ class BuildTree:
                     resolve_links(path, place(path))
 
     def _settings(self) -> list[Path]:
+        """The files above the project that uv reads, and those of the other members of its workspace.
+
+        uv refuses a workspace with a member that lacks its settings. In the copy, a member is there as soon
+        as one of its files is: because the build uses it, or because git says that it has changed.
+        """
         above = [path for path in self._own.parents if path.is_relative_to(self._base)]
-        return [path / name for path in above for name in _SETTINGS if (path / name).is_file()]
+        found = [path / name for path in above for name in _SETTINGS if (path / name).is_file()]
+        others = (member / "pyproject.toml" for path in above for member in members(path))
+        return [*found, *(path for path in others if path.is_relative_to(self._base))]
 
 
 def copy_trees(trees: Collection[BuildTree], place: Callable[[Path], Path]) -> None:

@@ -15,6 +15,7 @@ from tests.support.projects import files_in
 KNOWN = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
 PLUGIN = KNOWN.replace('"hatchling"]', '"hatchling", "hatch-vcs"]')
 UNKNOWN = '[build-system]\nrequires = ["maturin"]\nbuild-backend = "maturin"\n'
+DB = '[project]\nname = "db"\nversion = "1"\n'
 
 
 def write(path: Path, text: str = "x\n") -> Path:
@@ -165,6 +166,34 @@ class TestCopy:
         top, _ = copied(repository / "api", tmp_path / "copy")
         assert {"VERSION", "other/module.py", "shared/text.txt", "new.txt"} < names(top)
         assert "big/data.bin" not in names(top)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda root: write(root / "libs/db/pyproject.toml", DB.replace("1", "2")),
+            lambda root: write(root / "libs/db/src/db.py", "changed\n"),
+            lambda root: write(root / "libs/db/new.py"),
+            lambda root: write(root / "libs/new/pyproject.toml", DB.replace("db", "new")),
+            lambda root: write(
+                root / "api/pyproject.toml", KNOWN + "[project]\nreadme = '../libs/db/README'\n"
+            ),
+        ],
+        ids=["its settings", "its code", "a new file", "a new member", "a file that the build uses"],
+    )
+    def test_uv_finds_the_members_of_a_workspace_with_their_settings(
+        self, repository: Path, tmp_path: Path, change: Callable[[Path], object]
+    ) -> None:
+        write(repository / "pyproject.toml", '[tool.uv.workspace]\nmembers = ["api", "libs/*"]\n')
+        write(repository / "libs/db/pyproject.toml", DB)
+        write(repository / "libs/db/src/db.py")
+        write(repository / "libs/db/README")
+        commit_all(repository)
+        change(repository)
+        top, _ = copied(repository / "api", tmp_path / "copy")
+        settings = {path.relative_to(repository) for path in repository.rglob("pyproject.toml")}
+        assert {path.relative_to(top) for path in top.rglob("pyproject.toml")} == settings
+        for path in settings:
+            assert (top / path).read_bytes() == (repository / path).read_bytes()
 
     def test_links_are_links_to_what_they_lead_to_in_place(self, repository: Path, tmp_path: Path) -> None:
         links = {
