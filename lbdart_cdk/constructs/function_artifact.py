@@ -135,7 +135,12 @@ class LambdaFunctionArtifact(lambda_.Function):
             _refuse_too_many(own_layers, layers)
             if code.built is not None and not layers and not Token.is_unresolved(handler):
                 archives = [(layer.zip_path, "python/") for layer in own_layers if layer.zip_path is not None]
-                refuse_missing_handler(handler, found.name, [(code.built.path, ""), *archives])
+                refuse_missing_handler(
+                    handler,
+                    found,
+                    [(code.built.path, ""), *archives],
+                    is_package=found_tool.frontend_of(found) is not None,
+                )
         self._dependencies = dependencies.layer
         if architecture is not None:
             function_props["architecture"] = architecture

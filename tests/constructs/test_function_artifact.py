@@ -295,6 +295,45 @@ class TestHandler:
             LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="app.handler")
         assert caught.value.remedy == "Name one of its modules: orders.app."
 
+    @pytest.mark.parametrize(
+        ("file", "handler"),
+        [
+            ("src/billing/app.py", "billing.app.handler"),
+            ("src/billing/__init__.py", "billing.handler"),
+            ("billing.py", "billing.handler"),
+        ],
+    )
+    def test_one_whose_file_the_build_leaves_out(
+        self, orders: Path, stack: Stack, file: str, handler: str
+    ) -> None:
+        (orders / file).parent.mkdir(exist_ok=True)
+        (orders / file).write_text("def handler(event, context): ...\n")
+        backend = orders / "backend.py"
+        backend.write_text(backend.read_text().replace('rglob("*.py")', 'rglob("orders/*.py")'))
+        with pytest.raises(
+            LbdartError, match=f"is in {file}, which the build of orders leaves out"
+        ) as caught:
+            LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler=handler)
+        assert "settings of the build backend" in caught.value.remedy
+
+    @pytest.mark.parametrize(
+        ("file", "props"), [("tests/check.py", {}), ("check.py", {"exclude_code": ["check.py"]})]
+    )
+    def test_one_whose_file_is_left_out_of_a_project_that_is_no_package(
+        self, tmp_path: Path, stack: Stack, file: str, props: dict[str, Any]
+    ) -> None:
+        root = plain_project(tmp_path / "hello", app="", **{file.removesuffix(".py").replace("/", "__"): ""})
+        module = file.removesuffix(".py").replace("/", ".")
+        with pytest.raises(LbdartError, match=f"is in {file}, which is left out of the code") as caught:
+            LambdaFunctionArtifact(
+                stack, "Hello", project=str(root), handler=f"{module}.handler", runtime=PYTHON_3_13, **props
+            )
+        assert "include=" in caught.value.remedy
+
+    def test_one_with_the_folder_that_the_code_is_taken_from(self, orders: Path, stack: Stack) -> None:
+        with pytest.raises(LbdartError, match=r"which orders does not have"):
+            LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="src.orders.app.handler")
+
     def test_one_that_names_no_function(self, orders: Path, stack: Stack) -> None:
         with pytest.raises(LbdartError, match="'handler' does not name a module and a function"):
             LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="handler")
