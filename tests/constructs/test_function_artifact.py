@@ -17,6 +17,7 @@ from tomli_w import dumps
 from lbdart_cdk import LambdaFunctionArtifact, LambdaLayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from tests.support.apps import PYTHON_3_13, make_app, messages, template_of
+from tests.support.git import git
 from tests.support.locks import lock_of, locked_file
 from tests.support.wheels import make_wheel, names_in
 
@@ -33,6 +34,10 @@ def outdir(tmp_path: Path, cache: Path) -> Path:
 @pytest.fixture
 def stack(outdir: Path) -> Stack:
     return Stack(make_app(outdir), "Shop")
+
+
+def git_init(root: Path) -> None:
+    git(root, "init", "--quiet")
 
 
 def of_type(stack: Stack, kind: str) -> dict[str, Any]:
@@ -207,6 +212,32 @@ class TestWithoutPackages:
         )
         with pytest.raises(LbdartError, match=r"There is no .*uv\.lock.* in"):
             LambdaFunctionArtifact(stack, "Hello", project=str(root), handler="app.handler")
+
+    @pytest.mark.parametrize("asked", [{"groups": ["db"]}, {"extras": ["db"]}])
+    def test_an_extra_or_a_group_needs_a_lock(
+        self, orders: Path, stack: Stack, asked: dict[str, Any]
+    ) -> None:
+        git_init(orders)
+        with pytest.raises(LbdartError, match=r"There is no .*uv\.lock.* in .*/src") as caught:
+            LambdaFunctionArtifact(stack, "Orders", project=str(orders / "src"), handler=HANDLER, **asked)
+        assert f"pass the directory of {orders / 'uv.lock'} as project=" in caught.value.remedy
+
+    def test_a_lock_above_is_not_its_own(self, orders: Path, stack: Stack) -> None:
+        git_init(orders)
+        made = LambdaFunctionArtifact(
+            stack, "Orders", project=str(orders / "src"), handler=HANDLER, runtime=PYTHON_3_13
+        )
+        assert made.dependencies is None
+        (told,) = assertions.Annotations.from_stack(stack).find_info("*", assertions.Match.any_value())
+        assert "src has no lock and no requirements.txt, so the function has no packages" in str(told)
+        assert "../uv.lock" in str(told)
+
+    def test_a_lock_that_no_tool_reads(self, stack: Stack, tmp_path: Path) -> None:
+        root = plain_project(tmp_path / "hello", app="def handler(event, context): ...\n")
+        (root / "Pipfile").write_text("[packages]\nalpha = '*'\n")
+        with pytest.raises(LbdartError) as caught:
+            LambdaFunctionArtifact(stack, "Hello", project=str(root), handler="app.handler")
+        assert "pipenv requirements --hash" in caught.value.remedy
 
     def test_when_all_are_left_out(self, orders: Path, stack: Stack) -> None:
         everything = ["alpha", "native", "urllib3"]

@@ -17,11 +17,14 @@ from typing import Final
 
 from ..errors import InvalidError, LbdartError, MissingError
 from ..project.project import Project
+from ..project.repository import Repository
 from .tool import Tool
 
 _PLUGINS: Final = "lbdart_cdk.tools"
 #: The tool whose rules hold for a project without a lock.
 _LOCKLESS: Final = "uv"
+#: What Pipenv locks; no tool reads it.
+_OF_PIPENV: Final = "Pipfile"
 
 
 def find_manifest(tool: Tool, root: Path) -> Path | None:
@@ -86,16 +89,40 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     raise MissingError(
         f"There is no {_join([candidate.manifest for candidate in candidates], 'or')} in {root}"
         f"{', only ' + _join(others, 'and') if others else ''}.",
-        f"Lock the project with {tool.name if tool is not None else 'its tool'}, or pass the tool that locks "
-        "it as tool=.",
+        _remedy(root, tool),
     )
 
 
-def find_code(path: str | Path, name: str | None = None) -> tuple[Project, Tool]:
+def _remedy(root: Path, tool: Tool | None) -> str:
+    if (root / _OF_PIPENV).is_file():
+        return (
+            f"Write what the {_OF_PIPENV} locks into a file: `pipenv requirements --hash > requirements.txt`."
+        )
+    named = tool.name if tool is not None else "its tool"
+    above = manifest_above(root)
+    other = (
+        f"the directory of {above} as project=" if above is not None else "the tool that locks it as tool="
+    )
+    return f"Lock the project with {named}, or pass {other}."
+
+
+def manifest_above(root: Path) -> Path | None:
+    """Return the next manifest in the directories above one, up to the top of its git repository."""
+    repository = Repository.around(root)
+    top = repository.top if repository is not None else root
+    above = [directory for directory in root.parents if directory.is_relative_to(top)]
+    paths = (directory / tool.manifest for directory in above for tool in tools().values())
+    return next((path for path in paths if path.is_file()), None)
+
+
+def find_code(
+    path: str | Path, name: str | None = None, *, requires_packages: bool = False
+) -> tuple[Project, Tool]:
     """Find a project as :func:`find_project` does, or one that needs no lock: it has no dependencies.
 
     Its ``manifest`` is a file that does not exist then.
 
+    :param requires_packages: whether packages are asked for, so that a lock is needed.
     :raises LbdartError: as :func:`find_project`.
     """
     try:
@@ -105,7 +132,8 @@ def find_code(path: str | Path, name: str | None = None) -> tuple[Project, Tool]
         # Without a lock, uv's rules say what a package is, as for `uv build`.
         tool = tool_named(name or _LOCKLESS)
         project = Project(root, root / tool.manifest)
-        if not root.is_dir() or project.declares_dependencies:
+        has_other_lock = (root / _OF_PIPENV).is_file()
+        if requires_packages or has_other_lock or not root.is_dir() or project.declares_dependencies:
             raise
         return project, tool
 
