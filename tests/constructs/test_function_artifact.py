@@ -365,6 +365,38 @@ class TestHandler:
         with pytest.raises(LbdartError, match=r"which orders does not have"):
             LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="src.orders.app.handler")
 
+    @pytest.mark.parametrize(
+        ("handler", "problem", "remedy"),
+        [
+            ("app.handle", "'app.handle' is not in the module app", '"app.handler"'),
+            ("jobs.nightly", "'jobs.nightly' is a module", '"jobs.nightly.handler"'),
+        ],
+    )
+    def test_one_that_the_module_does_not_have(
+        self, tmp_path: Path, stack: Stack, handler: str, problem: str, remedy: str
+    ) -> None:
+        text = "def load(): ...\ndef handler(event, context): ...\n"
+        root = plain_project(tmp_path / "hello", app=text, jobs__nightly=text)
+        (root / "jobs/__init__.py").touch()
+        with pytest.raises(LbdartError, match=problem) as caught:
+            LambdaFunctionArtifact(stack, "Hello", project=str(root), handler=handler, runtime=PYTHON_3_13)
+        assert remedy in caught.value.remedy
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "from tool import handle\n",
+            "from tool import *\n",
+            "handle = make()\n",
+            "globals()['han' + 'dle'] = print\n",
+            "def __getattr__(name): return print\n",
+            "class app:\n    handle = print\n",
+        ],
+    )
+    def test_one_that_the_module_may_have(self, tmp_path: Path, stack: Stack, text: str) -> None:
+        root = plain_project(tmp_path / "hello", app=text)
+        LambdaFunctionArtifact(stack, "Hello", project=str(root), handler="app.handle", runtime=PYTHON_3_13)
+
     def test_one_that_names_no_function(self, orders: Path, stack: Stack) -> None:
         with pytest.raises(LbdartError, match="'handler' does not name a module and a function"):
             LambdaFunctionArtifact(stack, "Orders", project=str(orders), handler="handler")
