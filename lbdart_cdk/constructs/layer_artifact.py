@@ -68,6 +68,7 @@ class LambdaLayerArtifact(Resource):
         groups: Sequence[str] = (),
         exclude: Sequence[str] = (),
         keep: Sequence[str] = (),
+        exclude_files: Sequence[str] = (),
         prefer: Sequence[str] = (),
         own_code: bool = False,
         build_in_container: bool | BuildContainer = False,
@@ -96,6 +97,8 @@ class LambdaLayerArtifact(Resource):
         :param exclude: names of packages to leave out, in addition to the default list. Default: none.
         :param keep: names of packages on the default list to keep as locked, with what they require. Default:
             only those that a package in the layer requires.
+        :param exclude_files: patterns of files to leave out, in the syntax of ``.gitignore``. Paths start
+            where the packages do: ``["numpy/**/tests/", "*.pyi"]``. Default: none.
         :param prefer: names of packages whose files are taken where two packages bring a file with different
             contents; of two of them, the first one. Default: none, so that two modules of one name are an
             error.
@@ -157,6 +160,7 @@ class LambdaLayerArtifact(Resource):
                 prefer=as_tuple(prefer),
                 own_code=own_code,
                 keep=as_tuple(keep),
+                exclude_files=as_tuple(exclude_files),
             )
             path_zip, zip_sha256 = None, UNKNOWN
             if publisher.staging.wanted:

@@ -191,6 +191,18 @@ def test_extras_groups_and_exclusions_reach_the_layer(orders: Path, stack: Stack
     assert {name for name in packages if "-" not in name} == {"alpha", "beta", "gamma"}
 
 
+def test_what_left_out_files_save_is_said_at_each_synth(
+    orders: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CDK_CLI_VERSION", "2.1148.1")
+    deps = LambdaLayerArtifact(
+        stack, "Deps", project=str(orders), runtime=PYTHON_3_13, exclude_files=["native.so", "docs/"]
+    )
+    assert ", exclude_files saved 1 kB (1 file), built in " in capsys.readouterr().err
+    (warning,) = (str(entry.data) for entry in deps.node.metadata if entry.type == "aws:cdk:warning")
+    assert "[ack: lbdart_cdk:exclude-files:docs/]" in warning
+
+
 def test_a_preferred_package_reaches_the_layer(orders: Path, stack: Stack) -> None:
     with pytest.raises(LbdartError, match="prefer= names delta"):
         LambdaLayerArtifact(stack, "Deps", project=str(orders), prefer=["delta"])

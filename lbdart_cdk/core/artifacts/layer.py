@@ -19,6 +19,7 @@ from ..keys import Json, key_of
 from ..locking.exclusion import DEFAULT_EXCLUDE, refuse_contradiction
 from ..locking.lock import Lock, Requires, read_as_lock
 from ..locking.tool import Options, Tool
+from ..project.gitignore import Patterns
 from ..project.project import Project
 from ..project.target import Target
 from ..publishing.identity import LayerIdentity
@@ -32,6 +33,7 @@ from .summary import Part, Summary
 if TYPE_CHECKING:
     from ..locking.selection import LockedFile, Selection
     from ..packing.merge import Bundle, Merged
+    from ..packing.slim import Slimmed
     from ..wheels.container import WheelContainer
     from ..wheels.supply import Supplier, Wheel
 
@@ -62,6 +64,7 @@ class LayerArtifact:
     :param prefer: names of packages whose files are taken where two packages bring one; the first one wins.
     :param own_code: whether the layer has the project's own code, too.
     :param keep: names of packages on the default list to keep, with what they require.
+    :param exclude_files: patterns of files to leave out, see :func:`slim`.
     :raises LbdartError: when ``keep`` has a name that is not on the default list, or that is excluded.
     """
 
@@ -77,6 +80,7 @@ class LayerArtifact:
     prefer: tuple[str, ...] = ()
     own_code: bool = False
     keep: tuple[str, ...] = ()
+    exclude_files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         refuse_contradiction(self.exclude, self.keep)
@@ -155,6 +159,7 @@ class LayerArtifact:
                 **self._exclusion_inputs(),
                 **self._own_inputs(),
                 **self._container_inputs(),
+                **self._file_inputs(),
             }
         )
 
@@ -197,6 +202,11 @@ class LayerArtifact:
         """Return the container's inputs; none for the default container, or when nothing is built."""
         inputs = self.container.inputs(self.target) if self.container is not None else {}
         return inputs if inputs and self._has_sources else {}
+
+    def _file_inputs(self) -> dict[str, Json]:
+        """Return what decides which files of the packages the layer has; nothing if it has all of them."""
+        patterns = Patterns(self.exclude_files).effective
+        return {"exclude_files": patterns} if patterns else {}
 
     @property
     def _has_sources(self) -> bool:
@@ -259,7 +269,7 @@ class LayerArtifact:
         if report.own_files:
             parts.append(own_part(self.project, self.tool, report.own_files))
         with self.store.guarded(path):
-            return Summary(parts, path.stat().st_size, report.size)
+            return Summary(parts, path.stat().st_size, report.size, report.excluded)
 
     def wheels(self) -> list[Wheel]:
         """Fetch or build the wheel of each package, and return the wheels in the order of their names.
@@ -388,6 +398,7 @@ def make_layer(layer: LayerArtifact) -> None:
     """
     from ..archive.writer import write_zip
     from ..packing.merge import Bundle, merge
+    from ..packing.slim import slim
     from ..wheels.contents import wheel_entries
     from .sbom import described
 
@@ -399,8 +410,9 @@ def make_layer(layer: LayerArtifact) -> None:
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
-    merged = merge(bundles, "python/", prefer=layer.prefer)
-    report = _make_report(layer, wheels, own, bundles, merged)
+    slimmed = slim(bundles, layer.exclude_files)
+    merged = merge(slimmed.bundles, "python/", prefer=layer.prefer)
+    report = _make_report(layer, wheels, own, slimmed, merged)
     if layer.lock.requires is None:  # only the wheels know what requires what, so keep what was found
         found = (*selection.warnings, *report.warnings)
         report = replace(report, warnings=found, left_out=selection.left_out)
@@ -417,7 +429,7 @@ def _make_report(
     layer: LayerArtifact,
     wheels: Sequence[Wheel],
     own: Bundle | None,
-    bundles: Sequence[Bundle],
+    slimmed: Slimmed,
     merged: Merged,
 ) -> LayerReport:
     """Return the report about a layer's contents.
@@ -431,10 +443,16 @@ def _make_report(
     if own is not None:
         with layer.store.scratch() as folder:
             scans.append(scan_entries(own.name, own.entries, folder))
+    if layer.exclude_files:
+        names = {entry.name for bundle in slimmed.bundles for entry in bundle.entries}
+        scans = [scan.among(names) for scan in scans]
     result = check(scans, layer.target)
     result.raise_errors(layer.target)
-    size = sum(entry.size for entry in merged.entries)
-    sizes = {bundle.name: bundle.size for bundle in bundles}
-    compiled = any(file.elf is not None for scan in scans for file in scan.files)
-    own_files = len(own.entries) if own is not None else 0
-    return LayerReport(size, sizes, compiled, (*merged.warnings, *result.warnings), own_files)
+    return LayerReport(
+        size=sum(entry.size for entry in merged.entries),
+        sizes={bundle.name: bundle.size for bundle in slimmed.bundles},
+        compiled=any(file.elf is not None for scan in scans for file in scan.files),
+        warnings=(*slimmed.warnings, *merged.warnings, *result.warnings),
+        own_files=sum(len(bundle.entries) for bundle in slimmed.bundles if own and bundle.name == own.name),
+        excluded=slimmed.excluded,
+    )

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from ..errors import BuildWarning
+from ..packing.excluded import NOTHING, ExcludedFiles
 
 #: Change it when the same files would get another report; reports in another format are ignored.
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 #: The key of the report in the notes of an archive.
 NOTED: Final = "native"
 
@@ -24,6 +25,7 @@ class LayerReport:
     :param warnings: what may not work on the target, or not be as the user expects.
     :param own_files: how many files the project itself has in it.
     :param left_out: the names of the packages that are left out.
+    :param excluded: the files that ``exclude_files`` left out.
     """
 
     size: int
@@ -32,6 +34,7 @@ class LayerReport:
     warnings: tuple[BuildWarning, ...] = ()
     own_files: int = 0
     left_out: tuple[str, ...] = ()
+    excluded: ExcludedFiles = NOTHING
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the notes of an archive have it."""
@@ -45,7 +48,7 @@ def kept_report(noted: Mapping[str, Any] | None) -> LayerReport | None:
         return None
     try:
         warnings = tuple(BuildWarning(**warning) for warning in kept["warnings"])
-        counts = kept["own_files"], tuple(kept["left_out"])
+        counts = kept["own_files"], tuple(kept["left_out"]), ExcludedFiles(**kept["excluded"])
         return LayerReport(kept["size"], kept["sizes"], kept["compiled"], warnings, *counts)
     except (KeyError, TypeError):
         return None

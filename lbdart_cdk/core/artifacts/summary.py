@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..packing.excluded import NOTHING, ExcludedFiles
 from ..project.target import MAX_UNZIPPED
 
 #: How many names of what is left out a line shows.
@@ -41,11 +42,13 @@ class Summary:
 
     :param zipped: its bytes.
     :param unzipped: the bytes of what is in it.
+    :param excluded: the files that ``exclude_files`` left out.
     """
 
     parts: Sequence[Part]
     zipped: int
     unzipped: int
+    excluded: ExcludedFiles = NOTHING
 
     def line(self, name: str, *, is_new: bool, seconds: float) -> str:
         """Return the line about one synthesis.
@@ -61,6 +64,7 @@ class Summary:
             *map(str, self.parts),
             f"{size(self.zipped)} zipped",
             f"{size(self.unzipped)} unzipped{of_limit}",
+            *([excluded_text(self.excluded)] if self.excluded.count else []),
             f"built in {took}" if is_new else f"unchanged, {took}",
         ]
         return f"{name}: {', '.join(told)}"
@@ -69,6 +73,11 @@ class Summary:
 def size(count: int, digits: int = 1) -> str:
     """Return a number of bytes in the MB that Lambda's limits are in; in kB below one of these."""
     return f"{count / _MB:.{digits}f} MB" if count >= _MB else f"{-(-count // _KB)} kB"
+
+
+def excluded_text(excluded: ExcludedFiles) -> str:
+    """Return what a line says about the files that ``exclude_files`` left out."""
+    return f"exclude_files saved {size(excluded.size)} ({Part(excluded.count, 'file')})"
 
 
 def left_out_line(names: Sequence[str]) -> str:

@@ -141,6 +141,8 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
         the first one.
     :param own_code: whether the layer has the project's own code, too.
     :param keep: one package of the default list to keep as locked, or several.
+    :param exclude_files: one pattern of files to leave out when the layer is packed, or several, as for
+        ``LambdaLayerArtifact``.
     :param store: keeps wheels and locks.
     """
 
@@ -154,6 +156,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     prefer: str | Collection[str] = ()
     own_code: bool = False
     keep: str | Collection[str] = ()
+    exclude_files: str | Collection[str] = ()
     store: Store = field(default_factory=Store)
 
     @abstractmethod
@@ -192,6 +195,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             prefer=as_tuple(self.prefer),
             own_code=self.own_code,
             keep=as_tuple(self.keep),
+            exclude_files=as_tuple(self.exclude_files),
         )
 
     @property

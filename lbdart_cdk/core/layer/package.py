@@ -11,10 +11,12 @@ from typing import Final
 
 from ..archive.writer import write_zip
 from ..arguments import as_tuple, checked_path
+from ..artifacts.summary import excluded_text
 from ..errors import InvalidError, LbdartError, MissingError
 from ..locking.exclusion import DEFAULT_EXCLUDE
 from ..packing.directory import directory_bundle
 from ..packing.merge import merge
+from ..packing.slim import slim
 from ..project.build_directory import claimed, replaced_directory, scratch
 from ..publishing.logger import T_PRINTER, BaseLogger
 from ..wheels.integrity import inflate
@@ -58,6 +60,7 @@ def create_layer_zip_file(
     verbose: bool = True,
     *,
     prefer: str | Collection[str] = (),
+    exclude_files: str | Collection[str] = (),
     printer: T_PRINTER = print,
     dir_python: Path | None = None,
 ) -> Path:
@@ -76,6 +79,8 @@ def create_layer_zip_file(
     :param verbose: whether to print what is left out.
     :param prefer: one package whose files are taken where two packages bring one, or several: of two of them,
         the first one.
+    :param exclude_files: one pattern of files to leave out, or several, in the syntax of ``.gitignore``.
+        Paths start where the packages do.
     :param printer: prints one line.
     :raises LbdartError: when there is nothing to pack, the layer is too large, a wheel is damaged, a link
         leads nowhere, the zip would be in the directory, or another build uses the build directory.
@@ -92,16 +97,19 @@ def create_layer_zip_file(
                 bundles.append(
                     directory_bundle(place.python, spool, spool_path, without=contents.files_left_out)
                 )
-        merged = merge(bundles, "python/", prefer=as_tuple(prefer))
+        if not any(bundle.entries for bundle in bundles):
+            raise _empty(place, contents)
+        slimmed = slim(bundles, as_tuple(exclude_files))
+        merged = merge(slimmed.bundles, "python/", prefer=as_tuple(prefer))
         for bundle in wheels:
             inflate(bundle.entries, bundle.name)
-        if not merged.entries:
-            raise _empty(place, contents)
         with finished.open("wb") as file:
             write_zip(file, merged.entries)
         finished.replace(place.zip)
         logger = BaseLogger(verbose=verbose, printer=printer)
-        for line in (*contents.report, *(warning.line for warning in merged.warnings)):
+        warnings = (*slimmed.warnings, *merged.warnings)
+        said = (excluded_text(slimmed.excluded),) if slimmed.excluded.count else ()
+        for line in (*contents.report, *said, *(warning.line for warning in warnings)):
             logger.log(line)
     return place.zip
 

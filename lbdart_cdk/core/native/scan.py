@@ -6,8 +6,8 @@ import posixpath
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -62,6 +62,19 @@ class NativeScan:
     version: str = ""
     tags: tuple[str, ...] = ()
     files: tuple[NativeFile, ...] = ()
+
+    def among(self, names: Collection[str]) -> NativeScan:
+        """Return the scan of what is left of the package.
+
+        :param names: the paths of the files that are left.
+        """
+        left = (file for file in self.files if file.path in names)
+        return replace(
+            self,
+            files=tuple(
+                replace(file, fallback=_has_fallback(file.path, file.module, names)) for file in left
+            ),
+        )
 
 
 def scan_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[NativeScan]:
@@ -136,8 +149,7 @@ def _native_file(entry: Entry, names: set[str], scratch: Path) -> NativeFile | N
     else:
         stem = name.removesuffix(".so")
         module, tag = (stem if name != stem and stem.isidentifier() else ""), ""
-    beside = posixpath.join(posixpath.dirname(entry.name), module)
-    fallback = bool(module) and not names.isdisjoint((f"{beside}.py", f"{beside}/__init__.py"))
+    fallback = _has_fallback(entry.name, module, names)
     try:
         elf = _elf(entry, module, scratch)
     except UnreadableElfError as error:
@@ -152,6 +164,12 @@ def _native_file(entry: Entry, names: set[str], scratch: Path) -> NativeFile | N
     if not tag and not elf.module:
         module = ""
     return NativeFile(entry.name, elf, "", module, tag, fallback)
+
+
+def _has_fallback(path: str, module: str, names: Collection[str]) -> bool:
+    """Tell whether the module of a compiled file is also there in Python."""
+    beside = posixpath.join(posixpath.dirname(path), module)
+    return bool(module) and any(name in names for name in (f"{beside}.py", f"{beside}/__init__.py"))
 
 
 def _elf(entry: Entry, module: str, scratch: Path) -> Elf | None:

@@ -136,5 +136,6 @@ def refuse_too_large(size: int, sizes: Mapping[str, int], what: str = "this") ->
     raise LbdartError(
         f"Unzipped, {what} has {size:,} bytes, but Lambda allows {MAX_UNZIPPED:,} for a function with all "
         f"its layers; the largest packages are {largest}.",
-        "Leave packages out with exclude=, depend on a smaller build of a package, or use a container image.",
+        "Leave packages out with exclude= or files with exclude_files=, depend on a smaller build of a "
+        "package, or use a container image.",
     )

@@ -15,6 +15,7 @@ import pytest
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.tool import Options
+from lbdart_cdk.core.packing.excluded import NOTHING, ExcludedFiles
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import MAX_UNZIPPED, Target
 from lbdart_cdk.core.store.store import Store
@@ -22,6 +23,7 @@ from lbdart_cdk.core.wheels.build_image import BuildContainer
 from lbdart_cdk.core.wheels.environment import BuildEnvironment
 from tests.support import build_artifacts
 from tests.support.docker import GIVES, FakeDocker
+from tests.support.elf import make_elf
 from tests.support.fakes import FakeTool
 from tests.support.index import Index
 from tests.support.interpreters import other_interpreter
@@ -110,6 +112,49 @@ def test_what_compiles_is_built_in_the_container(
     assert docker.runs == 1
 
 
+def test_files_that_patterns_match_are_left_out_and_the_report_says_so(
+    tmp_path: Path, root: Path, store: Store
+) -> None:
+    files = {"alpha/__init__.py": "", "alpha/tests/test_a.py": "x = 1\n"}
+    artifact = layer(root, store, locked_file(make_wheel(tmp_path, files=files)))
+    artifact.build()
+    assert artifact.report is not None
+    assert artifact.report.excluded == NOTHING
+    slim = replace(artifact, exclude_files=("tests/", "docs/"))
+    assert [name for name in names_in(slim.build()) if "dist-info" not in name] == [
+        "python/alpha/__init__.py"
+    ]
+    assert slim.report is not None
+    assert slim.report.excluded == ExcludedFiles(count=1, size=6)
+    assert slim.report.size == artifact.report.size - 6
+    told = slim.summary().line("Deps", is_new=True, seconds=0)
+    assert ", exclude_files saved 1 kB (1 file), built" in told
+    assert [warning.id for warning in slim.report.warnings] == ["lbdart_cdk:exclude-files:docs/"]
+    assert slim.sbom().replace(slim.build_key.encode(), b"").count(b"alpha-1.0-py3-none-any.whl") == 1
+
+
+def test_only_compiled_files_that_are_in_the_layer_are_checked(
+    tmp_path: Path, root: Path, store: Store
+) -> None:
+    tag = "cp313-cp313-manylinux_2_17_x86_64"
+    files: dict[str, bytes | str] = {
+        "alpha/__init__.py": "",
+        "alpha/_fast.cpython-311-x86_64-linux-gnu.so": make_elf(),
+        "alpha/_fast.py": "",
+        "alpha/extra.cpython-313-x86_64-linux-gnu.so": make_elf(versions={"libc.so.6": ["GLIBC_2.99"]}),
+    }
+    artifact = layer(root, store, locked_file(make_wheel(tmp_path, tag=tag, files=files)))
+    with pytest.raises(LbdartError, match=r"GLIBC_2\.99"):
+        artifact.build()
+    slim = replace(artifact, exclude_files=("extra.*",))
+    slim.build()
+    assert slim.report is not None
+    assert slim.report.warnings == ()
+    # Without the module in Python, the one for another interpreter is all that there is.
+    with pytest.raises(LbdartError, match=r"_fast\.cpython-311"):
+        replace(artifact, exclude_files=("extra.*", "_fast.py")).build()
+
+
 class TestBuildKey:
     """What the zip is made of counts, and nothing else does."""
 
@@ -132,6 +177,12 @@ class TestBuildKey:
     def test_whose_files_are_preferred_is_an_input(self, root: Path, store: Store) -> None:
         artifact = layer(root, store)
         assert replace(artifact, prefer=("alpha",)).build_key != artifact.build_key
+
+    def test_patterns_of_files_are_inputs_in_their_order(self, root: Path, store: Store) -> None:
+        artifact = layer(root, store)
+        given = [(), ("*.pyi",), ("*.pyi", "!a.pyi"), ("!a.pyi", "*.pyi")]
+        assert len({replace(artifact, exclude_files=patterns).build_key for patterns in given}) == 4
+        assert replace(artifact, exclude_files=("", "# none")).build_key == artifact.build_key
 
     @pytest.mark.parametrize(
         ("one", "other"), [(("My_Lib", "x"), ("x", "my-lib", "my.lib")), (("x", "x"), ("x",))]

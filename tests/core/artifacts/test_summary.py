@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lbdart_cdk.core.artifacts.summary import Part, Summary
+from lbdart_cdk.core.packing.excluded import ExcludedFiles
 from lbdart_cdk.core.project.target import MAX_UNZIPPED
 
 MB = 1024 * 1024
@@ -32,6 +33,14 @@ def test_both_in_one_zip() -> None:
     parts = Part(1, "package", ["boto3"]), Part(1_234, "file", [".env", "build/"])
     assert line(*parts).startswith(
         "Shop/Deps: 1 package (without boto3), 1,234 files (without .env, build/), 1 kB zipped, "
+    )
+
+
+def test_files_that_are_left_out() -> None:
+    summary = Summary([Part(2, "package")], 1, 1, ExcludedFiles(count=1_914, size=26 * MB))
+    assert summary.line("Shop/Deps", is_new=True, seconds=0.2) == (
+        "Shop/Deps: 2 packages, 1 kB zipped, 1 kB unzipped, "
+        "exclude_files saved 26.0 MB (1,914 files), built in 200 ms"
     )
 
 

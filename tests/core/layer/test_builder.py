@@ -36,6 +36,7 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
             exclude=exclude,
             prefer=exclude,
             keep=keep,
+            exclude_files=groups,
             store=store,
             target=target,
         )
@@ -48,6 +49,7 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
     assert one.artifact.exclude == listed.artifact.exclude == ("native",)
     assert one.artifact.keep == listed.artifact.keep == ("pip",)
     assert one.artifact.prefer == listed.artifact.prefer == ("native",)
+    assert one.artifact.exclude_files == listed.artifact.exclude_files == ("ops",)
     assert one.build_key == listed.build_key
 
 

@@ -122,6 +122,25 @@ def test_a_builder_may_prefer_a_package(team: Team) -> None:
         assert archive.read("python/shared.py") == b"alpha"
 
 
+def test_a_builder_may_leave_out_files(team: Team) -> None:
+    def wheel_and_directory(layout: LayerPathLayout) -> None:
+        for folder, name in ((layout.dir_wheels, "alpha"), (layout.dir_python, "beta")):
+            files = {f"{name}/__init__.py": "", f"{name}/tests/test_it.py": "x = 1\n"}
+            wheel = make_wheel(layout.dir_wheels, name, files=files)
+            if folder == layout.dir_python:
+                with zipfile.ZipFile(wheel) as archive:
+                    archive.extractall(folder)
+                wheel.unlink()
+
+    workflow = team.workflow(wheel_and_directory)
+    workflow.builder.exclude_files = ["tests/", "*.dist-info/", "docs/"]  # type: ignore[attr-defined]
+    workflow.run()
+    with team.published() as archive:
+        assert archive.namelist() == ["python/alpha/__init__.py", "python/beta/__init__.py"]
+    assert "exclude_files saved 1 kB (7 files)" in team.lines
+    assert any(line.startswith("Warning: The pattern 'docs/' in exclude_files=") for line in team.lines)
+
+
 def test_the_default_list_is_left_out_of_what_a_builder_installs_unless_another_list_is_passed(
     team: Team,
 ) -> None:

@@ -1,0 +1,71 @@
+"""Leave files out of bundles, by patterns of their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import BuildWarning, LbdartError
+from ..project.gitignore import Patterns
+from .excluded import NOTHING, ExcludedFiles
+from .merge import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Slimmed:
+    """Bundles without the files that patterns match.
+
+    :param unmatched: the patterns that match no file.
+    """
+
+    bundles: tuple[Bundle, ...]
+    excluded: ExcludedFiles
+    unmatched: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[BuildWarning, ...]:
+        """A warning for each pattern that matches no file."""
+        return tuple(
+            BuildWarning(
+                f"lbdart_cdk:exclude-files:{pattern}",
+                f"The pattern {pattern!r} in exclude_files= matches no file. Paths start where the packages "
+                "do, as numpy/__init__.py does. Correct the pattern, or remove it.",
+            )
+            for pattern in self.unmatched
+        )
+
+
+def slim(bundles: Iterable[Bundle], lines: Sequence[str]) -> Slimmed:
+    """Return the bundles without the files that patterns match.
+
+    :param lines: patterns in the syntax of ``.gitignore``; a package's files are paths below the directory of
+        packages.
+    :raises LbdartError: when no file is left.
+    """
+    given = tuple(bundles)
+    patterns = Patterns(tuple(lines))
+    if not patterns.effective:
+        return Slimmed(given, NOTHING, ())
+    kept = tuple(_without(bundle, patterns) for bundle in given)
+    if not any(bundle.entries for bundle in kept):
+        raise LbdartError(
+            f"exclude_files= leaves out every file: {', '.join(patterns.effective)}.",
+            "Leave out less, or leave out packages with exclude=.",
+        )
+    excluded = ExcludedFiles(_count(given) - _count(kept), _size(given) - _size(kept))
+    names = {entry.name for bundle in given for entry in bundle.entries}
+    return Slimmed(kept, excluded, tuple(patterns.without_match(names)))
+
+
+def _without(bundle: Bundle, patterns: Patterns) -> Bundle:
+    return replace(
+        bundle, entries=tuple(entry for entry in bundle.entries if not patterns.matches(entry.name))
+    )
+
+
+def _count(bundles: Iterable[Bundle]) -> int:
+    return sum(len(bundle.entries) for bundle in bundles)
+
+
+def _size(bundles: Iterable[Bundle]) -> int:
+    return sum(bundle.size for bundle in bundles)
