@@ -276,8 +276,9 @@ def _check_size(function: lambda_.CfnFunction, layers: Sequence[KnownLayer], cod
     if code is not None:
         sizes[code.project] = sizes.get(code.project, 0) + code.size
         total += code.size
+    bytecode = sum(layer.report.bytecode for layer in layers if layer.report is not None)
     try:
-        refuse_too_large(total, sizes, "this function with its layers")
+        refuse_too_large(total, sizes, "this function with its layers", bytecode=bytecode)
     except LbdartError as error:
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
 

@@ -69,6 +69,7 @@ class LambdaLayerArtifact(Resource):
         exclude: Sequence[str] = (),
         keep: Sequence[str] = (),
         exclude_files: Sequence[str] = (),
+        bytecode: bool = False,
         prefer: Sequence[str] = (),
         own_code: bool = False,
         build_in_container: bool | BuildContainer = False,
@@ -99,6 +100,9 @@ class LambdaLayerArtifact(Resource):
             only those that a package in the layer requires.
         :param exclude_files: patterns of files to leave out, in the syntax of ``.gitignore``. Paths start
             where the packages do: ``["numpy/**/tests/", "*.pyi"]``. Default: none.
+        :param bytecode: whether the layer has the bytecode of its modules, so that a cold start does not
+            compile them. A CPython of the runtime's version does that once: this one, one that uv knows, one
+            on PATH, or that in the build image of ``build_in_container``. Default: no bytecode.
         :param prefer: names of packages whose files are taken where two packages bring a file with different
             contents; of two of them, the first one. Default: none, so that two modules of one name are an
             error.
@@ -161,6 +165,7 @@ class LambdaLayerArtifact(Resource):
                 own_code=own_code,
                 keep=as_tuple(keep),
                 exclude_files=as_tuple(exclude_files),
+                bytecode=bytecode,
             )
             path_zip, zip_sha256 = None, UNKNOWN
             if publisher.staging.wanted:

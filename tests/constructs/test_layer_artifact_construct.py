@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,17 @@ def test_what_left_out_files_save_is_said_at_each_synth(
     assert ", exclude_files saved 1 kB (1 file), built in " in capsys.readouterr().err
     (warning,) = (str(entry.data) for entry in deps.node.metadata if entry.type == "aws:cdk:warning")
     assert "[ack: lbdart_cdk:exclude-files:docs/]" in warning
+
+
+def test_bytecode_is_in_the_layer_if_asked_for(orders: Path, stack: Stack, outdir: Path) -> None:
+    runtime = lambda_.Runtime(
+        f"python{sys.version_info[0]}.{sys.version_info[1]}", lambda_.RuntimeFamily.PYTHON
+    )
+    options = {"project": str(orders), "runtime": runtime, "exclude": ["native"]}
+    deps = LambdaLayerArtifact(stack, "Deps", bytecode=True, **options)  # type: ignore[arg-type]
+    plain = LambdaLayerArtifact(stack, "Plain", **options)  # type: ignore[arg-type]
+    assert deps.build_key != plain.build_key
+    assert [name for name in names_in(staged_layer(outdir, deps)) if name.endswith(".pyc")]
 
 
 def test_a_preferred_package_reaches_the_layer(orders: Path, stack: Stack) -> None:

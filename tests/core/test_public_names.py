@@ -69,7 +69,7 @@ CALLABLES: dict[str, tuple[str, str]] = {
     "move_to_dir_python": ("dir_site_packages dir_python", ""),
     "create_layer_zip_file": (
         "path_layout path_layer_zip ignore_package_list verbose",
-        "dir_python exclude_files prefer printer",
+        "compiler dir_python exclude_files prefer printer",
     ),
     "name_encryption": ("s3_client", ""),
     "upload_layer_zip_to_s3": ("s3_client path_pyproject_toml s3dir_lambda path_manifest", "verbose printer"),

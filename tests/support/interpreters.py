@@ -12,14 +12,18 @@ _SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
 
 def other_interpreter() -> Path | None:
     """Return a Python that this library runs on, of another version than this one, if there is any."""
+    others = (interpreter(version) for version in _SUPPORTED if version != sys.version_info[:2])
+    return next((python for python in others if python is not None), None)
+
+
+def interpreter(version: tuple[int, int]) -> Path | None:
+    """Return a Python of this version, if there is any."""
     own_home = Path(sys.base_prefix).parent  # pyenv and its like keep all versions side by side
-    for major, minor in _SUPPORTED:
-        if (major, minor) != sys.version_info[:2]:
-            name = f"python{major}.{minor}"
-            on_path = shutil.which(name)
-            for found in (*own_home.glob(f"*/bin/{name}"), *([Path(on_path)] if on_path else [])):
-                if _is_version(found, f"{major}.{minor}"):
-                    return found
+    name = f"python{version[0]}.{version[1]}"
+    on_path = shutil.which(name)
+    for found in (*own_home.glob(f"*/bin/{name}"), *([Path(on_path)] if on_path else [])):
+        if _is_version(found, f"{version[0]}.{version[1]}"):
+            return found
     return None
 
 

@@ -171,12 +171,13 @@ def stored(name: str, data: bytes, *, executable: bool = False) -> Entry:
     return Entry(name, zlib.crc32(data), len(data), len(data), zipfile.ZIP_STORED, executable, Stored(data))
 
 
-def deflated(name: str, path: Path, spool: IO[bytes], spool_path: Path) -> Entry:
-    """Return an entry for a file, and append its stream, with zlib's best compression, to a spool.
+def deflated(name: str, path: Path, spool: IO[bytes], spool_path: Path, level: int = 9) -> Entry:
+    """Return an entry for a file, and append its stream to a spool.
 
     :param spool: the open file at ``spool_path``; it keeps large files out of memory.
+    :param level: of zlib's compression, which is the best by default.
     """
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     offset = spool.tell()
     crc = size = 0
     with path.open("rb") as file:

@@ -32,6 +32,7 @@ from .summary import Part, Summary
 
 if TYPE_CHECKING:
     from ..locking.selection import LockedFile, Selection
+    from ..packing.bytecode import Compiler
     from ..packing.merge import Bundle, Merged
     from ..packing.slim import Slimmed
     from ..wheels.container import WheelContainer
@@ -65,6 +66,7 @@ class LayerArtifact:
     :param own_code: whether the layer has the project's own code, too.
     :param keep: names of packages on the default list to keep, with what they require.
     :param exclude_files: patterns of files to leave out, see :func:`slim`.
+    :param bytecode: whether the layer has the bytecode of its modules, too.
     :raises LbdartError: when ``keep`` has a name that is not on the default list, or that is excluded.
     """
 
@@ -81,6 +83,7 @@ class LayerArtifact:
     own_code: bool = False
     keep: tuple[str, ...] = ()
     exclude_files: tuple[str, ...] = ()
+    bytecode: bool = False
 
     def __post_init__(self) -> None:
         refuse_contradiction(self.exclude, self.keep)
@@ -204,9 +207,23 @@ class LayerArtifact:
         return inputs if inputs and self._has_sources else {}
 
     def _file_inputs(self) -> dict[str, Json]:
-        """Return what decides which files of the packages the layer has; nothing if it has all of them."""
+        """Return what decides which files the layer has; nothing if it has those of the packages."""
         patterns = Patterns(self.exclude_files).effective
-        return {"exclude_files": patterns} if patterns else {}
+        compiler = self.compiler
+        return {
+            **({"exclude_files": patterns} if patterns else {}),
+            **({"bytecode": compiler.inputs} if compiler is not None else {}),
+        }
+
+    @property
+    def compiler(self) -> Compiler | None:
+        """What makes the bytecode of the layer's modules; None for a layer without bytecode."""
+        if not self.bytecode:
+            return None
+        from ..native.check import LAYER_ROOT
+        from ..packing.bytecode import Compiler
+
+        return Compiler(self.target, LAYER_ROOT, self.store, self.container)
 
     @property
     def _has_sources(self) -> bool:
@@ -410,6 +427,8 @@ def make_layer(layer: LayerArtifact) -> None:
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
+    if layer.compiler is not None:
+        bundles = layer.compiler.with_bytecode(bundles, {wheel.package: wheel.path for wheel in wheels})
     slimmed = slim(bundles, layer.exclude_files)
     merged = merge(slimmed.bundles, "python/", prefer=layer.prefer)
     report = _make_report(layer, wheels, own, slimmed, merged)
@@ -455,4 +474,5 @@ def _make_report(
         warnings=(*slimmed.warnings, *merged.warnings, *result.warnings),
         own_files=sum(len(bundle.entries) for bundle in slimmed.bundles if own and bundle.name == own.name),
         excluded=slimmed.excluded,
+        bytecode=merged.bytecode,
     )

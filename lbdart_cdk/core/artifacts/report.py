@@ -26,6 +26,7 @@ class LayerReport:
     :param own_files: how many files the project itself has in it.
     :param left_out: the names of the packages that are left out.
     :param excluded: the files that ``exclude_files`` left out.
+    :param bytecode: the bytes of ``size`` that are bytecode.
     """
 
     size: int
@@ -35,6 +36,7 @@ class LayerReport:
     own_files: int = 0
     left_out: tuple[str, ...] = ()
     excluded: ExcludedFiles = NOTHING
+    bytecode: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the notes of an archive have it."""
@@ -48,7 +50,8 @@ def kept_report(noted: Mapping[str, Any] | None) -> LayerReport | None:
         return None
     try:
         warnings = tuple(BuildWarning(**warning) for warning in kept["warnings"])
-        counts = kept["own_files"], tuple(kept["left_out"]), ExcludedFiles(**kept["excluded"])
+        left_out, excluded = tuple(kept["left_out"]), ExcludedFiles(**kept["excluded"])
+        counts = kept["own_files"], left_out, excluded, kept["bytecode"]
         return LayerReport(kept["size"], kept["sizes"], kept["compiled"], warnings, *counts)
     except (KeyError, TypeError):
         return None

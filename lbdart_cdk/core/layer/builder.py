@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from ..archive.writer import write_zip
 from ..arguments import as_tuple
@@ -31,6 +31,9 @@ from ..wheels.environment import BuildEnvironment
 from ..wheels.metadata import dist_info_of
 from .credentials_file import remove_credentials
 from .path_layout import LayerPathLayout
+
+if TYPE_CHECKING:
+    from ..packing.bytecode import Compiler
 
 _SILENT: Final = BaseLogger(verbose=False)
 
@@ -143,6 +146,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     :param keep: one package of the default list to keep as locked, or several.
     :param exclude_files: one pattern of files to leave out when the layer is packed, or several, as for
         ``LambdaLayerArtifact``.
+    :param bytecode: whether the layer has the bytecode of its modules, as for ``LambdaLayerArtifact``.
     :param store: keeps wheels and locks.
     """
 
@@ -157,6 +161,7 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
     own_code: bool = False
     keep: str | Collection[str] = ()
     exclude_files: str | Collection[str] = ()
+    bytecode: bool = False
     store: Store = field(default_factory=Store)
 
     @abstractmethod
@@ -196,7 +201,13 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
             own_code=self.own_code,
             keep=as_tuple(self.keep),
             exclude_files=as_tuple(self.exclude_files),
+            bytecode=self.bytecode,
         )
+
+    @property
+    def compiler(self) -> Compiler | None:
+        """What makes the bytecode when the layer is packed; None for a layer without bytecode."""
+        return self.artifact.compiler
 
     @property
     def manifest(self) -> ManifestFile:

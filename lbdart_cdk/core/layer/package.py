@@ -14,6 +14,7 @@ from ..arguments import as_tuple, checked_path
 from ..artifacts.summary import excluded_text
 from ..errors import InvalidError, LbdartError, MissingError
 from ..locking.exclusion import DEFAULT_EXCLUDE
+from ..packing.bytecode import Compiler
 from ..packing.directory import directory_bundle
 from ..packing.merge import merge
 from ..packing.slim import slim
@@ -61,6 +62,7 @@ def create_layer_zip_file(
     *,
     prefer: str | Collection[str] = (),
     exclude_files: str | Collection[str] = (),
+    compiler: Compiler | None = None,
     printer: T_PRINTER = print,
     dir_python: Path | None = None,
 ) -> Path:
@@ -81,6 +83,7 @@ def create_layer_zip_file(
         the first one.
     :param exclude_files: one pattern of files to leave out, or several, in the syntax of ``.gitignore``.
         Paths start where the packages do.
+    :param compiler: adds the bytecode of the modules. Default: no bytecode.
     :param printer: prints one line.
     :raises LbdartError: when there is nothing to pack, the layer is too large, a wheel is damaged, a link
         leads nowhere, the zip would be in the directory, or another build uses the build directory.
@@ -99,6 +102,8 @@ def create_layer_zip_file(
                 )
         if not any(bundle.entries for bundle in bundles):
             raise _empty(place, contents)
+        if compiler is not None:
+            bundles = compiler.with_bytecode(bundles)
         slimmed = slim(bundles, as_tuple(exclude_files))
         merged = merge(slimmed.bundles, "python/", prefer=as_tuple(prefer))
         for bundle in wheels:

@@ -66,8 +66,8 @@ class LayerDeploymentWorkflow(BaseLogger):
     :param builder: any object with ``run()`` and ``path_layout``. Optional attributes: ``build_key``
         identifies the layer together with its bytes (else the manifest does), ``sbom`` (bytes) is stored
         beside the manifest, ``path_manifest`` is the manifest that it builds from, ``manifest`` is that file
-        as it was read, ``tool`` is the tool that reads it, ``prefer`` and ``exclude_files``
-        are passed to :func:`create_layer_zip_file`.
+        as it was read, ``tool`` is the tool that reads it, ``prefer``, ``exclude_files``
+        and ``compiler`` are passed to :func:`create_layer_zip_file`.
     :param layer_name: at most 140 characters of ``[a-zA-Z0-9-_]``.
     :param s3dir_lambda: the folder of the layer's objects, such as ``s3://bucket/prefix``. Each layer has its
         own.
@@ -160,6 +160,7 @@ class LayerDeploymentWorkflow(BaseLogger):
             verbose=self.verbose,
             prefer=getattr(self.builder, "prefer", ()),
             exclude_files=getattr(self.builder, "exclude_files", ()),
+            compiler=getattr(self.builder, "compiler", None),
             printer=self.printer,
         )
         self.log(f"{path} ({path.stat().st_size:,} bytes)")

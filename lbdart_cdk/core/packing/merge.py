@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 
@@ -20,15 +20,22 @@ class Bundle:
     """Files of one package or directory.
 
     :param name: the package or directory, for messages.
+    :param bytecode: for the path of a module in ``entries``, its bytecode.
     """
 
     name: str
     entries: tuple[Entry, ...]
+    bytecode: Mapping[str, Entry] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """The unzipped size in bytes."""
-        return sum(entry.size for entry in self.entries)
+        return sum(entry.size for entry in self.entries) + self.bytecode_size
+
+    @property
+    def bytecode_size(self) -> int:
+        """The unzipped size of the bytecode in bytes."""
+        return sum(entry.size for entry in self.bytecode.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,12 @@ class Merged:
     """The entries of one zip.
 
     :param warnings: about paths that more than one bundle brings.
+    :param bytecode: the bytes of the entries that are bytecode, unzipped.
     """
 
     entries: list[Entry]
     warnings: tuple[BuildWarning, ...]
+    bytecode: int = 0
 
 
 def merge(
@@ -48,7 +57,7 @@ def merge(
     settled: Callable[[Collection[Clash]], tuple[BuildWarning, ...]] = settle,
     prefer: Iterable[str] = (),
 ) -> Merged:
-    """Return the entries of all bundles, each path once.
+    """Return the entries of all bundles, each path once, with the bytecode of the modules.
 
     When two bundles bring a path with different contents, the one in ``prefer`` wins. If none is there, the
     later bundle wins, unless ``settled`` raises. Paths that differ only in case or in Unicode composition are
@@ -71,9 +80,18 @@ def merge(
             if (earlier_owner := owners.get(path)) is not None:
                 repeated.append((entry.name, *earlier_owner, entry, bundle))
             owners[path] = (entry, bundle)
-    entries = [entry if entry.name == path else entry.renamed(path) for path, (entry, _) in owners.items()]
-    refuse_too_large(sum(entry.size for entry in entries), {bundle.name: bundle.size for bundle in kept})
-    _refuse_files_that_are_folders(owners)
+    # The bytecode of a module is of the bundle that the module is from. No other file is in its place.
+    compiled = {
+        prefix + code.name: (code, bundle)
+        for entry, bundle in owners.values()
+        if (code := bundle.bytecode.get(entry.name)) is not None
+    }
+    packed = {**owners, **compiled}
+    entries = [entry if entry.name == path else entry.renamed(path) for path, (entry, _) in packed.items()]
+    bytecode = sum(code.size for code, _ in compiled.values())
+    sizes = {bundle.name: bundle.size for bundle in kept}
+    refuse_too_large(sum(entry.size for entry in entries), sizes, bytecode=bytecode)
+    _refuse_files_that_are_folders(packed)
     with usable("One of the zips"):
         warnings = settled(
             [
@@ -82,7 +100,7 @@ def merge(
                 if owners[prefix + path][1].name not in preferred and not first.same_file(second)
             ]
         )
-    return Merged(entries, warnings)
+    return Merged(entries, warnings, bytecode)
 
 
 def _last_wins(bundles: Iterable[Bundle], prefer: Iterable[str]) -> tuple[list[Bundle], Sequence[str]]:
@@ -122,20 +140,23 @@ def is_too_large(size: int) -> bool:
     return size > MAX_UNZIPPED
 
 
-def refuse_too_large(size: int, sizes: Mapping[str, int], what: str = "this") -> None:
+def refuse_too_large(size: int, sizes: Mapping[str, int], what: str = "this", *, bytecode: int = 0) -> None:
     """Refuse more bytes than Lambda allows for a function with all its layers.
 
     :param size: the unzipped size in bytes.
     :param sizes: the unzipped size of each package.
     :param what: names the content in the message.
+    :param bytecode: the bytes of ``size`` that are bytecode.
     :raises LbdartError: when ``size`` is too large; names the largest packages.
     """
     if not is_too_large(size):
         return
     largest = ", ".join(f"{name} {count / 1e6:.1f} MB" for name, count in Counter(sizes).most_common(5))
+    of_bytecode = f", {bytecode:,} of them bytecode" if bytecode else ""
+    leave = "Turn bytecode= off, leave" if bytecode else "Leave"
     raise LbdartError(
-        f"Unzipped, {what} has {size:,} bytes, but Lambda allows {MAX_UNZIPPED:,} for a function with all "
-        f"its layers; the largest packages are {largest}.",
-        "Leave packages out with exclude= or files with exclude_files=, depend on a smaller build of a "
+        f"Unzipped, {what} has {size:,} bytes{of_bytecode}, but Lambda allows {MAX_UNZIPPED:,} for a "
+        f"function with all its layers; the largest packages are {largest}.",
+        f"{leave} packages out with exclude= or files with exclude_files=, depend on a smaller build of a "
         "package, or use a container image.",
     )

@@ -36,7 +36,7 @@ class Slimmed:
 
 
 def slim(bundles: Iterable[Bundle], lines: Sequence[str]) -> Slimmed:
-    """Return the bundles without the files that patterns match.
+    """Return the bundles without the files that patterns match. A module's bytecode goes with the module.
 
     :param lines: patterns in the syntax of ``.gitignore``; a package's files are paths below the directory of
         packages.
@@ -52,19 +52,24 @@ def slim(bundles: Iterable[Bundle], lines: Sequence[str]) -> Slimmed:
             f"exclude_files= leaves out every file: {', '.join(patterns.effective)}.",
             "Leave out less, or leave out packages with exclude=.",
         )
-    excluded = ExcludedFiles(_count(given) - _count(kept), _size(given) - _size(kept))
-    names = {entry.name for bundle in given for entry in bundle.entries}
-    return Slimmed(kept, excluded, tuple(patterns.without_match(names)))
+    files = _files(given)
+    excluded = ExcludedFiles(len(files) - len(_files(kept)), _size(given) - _size(kept))
+    return Slimmed(kept, excluded, tuple(patterns.without_match(files)))
 
 
 def _without(bundle: Bundle, patterns: Patterns) -> Bundle:
-    return replace(
-        bundle, entries=tuple(entry for entry in bundle.entries if not patterns.matches(entry.name))
-    )
+    kept = tuple(entry for entry in bundle.entries if not patterns.matches(entry.name))
+    names = {entry.name for entry in kept}
+    bytecode = {
+        module: code
+        for module, code in bundle.bytecode.items()
+        if module in names and not patterns.matches(code.name)
+    }
+    return replace(bundle, entries=kept, bytecode=bytecode)
 
 
-def _count(bundles: Iterable[Bundle]) -> int:
-    return sum(len(bundle.entries) for bundle in bundles)
+def _files(bundles: Iterable[Bundle]) -> list[str]:
+    return [entry.name for bundle in bundles for entry in (*bundle.entries, *bundle.bytecode.values())]
 
 
 def _size(bundles: Iterable[Bundle]) -> int:

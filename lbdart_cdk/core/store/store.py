@@ -83,6 +83,10 @@ class Store:
         """Return the path of the zip with this key, whether it exists or not."""
         return self._path("archives", key, ".zip")
 
+    def bytecode(self, sha256: str) -> Path:
+        """Return the path of the zip of bytecode with this hash, whether it exists or not."""
+        return self._path("bytecode", sha256, ".zip")
+
     def kept_archive(self, key: str) -> dict[str, Any] | None:
         """Return the notes about a zip, or None when the zip is missing or changed.
 

@@ -155,6 +155,37 @@ def test_only_compiled_files_that_are_in_the_layer_are_checked(
         replace(artifact, exclude_files=("extra.*", "_fast.py")).build()
 
 
+def test_the_bytecode_of_all_modules_is_in_the_layer_if_asked_for(
+    tmp_path: Path, root: Path, store: Store
+) -> None:
+    make_project(root / "lib", "lib", built=False)
+    tables = [locked_file(make_wheel(tmp_path)), locked("lib", source='directory = { path = "lib" }\n')]
+    here, tag = Target(sys.version_info[:2]), f"cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc"
+    plain = replace(layer(root, store, *tables), target=here)
+    artifact = replace(plain, bytecode=True)
+    added = set(names_in(artifact.build())) - set(names_in(plain.build()))
+    modules = ("alpha/__pycache__/__init__", "lib/__pycache__/__init__", "lib/__pycache__/app")
+    assert added == {f"python/{name}.{tag}" for name in modules}
+    assert artifact.report is not None
+    assert plain.report is not None
+    assert artifact.report.bytecode == artifact.report.size - plain.report.size > 0
+    assert artifact.sbom().count(b'"lbdart:file"') == plain.sbom().count(b'"lbdart:file"')
+
+
+def test_own_code_has_bytecode_and_can_be_left_out(root: Path, store: Store) -> None:
+    artifact = replace(
+        layer(root, store),
+        target=Target(sys.version_info[:2]),
+        own_code=True,
+        bytecode=True,
+        exclude_files=("/orders/app.py",),
+    )
+    (root / "src/orders/other.py").write_text("x = 1\n")
+    names = [name for name in names_in(artifact.build()) if "/orders/" in name]
+    assert {Path(name).name.partition(".")[0] for name in names} == {"__init__", "other"}
+    assert len([name for name in names if name.endswith(".pyc")]) == 2
+
+
 class TestBuildKey:
     """What the zip is made of counts, and nothing else does."""
 
@@ -177,6 +208,10 @@ class TestBuildKey:
     def test_whose_files_are_preferred_is_an_input(self, root: Path, store: Store) -> None:
         artifact = layer(root, store)
         assert replace(artifact, prefer=("alpha",)).build_key != artifact.build_key
+
+    def test_bytecode_is_an_input_if_asked_for(self, root: Path, store: Store) -> None:
+        artifact = layer(root, store)
+        assert replace(artifact, bytecode=True).build_key != artifact.build_key
 
     def test_patterns_of_files_are_inputs_in_their_order(self, root: Path, store: Store) -> None:
         artifact = layer(root, store)

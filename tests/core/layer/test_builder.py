@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,17 @@ def test_one_name_is_as_good_as_a_list_of_it(orders: Path, store: Store) -> None
     assert one.artifact.prefer == listed.artifact.prefer == ("native",)
     assert one.artifact.exclude_files == listed.artifact.exclude_files == ("ops",)
     assert one.build_key == listed.build_key
+
+
+def test_a_tools_builder_adds_bytecode_of_the_same_layer(orders: Path, store: Store) -> None:
+    target = Target(sys.version_info[:2])
+    builder = UvLambdaLayerLocalBuilder(
+        orders / "pyproject.toml", exclude="native", store=store, target=target, bytecode=True
+    )
+    builder.run()
+    packed = create_layer_zip_file(builder.path_layout, compiler=builder.compiler, verbose=False)
+    assert any(name.endswith(".pyc") for name in names_in(packed))
+    assert names_in(packed) == names_in(builder.artifact.build())
 
 
 def test_a_runtime_that_is_not_known_yet_is_taken_and_said(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,9 @@ import pytest
 
 from lbdart_cdk.core.api import LayerBuildToolEnum, LayerDeploymentWorkflow, LayerPathLayout
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.native.check import LAYER_ROOT
+from lbdart_cdk.core.packing.bytecode import Compiler
+from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.publishing.layer_upload import UploadedLayer, upload_layer
 from lbdart_cdk.core.publishing.layouts import LayerS3Layout
 from lbdart_cdk.core.store.store import Store
@@ -139,6 +143,19 @@ def test_a_builder_may_leave_out_files(team: Team) -> None:
         assert archive.namelist() == ["python/alpha/__init__.py", "python/beta/__init__.py"]
     assert "exclude_files saved 1 kB (7 files)" in team.lines
     assert any(line.startswith("Warning: The pattern 'docs/' in exclude_files=") for line in team.lines)
+
+
+def test_a_builder_may_add_bytecode(team: Team, store: Store) -> None:
+    workflow = team.workflow(a_module())
+    target = Target(sys.version_info[:2])
+    workflow.builder.compiler = Compiler(target, LAYER_ROOT, store)  # type: ignore[attr-defined]
+    workflow.run()
+    tag = f"cpython-{sys.version_info[0]}{sys.version_info[1]}"
+    with team.published() as archive:
+        assert archive.namelist() == [
+            "python/vendored/__init__.py",
+            f"python/vendored/__pycache__/__init__.{tag}.pyc",
+        ]
 
 
 def test_the_default_list_is_left_out_of_what_a_builder_installs_unless_another_list_is_passed(
