@@ -61,6 +61,11 @@ class BuiltCode(Protocol):
         """What may not be as the user expects."""
         ...
 
+    @property
+    def bytecode(self) -> int:
+        """The bytes of ``size`` that are bytecode."""
+        ...
+
 
 class CodeArtifact(Buildable[BuiltCode], Protocol):
     """What a zip of code is built from."""
@@ -68,6 +73,11 @@ class CodeArtifact(Buildable[BuiltCode], Protocol):
     @property
     def project(self) -> Project:
         """The project whose code it is."""
+        ...
+
+    @property
+    def bytecode(self) -> Target | None:
+        """The target for which the zip has bytecode."""
         ...
 
     def known_identity(self) -> SourceIdentity | None:
@@ -203,7 +213,13 @@ class CodeZip:
         """Check a function that has the code at the end of the synthesis."""
         if self.built is not None:
             native = self.built.native if not self._is_checked else None
-            known = KnownCode(self._artifact.project.name, self.built.size, native)
+            known = KnownCode(
+                self._artifact.project.name,
+                self.built.size,
+                native,
+                self.built.bytecode,
+                self._artifact.bytecode,
+            )
             self._publisher.checks.add_code(function, known)
 
 

@@ -65,6 +65,8 @@ class LambdaFunctionArtifact(lambda_.Function):
         prefer: Sequence[str] = (),
         include: Sequence[str] = (),
         exclude_code: Sequence[str] = (),
+        exclude_files: Sequence[str] = (),
+        bytecode: bool = False,
         build_in_container: bool | BuildContainer = False,
         build_environment: Mapping[str, str] | None = None,
         credentials: Given = None,
@@ -94,6 +96,10 @@ class LambdaFunctionArtifact(lambda_.Function):
         :param prefer: names of packages whose files are taken where two packages bring one.
         :param include: glob patterns of more files of the project to add to the code. Default: none.
         :param exclude_code: glob patterns of files to leave out of the code. Default: none.
+        :param exclude_files: patterns of files to leave out of the layer, or of the one zip of code and
+            dependencies, in the syntax of ``.gitignore``. Default: none.
+        :param bytecode: whether the layer and the code have the bytecode of their modules, see
+            ``LambdaLayerArtifact``. Default: no bytecode.
         :param build_in_container: whether Docker builds packages with compiled code, see
             ``LambdaLayerArtifact``.
         :param build_environment: further environment variables for builds. Default: none.
@@ -123,6 +129,8 @@ class LambdaFunctionArtifact(lambda_.Function):
                 prefer=as_tuple(prefer),
                 include=as_tuple(include),
                 exclude_code=as_tuple(exclude_code),
+                exclude_files=as_tuple(exclude_files),
+                bytecode=bytecode,
                 container=BuildContainer.asked(build_in_container),
                 environment=build_environment or {},
                 credentials=credentials,

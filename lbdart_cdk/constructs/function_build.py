@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aws_cdk import RemovalPolicy, Stack
@@ -77,6 +77,8 @@ class FunctionBuild:
     :param exclude: names of packages to leave out.
     :param include: glob patterns of more files of the project.
     :param exclude_code: glob patterns of files to leave out of the code.
+    :param exclude_files: patterns of files to leave out of the layer, or of the one zip.
+    :param bytecode: whether the modules of all have bytecode.
     """
 
     path: str
@@ -91,6 +93,8 @@ class FunctionBuild:
     prefer: tuple[str, ...]
     include: tuple[str, ...]
     exclude_code: tuple[str, ...]
+    exclude_files: tuple[str, ...]
+    bytecode: bool
     container: BuildContainer | None
     environment: Mapping[str, str]
     credentials: Given
@@ -114,25 +118,28 @@ class FunctionBuild:
 
     def code_in(self, stack: Stack) -> CodeZip:
         """Return the code that a stack has of the project."""
-        return self._zip_in(stack, self._source(stack), self._code, "")
+        return self._zip_in(stack, self._source(stack), None)
 
     def one_zip_in(self, stack: Stack) -> CodeZip:
         """Return the zip that a stack has of code and dependencies."""
-        if not self._may_require_packages:
-            return self.code_in(stack)
-        artifact = FunctionArtifact(self._source(stack), self._layer(stack))
-        details = "-".join(["", self.target.runtime.replace(".", ""), self.target.architecture])
-        return self._zip_in(stack, artifact, (*self._code, *self._packages), details)
+        source = replace(self._source(stack), exclude_files=self.exclude_files)
+        return self._zip_in(stack, source, self._layer(stack) if self._may_require_packages else None)
 
-    def _zip_in(
-        self, stack: Stack, artifact: CodeArtifact, inputs: tuple[Hashable, ...], details: str
-    ) -> CodeZip:
+    def _zip_in(self, stack: Stack, source: SourceArtifact, dependencies: LayerArtifact | None) -> CodeZip:
+        artifact: CodeArtifact = source
+        details = ""
+        inputs = (*self._code, source.exclude_files)
         further: dict[str, Json] = {
             "include": self.include,
             "exclude_code": self.exclude_code,
+            "exclude_files": source.exclude_files,
+            "bytecode": self.target.python_version if self.bytecode else None,
             "environment": self.environment,
         }
-        if details:
+        if dependencies is not None:
+            artifact = FunctionArtifact(source, dependencies)
+            details = "-".join(["", self.target.runtime.replace(".", ""), self.target.architecture])
+            inputs += self._packages
             further |= self._further_packages
             further |= {"extras": self.options.extras, "groups": self.options.groups}
         code = shared(
@@ -163,14 +170,17 @@ class FunctionBuild:
     def _code(self) -> tuple[Hashable, ...]:
         """What the code is built from."""
         environment = tuple(sorted(self.environment.items()))
-        return self.project, self.tool.name, self.include, self.exclude_code, environment
+        lists = self.include, self.exclude_code
+        compiled_for = self.target.python if self.bytecode else None
+        return self.project, self.tool.name, lists, environment, compiled_for
 
     @property
     def _packages(self) -> tuple[Hashable, ...]:
         """What the packages are built from."""
-        lists = self.exclude, self.keep, self.prefer
+        lists = self.exclude, self.keep, self.prefer, self.exclude_files
         environment = tuple(sorted(self.environment.items()))
-        return self.project, self.tool.name, self.target, self.options, lists, self.container, environment
+        built = self.container, environment, self.bytecode
+        return self.project, self.tool.name, self.target, self.options, lists, built
 
     @property
     def _further_packages(self) -> dict[str, Json]:
@@ -180,6 +190,8 @@ class FunctionBuild:
             "exclude": self.exclude,
             "keep": self.keep,
             "prefer": self.prefer,
+            "exclude_files": self.exclude_files,
+            "bytecode": self.target.python_version if self.bytecode else None,
             "environment": self.environment,
             "container": container,
         }
@@ -198,6 +210,8 @@ class FunctionBuild:
                 exclude=self.exclude,
                 keep=self.keep,
                 prefer=self.prefer,
+                exclude_files=self.exclude_files,
+                bytecode=self.bytecode,
                 build_in_container=self.container or False,
                 build_environment=self.environment,
                 credentials=self.credentials,
@@ -219,6 +233,8 @@ class FunctionBuild:
             store_of(stack),
             self.credentials,
             environment=environment,
+            bytecode=self.target if self.bytecode else None,
+            container=self.container,
         )
 
     def _layer(self, stack: Stack) -> LayerArtifact:

@@ -63,11 +63,15 @@ class KnownCode:
 
     :param size: bytes, unzipped.
     :param native: the scan of its compiled files, if they are not yet checked for a target.
+    :param bytecode: the bytes of ``size`` that are bytecode.
+    :param compiled_for: the target for which it has bytecode.
     """
 
     project: str
     size: int
     native: NativeScan | None
+    bytecode: int = 0
+    compiled_for: Target | None = None
 
     @property
     def is_unchecked(self) -> bool:
@@ -211,6 +215,7 @@ class FunctionChecks:
             _check_size(function, used, code)
             if code is not None:
                 _check_code(function, code, architecture)
+                _check_bytecode(function, code)
 
 
 @jsii.implements(IAspect)
@@ -276,7 +281,8 @@ def _check_size(function: lambda_.CfnFunction, layers: Sequence[KnownLayer], cod
     if code is not None:
         sizes[code.project] = sizes.get(code.project, 0) + code.size
         total += code.size
-    bytecode = sum(layer.report.bytecode for layer in layers if layer.report is not None)
+    bytecode = code.bytecode if code is not None else 0
+    bytecode += sum(layer.report.bytecode for layer in layers if layer.report is not None)
     try:
         refuse_too_large(total, sizes, "this function with its layers", bytecode=bytecode)
     except LbdartError as error:
@@ -285,7 +291,7 @@ def _check_size(function: lambda_.CfnFunction, layers: Sequence[KnownLayer], cod
 
 def _matters(code: KnownCode) -> bool:
     """Tell whether code could fail a check in a function without layers."""
-    return code.is_unchecked or is_too_large(code.size)
+    return code.is_unchecked or is_too_large(code.size) or code.compiled_for is not None
 
 
 def _check_code(function: lambda_.CfnFunction, code: KnownCode, architecture: object) -> None:
@@ -297,6 +303,19 @@ def _check_code(function: lambda_.CfnFunction, code: KnownCode, architecture: ob
         warn(function, source_warnings(code.native, target))
     except LbdartError as error:
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
+
+
+def _check_bytecode(function: lambda_.CfnFunction, code: KnownCode) -> None:
+    """Warn of a function whose Python cannot use the bytecode in its code."""
+    runtime, target = function.runtime, code.compiled_for
+    if target is None or runtime in (None, target.runtime) or Token.is_unresolved(runtime):
+        return
+    text = (
+        f"This function runs on {runtime}, but the bytecode in the code of {code.project} is for "
+        f"{target.runtime}, so that each cold start compiles the code. Pass runtime= to the artifact of the "
+        "code, too."
+    )
+    warn(function, [BuildWarning(f"lbdart_cdk:bytecode:{code.project}", text)])
 
 
 def source_warnings(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:

@@ -40,6 +40,7 @@ class LambdaSourceArtifact(Resource):
         architecture: lambda_.Architecture | None = None,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        bytecode: bool = False,
         build_environment: Mapping[str, str] | None = None,
         credentials: Given = None,
         bucket: s3.IBucket | None = None,
@@ -58,6 +59,9 @@ class LambdaSourceArtifact(Resource):
         :param include: glob patterns of more files of the project to add, at their relative paths.
             Default: none.
         :param exclude: glob patterns of files to leave out of the zip. Default: none.
+        :param bytecode: whether the zip has the bytecode of its modules, for the runtime; without one, for
+            the Python of ``.python-version``, else of the oldest Lambda runtime that ``requires-python``
+            admits. See ``LambdaLayerArtifact``. Default: no bytecode.
         :param build_environment: further environment variables for builds of packages and of local projects.
             Builds see a listed environment only; what is named here is part of the build key. Default: none.
         :param credentials: one ``Credentials``, or several, for private indexes; or a function that returns
@@ -81,6 +85,7 @@ class LambdaSourceArtifact(Resource):
                 Store(),
                 credentials,
                 environment=BuildEnvironment(build_environment or {}),
+                bytecode=target_of(user_project, runtime, architecture) if bytecode else None,
             )
         self._zip = CodeZip(
             self, artifact, target=target, bucket=bucket, prefix=prefix, removal_policy=removal_policy

@@ -16,7 +16,7 @@ from tomli_w import dumps
 
 from lbdart_cdk import LambdaFunctionArtifact, LambdaLayerArtifact
 from lbdart_cdk.core.errors import LbdartError
-from tests.support.apps import PYTHON_3_13, make_app, messages, template_of
+from tests.support.apps import PYTHON_3_13, PYTHON_HERE, make_app, messages, template_of
 from tests.support.git import git
 from tests.support.locks import lock_of, locked_file
 from tests.support.wheels import make_wheel, names_in
@@ -182,6 +182,100 @@ def test_a_nested_stack_has_artifacts_of_its_own(orders: Path, stack: Stack) -> 
     for scope in (stack, nested):
         LambdaFunctionArtifact(scope, "Orders", project=str(orders), handler=HANDLER)
     assert len(layers(stack)) == len(layers(nested)) == 1
+
+
+class TestFiles:
+    """Which files of the code and of the packages there are, in both packagings."""
+
+    @pytest.mark.parametrize("packaging", ["layer", "zip"])
+    def test_bytecode_of_both(self, orders: Path, stack: Stack, outdir: Path, packaging: Any) -> None:
+        LambdaFunctionArtifact(
+            stack,
+            "Orders",
+            project=str(orders),
+            handler=HANDLER,
+            runtime=PYTHON_HERE,
+            exclude=["native"],
+            packaging=packaging,
+            bytecode=True,
+        )
+        compiled = {
+            name.partition(".")[0].removeprefix("python/") for name in self.staged(outdir) if ".pyc" in name
+        }
+        assert {"orders/__pycache__/app", "alpha/__pycache__/__init__"} <= compiled
+
+    @pytest.mark.parametrize(
+        ("packaging", "left"),
+        [("layer", {"orders/__init__.py"}), ("zip", set())],
+    )
+    def test_patterns_are_for_the_layer_or_the_whole_zip(
+        self, orders: Path, stack: Stack, outdir: Path, packaging: Any, left: set[str]
+    ) -> None:
+        LambdaFunctionArtifact(
+            stack,
+            "Orders",
+            project=str(orders),
+            handler=HANDLER,
+            packaging=packaging,
+            exclude_files=["__init__.py"],
+        )
+        names = self.staged(outdir)
+        assert {name for name in names if name.endswith("__init__.py")} == left
+        assert "orders/app.py" in names
+
+    def test_patterns_of_a_zip_without_packages(self, stack: Stack, outdir: Path, tmp_path: Path) -> None:
+        root = plain_project(tmp_path / "hello", app="def handler(event, context): ...\n", demo__x="")
+        for name, patterns in {"All": [], "Some": ["demo/"]}.items():
+            LambdaFunctionArtifact(
+                stack,
+                name,
+                project=str(root),
+                handler="app.handler",
+                runtime=PYTHON_3_13,
+                packaging="zip",
+                exclude_files=patterns,
+            )
+        found = [names_in(path) for path in outdir.glob("**/asset.*") if "app.py" in names_in(path)]
+        assert sorted(found) == [["app.py"], ["app.py", "demo/x.py"]]
+
+    @pytest.mark.parametrize("packaging", ["layer", "zip"])
+    def test_functions_with_other_files_share_nothing_of_them(
+        self, orders: Path, stack: Stack, packaging: Any
+    ) -> None:
+        options: list[dict[str, Any]] = [
+            {},
+            {"bytecode": True},
+            {"exclude_files": ["*.pyi", "native/"]},
+            {"exclude_files": ["native/", "*.pyi"]},
+        ]
+        for number, option in enumerate([*options, *options]):
+            LambdaFunctionArtifact(
+                stack,
+                f"F{number}",
+                project=str(orders),
+                handler=HANDLER,
+                runtime=PYTHON_HERE,
+                exclude=["native"],
+                packaging=packaging,
+                **option,
+            )
+        code = of_type(stack, "Custom::LbdartSource")
+        assert (len(layers(stack)), len(code)) == ((4, 2) if packaging == "layer" else (0, 4))
+
+    def test_code_with_bytecode_is_for_one_python(self, orders: Path, stack: Stack) -> None:
+        build = {"project": str(orders), "handler": HANDLER, "exclude": ["native"]}
+        for name, runtime in {"Here": PYTHON_HERE, "Other": PYTHON_3_13}.items():
+            LambdaFunctionArtifact(stack, name, runtime=runtime, bytecode=runtime is PYTHON_HERE, **build)  # type: ignore[arg-type]
+        assert len(of_type(stack, "Custom::LbdartSource")) == 2
+
+    def staged(self, outdir: Path) -> set[str]:
+        return {
+            name
+            for path in outdir.glob("**/asset.*")
+            if path.is_file() and path.suffix != ".json"
+            for name in names_in(path)
+            if not name.startswith(("runtime/", "lbdart_cdk/"))
+        }
 
 
 class TestWithoutPackages:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.tools.pip import lock as pip
 from tests.support.apps import (
     PYTHON_3_13,
+    PYTHON_HERE,
     asset_hash,
     function,
     make_app,
@@ -205,10 +205,7 @@ def test_what_left_out_files_save_is_said_at_each_synth(
 
 
 def test_bytecode_is_in_the_layer_if_asked_for(orders: Path, stack: Stack, outdir: Path) -> None:
-    runtime = lambda_.Runtime(
-        f"python{sys.version_info[0]}.{sys.version_info[1]}", lambda_.RuntimeFamily.PYTHON
-    )
-    options = {"project": str(orders), "runtime": runtime, "exclude": ["native"]}
+    options = {"project": str(orders), "runtime": PYTHON_HERE, "exclude": ["native"]}
     deps = LambdaLayerArtifact(stack, "Deps", bytecode=True, **options)  # type: ignore[arg-type]
     plain = LambdaLayerArtifact(stack, "Plain", **options)  # type: ignore[arg-type]
     assert deps.build_key != plain.build_key

@@ -8,10 +8,21 @@ from typing import Any
 
 import pytest
 from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
-from tests.support.apps import asset_hash, function, make_app, properties, resources, staged, template_of
+from tests.support.apps import (
+    PYTHON_HERE,
+    asset_hash,
+    function,
+    make_app,
+    messages,
+    properties,
+    resources,
+    staged,
+    template_of,
+)
 from tests.support.projects import files_in
 from tests.support.wheels import names_in, sha256
 
@@ -51,6 +62,25 @@ def test_the_functions_key_is_a_literal_that_names_version_and_hash(
     zipped = staged(outdir, code.source_sha256)
     assert sha256(zipped) == code.source_sha256
     assert names_in(zipped) == ["orders-1.2.0.dist-info/METADATA", "orders/__init__.py", "orders/app.py"]
+
+
+def test_bytecode_is_in_the_zip_if_asked_for(orders: Path, stack: Stack, outdir: Path) -> None:
+    code = LambdaSourceArtifact(stack, "Code", project=str(orders), runtime=PYTHON_HERE, bytecode=True)
+    assert [name for name in names_in(staged(outdir, code.source_sha256)) if name.endswith(".pyc")]
+
+
+def test_bytecode_for_another_python_than_the_functions_is_a_warning(orders: Path, outdir: Path) -> None:
+    app = make_app(outdir)
+    stack = Stack(app, "Shop")
+    code = LambdaSourceArtifact(stack, "Code", project=str(orders), runtime=PYTHON_HERE, bytecode=True)
+    other = lambda_.Runtime.PYTHON_3_14
+    for name, runtime in {"Same": PYTHON_HERE, "Other": other}.items():
+        lambda_.Function(stack, name, handler="orders.app.handler", runtime=runtime, code=code.code)
+    ((path, (text,)),) = messages(app, "WARNING").items()
+    assert path == "/Shop/Other/Resource"
+    assert text.startswith(
+        f"This function runs on {other.name}, but the bytecode in the code of orders is for "
+    )
 
 
 def test_the_function_waits_for_the_copy(orders: Path, stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from aws_cdk.aws_s3_assets import Asset
 from lbdart_cdk import LambdaLayerArtifact
 
 PYTHON_3_13 = lambda_.Runtime.PYTHON_3_13
+#: The runtime of this Python, which can always compile.
+PYTHON_HERE = lambda_.Runtime(
+    f"python{sys.version_info[0]}.{sys.version_info[1]}", lambda_.RuntimeFamily.PYTHON
+)
 
 
 def make_app(outdir: Path, *, bundling: bool = True) -> App:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from ..errors import BuildWarning
 from ..keys import key_of
 from ..project.project import Project
+from ..project.target import Target
 from ..store.store import Store
+from .files import files_of
 from .layer import EmptyLayerError, LayerArtifact
 from .own_code import own_part
 from .report import NOTED, LayerReport, kept_report
@@ -47,12 +49,17 @@ class FunctionZip:
         """What may not work on the target."""
         return self.report.warnings
 
+    @property
+    def bytecode(self) -> int:
+        """The bytes of ``size`` that are bytecode."""
+        return self.report.bytecode
+
 
 @dataclass(frozen=True)
 class FunctionArtifact:
     """The inputs of a zip with a project's own code, as a source zip has it, beside its dependencies.
 
-    :param source: the code.
+    :param source: the code. Its ``exclude_files`` and its ``bytecode`` are for the whole zip.
     :param dependencies: the layer whose packages the zip has, at its root.
     """
 
@@ -63,6 +70,11 @@ class FunctionArtifact:
     def project(self) -> Project:
         """The project whose code it is."""
         return self.source.project
+
+    @property
+    def bytecode(self) -> Target | None:
+        """The target for which the zip has bytecode."""
+        return self.source.bytecode
 
     @property
     def _store(self) -> Store:
@@ -128,14 +140,14 @@ class FunctionArtifact:
         with self._store.guarded(kept.path):
             own = own_part(source.project, source.tool, report.own_files, source.include)
             packages = Part(len(report.sizes) - 1, "package", report.left_out)
-            return Summary([own, packages], kept.path.stat().st_size, report.size)
+            return Summary([own, packages], kept.path.stat().st_size, report.size, report.excluded)
 
 
 def make_function(function: FunctionArtifact) -> None:
     """Make the zip of a function and keep it in the store, with its report.
 
     Code and wheels become the entries of one zip; of a path that both bring, a module with other contents is
-    an error, as between two packages.
+    an error, as between two packages. Patterns leave out files of both, and both have bytecode.
 
     :raises LbdartError: when a step fails, or a compiled file would not load on the target.
     """
@@ -145,27 +157,30 @@ def make_function(function: FunctionArtifact) -> None:
     from ..packing.merge import Bundle, merge
     from ..wheels.contents import wheel_entries
 
-    layer, store = function.dependencies, function.source.store
-    code = function.source.contents()
+    layer, source, store = function.dependencies, function.source, function.source.store
+    code = source.contents()
     selection, wheels = _supplied(layer)
-    own = Bundle(function.source.project.name, tuple(code.entries))
+    own = Bundle(source.project.name, tuple(code.entries))
     packages = (Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels)
-    bundles = [own, *packages]
-    merged = merge(bundles, prefer=layer.prefer)
+    slimmed = files_of([own, *packages], source.exclude_files, source.compiler, wheels)
+    merged = merge(slimmed.bundles, prefer=layer.prefer)
     with store.scratch() as folder:
         scans = [
             scan_entries(own.name, own.entries, folder),
             *scan_wheels(((wheel.package, wheel.path) for wheel in wheels), store),
         ]
+        scans = slimmed.left_of(scans)
         result = check(scans, layer.target, CODE_ROOT)
         result.raise_errors(layer.target)
-        warnings = (*code.warnings, *merged.warnings, *result.warnings)
+        warnings = (*slimmed.warnings, *code.warnings, *merged.warnings, *result.warnings)
         report = LayerReport(
             size=sum(entry.size for entry in merged.entries),
-            sizes={bundle.name: bundle.size for bundle in bundles},
+            sizes={bundle.name: bundle.size for bundle in slimmed.bundles},
             compiled=any(file.elf is not None for scan in scans for file in scan.files),
             warnings=warnings,
-            own_files=len(own.entries),
+            own_files=len(slimmed.bundles[0].entries),
+            excluded=slimmed.excluded,
+            bytecode=merged.bytecode,
         )
         if selection is not None and layer.lock.requires is None:  # only the wheels know what requires what
             found = (*selection.warnings, *warnings)

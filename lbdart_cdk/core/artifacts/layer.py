@@ -19,7 +19,6 @@ from ..keys import Json, key_of
 from ..locking.exclusion import DEFAULT_EXCLUDE, refuse_contradiction
 from ..locking.lock import Lock, Requires, read_as_lock
 from ..locking.tool import Options, Tool
-from ..project.gitignore import Patterns
 from ..project.project import Project
 from ..project.target import Target
 from ..publishing.identity import LayerIdentity
@@ -27,6 +26,7 @@ from ..store.store import Store
 from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
 from .chosen import Chosen
+from .files import file_inputs, files_of
 from .report import NOTED, LayerReport, kept_report
 from .summary import Part, Summary
 
@@ -162,7 +162,7 @@ class LayerArtifact:
                 **self._exclusion_inputs(),
                 **self._own_inputs(),
                 **self._container_inputs(),
-                **self._file_inputs(),
+                **file_inputs(self.exclude_files, self.compiler),
             }
         )
 
@@ -205,15 +205,6 @@ class LayerArtifact:
         """Return the container's inputs; none for the default container, or when nothing is built."""
         inputs = self.container.inputs(self.target) if self.container is not None else {}
         return inputs if inputs and self._has_sources else {}
-
-    def _file_inputs(self) -> dict[str, Json]:
-        """Return what decides which files the layer has; nothing if it has those of the packages."""
-        patterns = Patterns(self.exclude_files).effective
-        compiler = self.compiler
-        return {
-            **({"exclude_files": patterns} if patterns else {}),
-            **({"bytecode": compiler.inputs} if compiler is not None else {}),
-        }
 
     @property
     def compiler(self) -> Compiler | None:
@@ -415,7 +406,6 @@ def make_layer(layer: LayerArtifact) -> None:
     """
     from ..archive.writer import write_zip
     from ..packing.merge import Bundle, merge
-    from ..packing.slim import slim
     from ..wheels.contents import wheel_entries
     from .sbom import described
 
@@ -427,9 +417,7 @@ def make_layer(layer: LayerArtifact) -> None:
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
-    if layer.compiler is not None:
-        bundles = layer.compiler.with_bytecode(bundles, {wheel.package: wheel.path for wheel in wheels})
-    slimmed = slim(bundles, layer.exclude_files)
+    slimmed = files_of(bundles, layer.exclude_files, layer.compiler, wheels)
     merged = merge(slimmed.bundles, "python/", prefer=layer.prefer)
     report = _make_report(layer, wheels, own, slimmed, merged)
     if layer.lock.requires is None:  # only the wheels know what requires what, so keep what was found
@@ -462,9 +450,7 @@ def _make_report(
     if own is not None:
         with layer.store.scratch() as folder:
             scans.append(scan_entries(own.name, own.entries, folder))
-    if layer.exclude_files:
-        names = {entry.name for bundle in slimmed.bundles for entry in bundle.entries}
-        scans = [scan.among(names) for scan in scans]
+    scans = slimmed.left_of(scans)
     result = check(scans, layer.target)
     result.raise_errors(layer.target)
     return LayerReport(

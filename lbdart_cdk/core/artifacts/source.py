@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..archive.entry import Entry
 from ..archive.writer import write_zip
@@ -14,15 +14,23 @@ from ..credentials.environment import Given, in_environment, listed
 from ..errors import BuildWarning
 from ..keys import key_of
 from ..locking.tool import Frontend, Tool
+from ..native.check import CODE_ROOT
 from ..native.scan import NativeScan, scan_entries, scan_from_json
 from ..packing.clash import warn_of
-from ..packing.merge import merge
+from ..packing.excluded import NOTHING, ExcludedFiles
+from ..packing.merge import Bundle, merge
 from ..project.patterns import is_match
 from ..project.project import Project
+from ..project.target import Target
 from ..store.store import Store
+from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
+from .files import file_inputs, files_of
 from .own_code import included_files, own_files, own_inputs, own_part, refuse_without_code
 from .summary import Summary
+
+if TYPE_CHECKING:
+    from ..packing.bytecode import Compiler
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class SourceZip:
     :param native: the scan of its compiled files.
     :param files: how many files it has.
     :param warnings: what may not be as the user expects.
+    :param excluded: the files that ``exclude_files`` left out.
+    :param bytecode: the bytes of ``size`` that are bytecode.
     """
 
     path: Path
@@ -62,6 +72,8 @@ class SourceZip:
     native: NativeScan
     files: int
     warnings: tuple[BuildWarning, ...] = ()
+    excluded: ExcludedFiles = NOTHING
+    bytecode: int = 0
 
     @property
     def identity(self) -> SourceIdentity:
@@ -92,6 +104,10 @@ class SourceArtifact:
     :param credentials: for private indexes that the build uses; they are not an input and change no hash.
     :param frontend: builds the wheel. Default: the tool's.
     :param environment: what the build sees.
+    :param exclude_files: patterns of files to leave out of the whole zip, see :func:`slim`. They are for a
+        zip that also has dependencies; of code alone, ``exclude`` leaves out files.
+    :param bytecode: the target for which the whole zip has the bytecode of its modules; None for none.
+    :param container: makes the bytecode where no interpreter of this machine can.
     """
 
     project: Project
@@ -102,6 +118,9 @@ class SourceArtifact:
     credentials: Given = None
     frontend: Frontend | None = None
     environment: BuildEnvironment = field(default_factory=BuildEnvironment)
+    exclude_files: tuple[str, ...] = ()
+    bytecode: Target | None = None
+    container: BuildContainer | None = None
 
     @cached_property
     def build_key(self) -> str:
@@ -112,8 +131,18 @@ class SourceArtifact:
                 **own_inputs(self.project, self.tool, self.environment),
                 "include": self.include,
                 "exclude": self.exclude,
+                **file_inputs(self.exclude_files, self.compiler),
             }
         )
+
+    @property
+    def compiler(self) -> Compiler | None:
+        """What makes the bytecode of the zip's modules; None for a zip without bytecode."""
+        if self.bytecode is None:
+            return None
+        from ..packing.bytecode import Compiler
+
+        return Compiler(self.bytecode, CODE_ROOT, self.store, self.container)
 
     @property
     def is_kept(self) -> bool:
@@ -149,7 +178,16 @@ class SourceArtifact:
             path = self.store.archive(self.build_key)
             warnings = tuple(BuildWarning(**warning) for warning in notes["warnings"])
             identity = notes["sha256"], notes["version"]
-            return SourceZip(path, *identity, notes["size"], native, notes["files"], warnings)
+            return SourceZip(
+                path,
+                *identity,
+                notes["size"],
+                native,
+                notes["files"],
+                warnings,
+                ExcludedFiles(**notes["excluded"]),
+                notes["bytecode"],
+            )
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -163,7 +201,7 @@ class SourceArtifact:
             raise self.store.vanished()
         with self.store.guarded(kept.path):
             own = own_part(self.project, self.tool, kept.files, self.include)
-            return Summary([own], kept.path.stat().st_size, kept.size)
+            return Summary([own], kept.path.stat().st_size, kept.size, kept.excluded)
 
     def contents(self) -> SourceContents:
         """Build the project, and return the files of the zip; the entries read their content from the store.
@@ -194,18 +232,23 @@ def make_source(source: SourceArtifact) -> None:
     :raises LbdartError: when the project cannot be built or has no code.
     """
     contents = source.contents()
+    bundles = [Bundle(source.project.name, tuple(contents.entries))]
+    slimmed = files_of(bundles, source.exclude_files, source.compiler)
+    (own,) = slimmed.bundles
+    merged = merge([own])
     with source.store.scratch() as folder:
         path = folder / "source.zip"
         with source.store.guarded(path), path.open("wb") as file:
-            write_zip(file, contents.entries)
-        native = scan_entries(source.project.name, contents.entries, folder)
-        size = sum(entry.size for entry in contents.entries)
+            write_zip(file, merged.entries)
+        native = scan_entries(own.name, own.entries, folder)
         source.store.keep_archive(
             source.build_key,
             path,
             version=contents.version,
-            size=size,
+            size=sum(entry.size for entry in merged.entries),
             native=asdict(native),
-            files=len(contents.entries),
-            warnings=[asdict(warning) for warning in contents.warnings],
+            files=len(own.entries),
+            warnings=[asdict(warning) for warning in (*slimmed.warnings, *contents.warnings)],
+            excluded=asdict(slimmed.excluded),
+            bytecode=merged.bytecode,
         )

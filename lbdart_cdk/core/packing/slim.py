@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..errors import BuildWarning, LbdartError
 from ..project.gitignore import Patterns
 from .excluded import NOTHING, ExcludedFiles
 from .merge import Bundle
+
+if TYPE_CHECKING:
+    from ..native.scan import NativeScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,13 @@ class Slimmed:
     bundles: tuple[Bundle, ...]
     excluded: ExcludedFiles
     unmatched: tuple[str, ...]
+
+    def left_of(self, scans: Iterable[NativeScan]) -> list[NativeScan]:
+        """Return the scans of the bundles without the files that are left out."""
+        if not self.excluded.count:
+            return list(scans)
+        names = {entry.name for bundle in self.bundles for entry in bundle.entries}
+        return [scan.among(names) for scan in scans]
 
     @property
     def warnings(self) -> tuple[BuildWarning, ...]:

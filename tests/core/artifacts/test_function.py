@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
-from tests.support.wheels import names_in, sha256
+from tests.support.wheels import names_in, read_from, sha256
 
 
 def function(
@@ -56,6 +58,30 @@ def test_patterns_are_for_the_code_alone(orders: Path, store: Store) -> None:
     names = names_in(function(orders, store, patterns=("__init__.py",)).build().path)
     assert "alpha/__init__.py" in names
     assert "orders/__init__.py" not in names
+
+
+def test_files_of_both_are_left_out(orders: Path, store: Store) -> None:
+    made = function(orders, store)
+    slim = replace(made, source=replace(made.source, exclude_files=("__init__.py", "*.dist-info/", "docs/")))
+    assert names_in(slim.build().path) == ["native.so", "orders/app.py"]
+    assert slim.build_key != made.build_key
+    report = slim.build().report
+    assert report.excluded.size == made.build().report.size - report.size > 0
+    assert [warning.id for warning in report.warnings] == ["lbdart_cdk:exclude-files:docs/"]
+    assert "exclude_files saved" in slim.summary().line("Orders", is_new=True, seconds=0)
+
+
+def test_both_have_bytecode_for_their_path_on_lambda(orders: Path, store: Store) -> None:
+    here = Target(sys.version_info[:2])
+    plain = function(orders, store, without=("native",))
+    plain = replace(plain, dependencies=replace(plain.dependencies, target=here))
+    made = replace(plain, source=replace(plain.source, bytecode=here))
+    added = set(names_in(made.build().path)) - set(names_in(plain.build().path))
+    tag = f"cpython-{here.python[0]}{here.python[1]}"
+    assert {f"orders/__pycache__/app.{tag}.pyc", f"alpha/__pycache__/__init__.{tag}.pyc"} <= added
+    assert all(b"/var/task/" in read_from(made.build().path, name) for name in added)
+    assert made.build().bytecode == made.build().size - plain.build().size > 0
+    assert made.build_key != plain.build_key
 
 
 def test_a_change_of_either_is_another_zip(orders: Path, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import site
 import subprocess
@@ -159,13 +160,19 @@ def test_the_bytecode_of_all_modules_is_in_the_layer_if_asked_for(
     tmp_path: Path, root: Path, store: Store
 ) -> None:
     make_project(root / "lib", "lib", built=False)
-    tables = [locked_file(make_wheel(tmp_path)), locked("lib", source='directory = { path = "lib" }\n')]
-    here, tag = Target(sys.version_info[:2]), f"cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc"
+    tag = f"cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc"
+    # Bytecode that a wheel brings is stale, or it is all that there is of a module.
+    stale = {f"alpha/__pycache__/__init__.{tag}": "stale", "alpha/sourceless.pyc": "kept"}
+    wheel = make_wheel(tmp_path, files={"alpha/__init__.py": "", **stale})
+    tables = [locked_file(wheel), locked("lib", source='directory = { path = "lib" }\n')]
+    here = Target(sys.version_info[:2])
     plain = replace(layer(root, store, *tables), target=here)
     artifact = replace(plain, bytecode=True)
     added = set(names_in(artifact.build())) - set(names_in(plain.build()))
     modules = ("alpha/__pycache__/__init__", "lib/__pycache__/__init__", "lib/__pycache__/app")
     assert added == {f"python/{name}.{tag}" for name in modules}
+    made = read_from(artifact.build(), f"python/alpha/__pycache__/__init__.{tag}")
+    assert made.startswith(importlib.util.MAGIC_NUMBER)
     assert artifact.report is not None
     assert plain.report is not None
     assert artifact.report.bytecode == artifact.report.size - plain.report.size > 0

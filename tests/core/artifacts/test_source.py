@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from lbdart_cdk.core.artifacts.source import SourceArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from tests.support.fakes import FakeTool
 from tests.support.projects import files_in, kept_in, make_project
@@ -58,6 +60,23 @@ def test_included_files_are_kept_at_their_places(root: Path, store: Store) -> No
         "orders-1.0.dist-info/METADATA",
         "orders/app.py",
     ]
+
+
+def test_the_code_has_bytecode_if_asked_for(root: Path, store: Store) -> None:
+    here = Target(sys.version_info[:2])
+    (root / "src/orders/python2.py").write_text("print 'not Python 3'\n")
+    plain = source(root, store)
+    artifact = replace(plain, bytecode=here, exclude=("__init__.py",))
+    built, tag = artifact.build(), f"cpython-{here.python[0]}{here.python[1]}"
+    assert names_in(built.path) == [
+        "orders-1.0.dist-info/METADATA",
+        f"orders/__pycache__/app.{tag}.pyc",
+        "orders/app.py",
+        "orders/python2.py",
+    ]
+    assert b"/var/task/orders/app.py" in read_from(built.path, f"orders/__pycache__/app.{tag}.pyc")
+    assert (built.files, built.bytecode > 0) == (3, True)
+    assert len({each.build_key for each in (plain, replace(plain, bytecode=here), artifact)}) == 3
 
 
 def test_it_is_built_once(root: Path, store: Store) -> None:
