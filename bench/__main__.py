@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 from bench.locks import locked_by_each_tool
 from bench.measure import ROUNDS, Run, in_rounds, interleave, run
 from lbdart_cdk.core.archive.writer import write_zip
+from lbdart_cdk.core.packing.interpreter import find_interpreter
 from lbdart_cdk.core.packing.merge import Bundle, merge
 from lbdart_cdk.core.wheels.contents import wheel_entries
 
@@ -32,6 +34,15 @@ dependencies = ["numpy==2.5.5", "pandas==3.1.1", "pyarrow==22.0.0"]
 [tool.uv]
 environments = ["python_version >= '3.13' and sys_platform == 'linux'"]
 """
+#: Name -> packages, the statement that imports them, and the packages to keep though Lambda has them.
+_IMPORTED: Final = {
+    "pandas": (("pandas==3.1.1", "numpy==2.5.5"), "import pandas", ()),
+    "fastapi, sqlalchemy, boto3": (
+        ("fastapi==0.140.7", "pydantic", "sqlalchemy", "boto3"),
+        "import fastapi, pydantic, sqlalchemy.orm, boto3; boto3.session.Session().client",
+        ("boto3",),
+    ),
+}
 _SMALL: Final = _PROJECT.replace('"numpy==2.5.5", "pandas==3.1.1", "pyarrow==22.0.0"', '"six==1.17.0"')
 _PROJECTS: Final = 8
 _RUNTIME: Final = "python3.13"
@@ -42,6 +53,7 @@ _BENCHES: Final = (
     "each_tool",
     "assembly_against_cat",
     "same_bytes",
+    "bytecode",
     "unchanged_app",
     "many_artifacts",
     "imports",
@@ -57,11 +69,11 @@ class Bench:
         self.project = self._lock_project("project", _PROJECT)
         self.build()
 
-    def build(self, project: Path | None = None, *, python: str = sys.executable) -> Run:
+    def build(self, project: Path | None = None, *options: str, python: str = sys.executable) -> Run:
         """Build the layer from the lock, with all wheels but no finished layer in the store."""
         shutil.rmtree(self.store / "v1" / "archives", ignore_errors=True)
         return run(
-            [python, "-m", "bench.build_layer", project or self.project, _RUNTIME],
+            [python, "-m", "bench.build_layer", project or self.project, _RUNTIME, *options],
             cwd=Path.cwd(),
             env={"LBDART_CACHE_DIR": str(self.store)},
         )
@@ -175,6 +187,40 @@ class Bench:
         same = "yes" if len(hashes) == 1 else "NO"
         yield f"byte-identical                    {same}       ({', '.join(variants)})"
 
+    def bytecode(self) -> Iterator[str]:
+        """Yield the CPU of imports and the time for a layer, with and without bytecode."""
+        python = find_interpreter((3, 13), self.folder)
+        if python is None:
+            yield "bytecode                          not measured: this machine has no Python 3.13"
+            return
+        for number, (name, (packages, statement, keep)) in enumerate(_IMPORTED.items()):
+            project = self._lock_project(f"imported{number}", _pyproject(f"imported{number}", packages))
+            slow, fast, ratio = _compared(*self._imports(project, python, statement, keep))
+            yield f"import {name:<26} {slow:6.2f} s   with bytecode: {fast:.2f} s of CPU"
+            yield f"  times                           {ratio:6.2f}     (goal: at most 0.4)"
+            builds = (self._timed_build(project, *options, *keep) for options in ((), ("bytecode",)))
+            plain, compiled, ratio = _compared(*builds)
+            yield f"  its layer, built again          {plain:6.2f} s   with bytecode: {compiled:.2f} s"
+            yield f"  times                           {ratio:6.2f}     (goal: 1)"
+
+    def _imports(
+        self, project: Path, python: str, statement: str, keep: Sequence[str]
+    ) -> tuple[Callable[[], float], Callable[[], float]]:
+        """Return what measures the CPU of a statement without bytecode and with it."""
+
+        def imported(folder: Path, *options: str) -> Callable[[], float]:
+            tree = _unpacked(Path(self.build(project, *options, *keep).output), folder)
+            code = f"import sys; sys.path.insert(0, {str(tree)!r}); {statement}"
+            return lambda: run([python, "-I", "-S", "-B", "-c", code], cwd=self.folder).cpu
+
+        return (
+            imported(self.folder / f"{project.name}-plain"),
+            imported(self.folder / f"{project.name}-compiled", "bytecode"),
+        )
+
+    def _timed_build(self, project: Path, *options: str) -> Callable[[], float]:
+        return lambda: self.build(project, *options).seconds
+
     def unchanged_app(self) -> Iterator[str]:
         """Yield the cost of the construct in an app whose layer is already built."""
         zip_path = shutil.copy(self.build().output, self.folder / "layer.zip")
@@ -282,6 +328,36 @@ class Bench:
         (project / "pyproject.toml").write_text(pyproject)
         run(["uv", "lock", "--quiet"], cwd=project)
         return project
+
+
+def _pyproject(name: str, packages: Sequence[str]) -> str:
+    """Return the ``pyproject.toml`` of a project that needs these packages, for Lambda only."""
+    return f"""\
+[project]
+name = "{name}"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = {json.dumps(packages)}
+
+[tool.uv]
+environments = ["python_version == '3.13' and sys_platform == 'linux' and platform_machine == 'x86_64'"]
+"""
+
+
+def _compared(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float, float]:
+    """Return the medians of two measures, and how many times the first the second is in one round."""
+    rounds = in_rounds(one, other)
+    first, second = (median(values) for values in zip(*rounds, strict=True))
+    return first, second, median(after / before for before, after in rounds)
+
+
+def _unpacked(layer: Path, folder: Path) -> Path:
+    """Unpack a layer to a tree that cannot be written; return its directory of packages."""
+    with zipfile.ZipFile(layer) as archive:
+        archive.extractall(folder)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return folder / "python"
 
 
 def _shared_pyproject(number: int) -> str:

@@ -1,4 +1,7 @@
-"""Builds the layer of a project, as the construct does: ``python -m bench.build_layer PROJECT PYTHON``."""
+"""Builds the layer of a project, as the construct does: ``python -m bench.build_layer PROJECT PYTHON``.
+
+After that may follow ``bytecode``, and names of packages to keep.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 
 
-def main(project: str, runtime: str) -> None:
+def main(project: str, runtime: str, *more: str) -> None:
     """Print the path of the finished zip."""
     user_project, tool = find_project(project)
-    artifact = LayerArtifact(user_project, tool, Target.from_runtime(runtime), Options(), (), Store())
+    keep = tuple(name for name in more if name != "bytecode")
+    target, bytecode = Target.from_runtime(runtime), "bytecode" in more
+    artifact = LayerArtifact(user_project, tool, target, Options(), (), Store(), keep=keep, bytecode=bytecode)
     print(artifact.build())
 
 
