@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from lbdart_cdk.core.store import prune
 from lbdart_cdk.core.store.store import CACHE_VARIABLE, Store
 from tests.support.index import Index
 from tests.support.projects import Workbench, index_table, make_project, uv_lock
@@ -48,6 +49,7 @@ def _surround(patch: pytest.MonkeyPatch, surroundings: dict[str, str]) -> None:
 @pytest.fixture(autouse=True)
 def _hermetic(surroundings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     _surround(monkeypatch, surroundings)
+    monkeypatch.setattr(prune, "_GROWN", set())  # the tests' own process prunes no store when it ends
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a construct that fails puts another in its place
 
 

@@ -130,8 +130,9 @@ def index_table(url: str) -> str:
 
 
 def kept_in(store: Store) -> set[str]:
-    """Return the names of all files in a store, but of the one that says that it is a cache."""
-    return set(files_in(store.root)) - {CACHE_TAG}
+    """Return the names of all files in a store, without its log and the file that says that it is a cache."""
+    log = store.uses.folder.relative_to(store.root).as_posix()
+    return {name for name in files_in(store.root) if not name.startswith(f"{log}/")} - {CACHE_TAG}
 
 
 def files_in(root: Path) -> dict[str, bytes]:

@@ -188,7 +188,9 @@ def make_function(function: FunctionArtifact) -> None:
         path = folder / "function.zip"
         with store.guarded(path), path.open("wb") as file:
             write_zip(file, merged.entries)
-        store.keep_archive(function.build_key, path, version=code.version, **{NOTED: report.to_json()})
+        made_from = [wheel.path for wheel in wheels]
+        noted = {"version": code.version, NOTED: report.to_json()}
+        store.keep_archive(function.build_key, path, made_from, **noted)
 
 
 def _supplied(layer: LayerArtifact) -> tuple[Selection | None, list[Wheel]]:

@@ -429,7 +429,9 @@ def make_layer(layer: LayerArtifact) -> None:
         path = folder / "layer.zip"
         with layer.store.guarded(path), path.open("wb") as file:
             write_zip(file, merged.entries, identity.comment)
-        layer.store.keep_archive(layer.build_key, path, packages=packages, **{NOTED: report.to_json()})
+        made_from = [wheel.path for wheel in wheels]
+        noted = {"packages": packages, NOTED: report.to_json()}
+        layer.store.keep_archive(layer.build_key, path, made_from, **noted)
 
 
 def _make_report(

@@ -14,7 +14,7 @@ from typing import IO, Any, Final
 from ..archive.entry import Entry
 from ..archive.reader import usable
 from ..project.target import MAX_UNZIPPED
-from ..store.store import Store
+from ..store.store import Store, key_in
 from ..wheels.contents import wheel_entries
 from ..wheels.metadata import dist_info
 from .elf import MAGIC, Elf, UnreadableElfError, read_elf
@@ -93,7 +93,7 @@ def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
 
     :raises LbdartError: when the file is not a zip that can be packed.
     """
-    key = path.parent.name + path.stem  # the store names files by their hash
+    key = key_in(path)
     noted = store.recall(_KIND, key)
     if noted is not None:
         try:

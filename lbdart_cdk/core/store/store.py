@@ -11,8 +11,7 @@ import errno
 import hashlib
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +23,10 @@ from ..errors import LbdartError, explained
 from ..keys import sha256_of
 from .cache_tag import CACHE_SIGNATURE, CACHE_TAG
 from .scratch import scratch_folder
+from .uses import UseLog
 
 #: Changed when a release reads the files in the store in another way; old files are then ignored.
 _FORMAT: Final = "v1"
-#: Seconds before an unused layer or source is deleted: the wheels stay, and packing them again is quick.
-_MAX_UNUSED: Final = 30 * 24 * 3600
 #: Error codes of a path that cannot be written; other OSErrors pass through.
 _CANNOT_WRITE: Final = {
     errno.EACCES,
@@ -43,6 +41,8 @@ _CANNOT_WRITE: Final = {
     errno.EROFS,
 }
 CACHE_VARIABLE: Final = "LBDART_CACHE_DIR"
+SIZE_VARIABLE: Final = "LBDART_CACHE_MAX_GB"
+_GIGABYTE: Final = 10**9
 
 
 def default_root() -> Path:
@@ -63,21 +63,55 @@ def default_root() -> Path:
         ) from error
 
 
+def default_max_size() -> int:
+    """Return ``$LBDART_CACHE_MAX_GB`` in bytes, or ten gigabytes.
+
+    :raises LbdartError: when the variable is not a number of gigabytes.
+    """
+    text = os.environ.get(SIZE_VARIABLE) or "10"
+    try:
+        size = float(text) * _GIGABYTE
+        if size >= 0:
+            return int(size)
+    except (ValueError, OverflowError):
+        pass
+    raise LbdartError(
+        f"{SIZE_VARIABLE} is {text!r}, which is not a number of gigabytes.",
+        f"Set {SIZE_VARIABLE} to a number such as 2.5, or unset it for 10.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """Files that are found by the hash of their content or of their inputs.
 
+    What is read or written counts as used on that day, and :func:`~lbdart_cdk.core.store.prune.prune` deletes
+    what nothing used for long.
+
     :param root: the directory of the store.
+    :param max_size: the bytes to leave when files are deleted.
     :param run: notes that hold for one run and are not written, because the next run may find something
         else. None: there are no such notes.
     """
 
     root: Path = field(default_factory=default_root)
+    max_size: int = field(default_factory=default_max_size)
     run: dict[tuple[str, str], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
 
     def wheel(self, sha256: str) -> Path:
         """Return the path of the wheel with this hash, whether it exists or not."""
         return self._path("wheels", sha256, ".whl")
+
+    def kept_wheel(self, sha256: str) -> Path | None:
+        """Return the path of the wheel with this hash, or None when it is missing, damaged or unreadable."""
+        path = self.wheel(sha256)
+        if not path.is_file():
+            return None
+        self._use(sha256)
+        try:
+            return path if sha256_of(path) == sha256 else None
+        except OSError:
+            return None
 
     def archive(self, key: str) -> Path:
         """Return the path of the zip with this key, whether it exists or not."""
@@ -89,6 +123,8 @@ class Store:
 
     def kept_archive(self, key: str) -> dict[str, Any] | None:
         """Return the notes about a zip, or None when the zip is missing or changed.
+
+        Who uses a zip uses the wheels that it is made from: when one of them changes, the others are needed.
 
         The zip is hashed only when its size or modification time differ from the notes, as in a cache that CI
         restored.
@@ -103,8 +139,7 @@ class Store:
                 return None
             with contextlib.suppress(LbdartError):  # the store may be read-only
                 self.note("archives", key, {**notes, "stamp": stamp})
-        with contextlib.suppress(OSError):
-            os.utime(self._path("archives", key, ".json"))  # marks the zip as used
+        self._use(*notes.get("made_from", ()))
         return notes
 
     def checked_archive(self, key: str) -> Path:
@@ -120,19 +155,26 @@ class Store:
         refuse_changed(path, sha256_of(path), str(notes.get("sha256")))
         return path
 
-    def keep_archive(self, key: str, made: Path, **notes: Any) -> Path:
+    def keep_archive(self, key: str, made: Path, made_from: Iterable[Path] = (), **notes: Any) -> Path:
         """Move a finished zip into the store and note its hash.
 
+        Once a day, files that nothing used for long are deleted when the process ends.
+
         :param made: the zip, in a folder of :meth:`scratch`.
+        :param made_from: the wheels in the store that it is made from.
         :param notes: what :meth:`kept_archive` returns, besides the hash.
         :raises LbdartError: when the store cannot be written.
         """
-        self.note("archives", key, {**notes, "sha256": sha256_of(made), "stamp": _stamp(made)})
+        from .prune import prune_at_exit  # unused when nothing is built
+
+        keys = [key_in(path) for path in made_from]
+        own = {"sha256": sha256_of(made), "stamp": _stamp(made)}
+        self.note("archives", key, {**notes, **own, "made_from": keys})
         path = self.archive(key)
         with self.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             made.replace(path)
-        self._delete_unused()
+        prune_at_exit(self)
         return path
 
     def recall(self, kind: str, key: str) -> dict[str, Any] | None:
@@ -143,8 +185,10 @@ class Store:
             digest, _, content = self._path(kind, key, ".json").read_bytes().partition(b"\n")
         except OSError:
             return None
-        unchanged = digest.decode(errors="replace") == hashlib.sha256(content).hexdigest()
-        return dict(json.loads(content)) if unchanged else None
+        if digest.decode(errors="replace") != hashlib.sha256(content).hexdigest():
+            return None
+        self._use(key)
+        return dict(json.loads(content))
 
     def note(self, kind: str, key: str, value: dict[str, Any]) -> None:
         """Write a small JSON object under a key, after a line with its hash.
@@ -183,6 +227,7 @@ class Store:
                 with temporary.open("wb") as file:
                     yield file
                 path.parent.mkdir(parents=True, exist_ok=True)
+                self._use(key_in(path))
                 temporary.replace(path)
 
     @contextlib.contextmanager
@@ -206,7 +251,7 @@ class Store:
             (folder / CACHE_TAG).replace(tag)
 
     def _path(self, kind: str, key: str, suffix: str) -> Path:
-        return self.root / _FORMAT / kind / key[:2] / f"{key[2:]}{suffix}"
+        return self.files / kind / key[:2] / f"{key[2:]}{suffix}"
 
     def guarded(self, path: Path) -> contextlib.AbstractContextManager[None]:
         """Explain errors of a block that writes to the store; errors at other paths pass through.
@@ -240,14 +285,23 @@ class Store:
             "Build again, and empty the cache only when no build is running.",
         )
 
-    def _delete_unused(self) -> None:
-        """Delete the zips that no build has used for a month."""
-        limit = time.time() - _MAX_UNUSED
-        for note in (self.root / _FORMAT / "archives").glob("*/*.json"):
-            with contextlib.suppress(OSError):
-                if note.stat().st_mtime < limit:
-                    note.with_suffix(".zip").unlink(missing_ok=True)
-                    note.unlink()
+    @property
+    def files(self) -> Path:
+        """The folder of the files of all kinds: ``wheels``, ``archives``, and the kinds of the notes."""
+        return self.root / _FORMAT
+
+    @property
+    def uses(self) -> UseLog:
+        """The log of the days on which each key was last used."""
+        return UseLog(self.files / "used")
+
+    def _use(self, *keys: str) -> None:
+        self.uses.record(keys)
+
+
+def key_in(path: Path) -> str:
+    """Return the key that a file in a store is named by."""
+    return path.parent.name + path.stem
 
 
 def refuse_changed(path: Path, actual: str, noted: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from ..credentials.value import Credentials
-from ..keys import sha256_of
 from ..locking.selection import LockedFile
 from ..store.store import Store
 
@@ -25,17 +24,11 @@ def fetch(
         All other downloads stop then.
     """
     with ThreadPoolExecutor() as pool:
-        in_store = list(pool.map(lambda wheel: _is_in_store(wheel, store), wheels))
-    missing = [wheel for wheel, is_stored in zip(wheels, in_store, strict=True) if not is_stored]
+        kept = list(pool.map(lambda wheel: store.kept_wheel(wheel.sha256), wheels))
+    missing = [wheel for wheel, path in zip(wheels, kept, strict=True) if path is None]
     if not missing:
         return
     # Imported here, because the HTTP client takes long to import.
     from .download import download
 
     download(missing, store, credentials(), arrived)
-
-
-def _is_in_store(wheel: LockedFile, store: Store) -> bool:
-    """Tell whether the store has the wheel with the hash in the lock; a damaged wheel is fetched again."""
-    path = store.wheel(wheel.sha256)
-    return path.is_file() and sha256_of(path) == wheel.sha256

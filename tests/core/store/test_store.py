@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.store.store import CACHE_VARIABLE, Store, default_root
+from lbdart_cdk.core.store import uses
+from lbdart_cdk.core.store.store import CACHE_VARIABLE, SIZE_VARIABLE, Store, default_root
 from tests.support.projects import kept_in
 from tests.support.wheels import sha256
 
@@ -154,35 +156,6 @@ def test_an_archive_is_hashed_before_its_content_is_used(store: Store) -> None:
         store.checked_archive(KEY)
 
 
-def test_what_nobody_used_for_a_month_goes(store: Store) -> None:
-    old, used = keep(store, key="00" * 32), keep(store, key="11" * 32)
-    month_ago = time.time() - 31 * 24 * 3600
-    for path in (old, used):
-        os.utime(path.with_suffix(".json"), (month_ago, month_ago))
-    wheel = store.wheel(KEY)
-    with store.writing(wheel) as file:
-        file.write(b"wheel")
-    os.utime(wheel, (month_ago, month_ago))
-    assert store.kept_archive("11" * 32)
-
-    keep(store)
-
-    assert not store.kept_archive("00" * 32)
-    assert not old.exists()
-    assert store.kept_archive("11" * 32)
-    assert wheel.exists()
-
-
-def test_a_zip_that_is_used_keeps_its_note(store: Store) -> None:
-    used = keep(store)
-    month_ago = time.time() - 31 * 24 * 3600
-    for path in (used, used.with_suffix(".json")):
-        os.utime(path, (month_ago, month_ago))
-    assert store.kept_archive(KEY)
-    keep(store, key="11" * 32)
-    assert store.kept_archive(KEY)
-
-
 def test_a_user_without_a_home_is_told_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CACHE_VARIABLE)
     monkeypatch.delenv("HOME")
@@ -257,6 +230,22 @@ class TestScratch:
                 assert mine.exists()
 
 
+@pytest.mark.parametrize(("given", "size"), [("2.5", 2_500_000_000), ("0", 0), ("", 10**10)])
+def test_the_size_of_the_cache_is_ten_gigabytes_or_the_one_named(
+    monkeypatch: pytest.MonkeyPatch, given: str, size: int
+) -> None:
+    monkeypatch.setenv(SIZE_VARIABLE, given)
+    assert Store().max_size == size
+
+
+@pytest.mark.parametrize("given", ["10 GB", "-1", "nan", "inf", "1e999"])
+def test_a_size_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv(SIZE_VARIABLE, given)
+    with pytest.raises(LbdartError, match="not a number of gigabytes") as error:
+        Store()
+    assert SIZE_VARIABLE in error.value.remedy
+
+
 def test_the_cache_directory_is_the_users_or_the_one_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -306,16 +295,19 @@ class TestNoRoom:
             file.write(b"x" * io.DEFAULT_BUFFER_SIZE * 2)
         assert kept_in(store) == set()
 
-    def test_an_archive_that_may_not_be_touched_is_still_there(
+    def test_what_may_only_be_read_is_still_there(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         keep(store)
+        shutil.rmtree(store.uses.folder)
+        monkeypatch.setattr(uses, "_WRITTEN", {})
 
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
 
-        monkeypatch.setattr(os, "utime", refuse)
+        monkeypatch.setattr(os, "mkdir", refuse)
         assert store.kept_archive(KEY)
+        assert not store.uses.folder.exists()
 
     def test_other_errors_of_the_system_are_not_hidden(self, store: Store) -> None:
         with pytest.raises(FileNotFoundError), store.writing(store.wheel(KEY)):
