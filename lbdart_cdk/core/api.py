@@ -36,6 +36,7 @@ from .source.steps import (
     create_source_zip,
 )
 from .source.upload import build_package_upload_source_artifacts, upload_source_artifacts
+from .store.prune import Pruned, prune
 from .store.store import Store
 from .wheels.build_image import BuildContainer
 
@@ -61,6 +62,7 @@ __all__ = [
     "LbdartError",
     "Options",
     "Project",
+    "Pruned",
     "S3MetadataKeyEnum",
     "S3Path",
     "SourceArtifact",
@@ -84,6 +86,7 @@ __all__ = [
     "is_match",
     "move_to_dir_python",
     "name_encryption",
+    "prune",
     "temp_cwd",
     "upload_layer",
     "upload_layer_zip_to_s3",

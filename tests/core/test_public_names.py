@@ -91,6 +91,8 @@ CALLABLES: dict[str, tuple[str, str]] = {
         "layer_build_tool s3dir_lambda s3_client lambda_client description license "
         "compatible_runtimes compatible_architectures verbose printer",
     ),
+    "prune": ("store", "older_than max_size"),
+    "Store": ("root max_size", ""),
     "temp_cwd": ("path", ""),
 }
 

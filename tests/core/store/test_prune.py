@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -534,6 +535,25 @@ class TestWhenABuildEnds:
         monkeypatch.setattr(pruning, "_GROWN", set())
         assert store.kept_archive(key(1))
         assert not pruning._GROWN
+
+
+def test_the_documentation_prunes(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    page = Path(package.__file__).parents[3].joinpath("docs/cache.md").read_text()
+    printed: list[str] = []
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    lines = re.findall(r'python -c "(.*)"', page)
+    assert len(lines) == 2
+    for number, code in enumerate((program, *lines)):
+        store = Store()
+        assert store.root == cache
+        keep(store, number)
+        (store.uses.folder / uses.today().isoformat()).unlink()
+        in_another_process(monkeypatch)
+        for path in store.files.rglob("*.*"):
+            os.utime(path, (0, 0))
+        exec(code, {"print": printed.append})
+        assert kept_in(store) == set()
+    assert printed[0].startswith("2 files, ")
 
 
 def refuse_to_prune(_: Store) -> Pruned:
