@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import boto3
 from botocore.config import Config
 
+from lbdart_cdk.core.publishing.claim import FRESH_SECONDS
 from lbdart_cdk.core.publishing.encryption import DefaultEncryption
 
 from .denied import Patience
@@ -28,9 +29,9 @@ _S3_SECONDS: Final = 60
 #: take effect.
 _LAMBDA_SECONDS: Final = 120
 
-#: A claim (:mod:`lbdart_cdk.core.publishing.claim`) outlives its longest request: denied up to the last
-#: moment, then slow.
-LEASE_SECONDS: Final = _DENIED_SECONDS + _CONNECT_SECONDS + _LAMBDA_SECONDS + 10
+#: A claim (:mod:`lbdart_cdk.core.publishing.claim`) outlives its longest request: sent some seconds after the
+#: claim, denied up to the last moment, then slow.
+LEASE_SECONDS: Final = FRESH_SECONDS + _DENIED_SECONDS + _CONNECT_SECONDS + _LAMBDA_SECONDS + 10
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Clients:
         lambda_ = boto3.client("lambda", config=_config(_LAMBDA_SECONDS))
         for client in (s3, lambda_):
             patience.watch(client)
-        return cls(s3, lambda_, patience, DefaultEncryption(s3))
+        return cls(s3, lambda_, patience, DefaultEncryption(s3, only_if_denied=True))
 
     def begin(self) -> Self:
         """Begin with another event."""

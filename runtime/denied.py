@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from lbdart_cdk.core.publishing.aws_errors import is_denial
+from lbdart_cdk.core.publishing.encryption import REPEATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +52,12 @@ class Patience:
         pause: Callable[..., Any] = self._pause
         client.meta.events.register(f"needs-retry.{service}", pause, unique_id="lbdart-denied")
 
-    def _pause(self, *, response: Any, operation: Any, attempts: int, **_: object) -> float | None:
+    def _pause(
+        self, *, response: Any, operation: Any, attempts: int, request_dict: dict[str, Any], **_: object
+    ) -> float | None:
         """Return the seconds to wait before the call is repeated; None when it is not repeated."""
+        if request_dict["context"].pop(REPEATED, False):
+            return None  # it is, and not because of this
         if response is None or operation.name in _NOT_NEEDED or not is_denial(response[1]):
             return None
         pause = min(2.0 ** (attempts - 1), _LONGEST_PAUSE, self._left)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.publishing.layer_upload import upload_layer
+from lbdart_cdk.core.publishing.layer_upload import upload_zip
 from lbdart_cdk.core.publishing.manifest import LayerManifest
 from lbdart_cdk.core.publishing.publish import LayerPublisher
 from lbdart_cdk.core.publishing.records import SBOM_NAME, S3Member, S3SmallZip
@@ -121,17 +121,16 @@ class LayerResource:
             deployed_build_key=old.build_key if old else "",
         )
         upload = partial(
-            upload_layer,
+            upload_zip,
             clients.s3,
             layer.s3dir_lambda,
             layer.asset,
-            manifest,
+            layer.manifest_md5,
             layer.build_key,
             owner=self.owner,
-            sbom=sbom,
             zip_sha256=layer.zip_sha256,
         )
-        deployment = publisher.run(upload)
+        deployment = publisher.run(upload, is_first=before is None)
         return {
             "LayerName": deployment.layer_name,
             "LayerVersion": str(deployment.layer_version),

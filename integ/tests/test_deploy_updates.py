@@ -56,8 +56,6 @@ def test_first_deployment_fills_the_bucket(stack: Deployment, project: Project) 
         "lambda/deps/layer/000001/sbom.cdx.json",
         "lambda/deps/layer/000001/uv.lock",
         "lambda/deps/layer/layer.zip",
-        "lambda/deps/layer/sbom.cdx.json",
-        "lambda/deps/layer/uv.lock",
         "lambda/deps/layer/publish-claim.json",
         source_key,
     }

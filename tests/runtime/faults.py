@@ -21,6 +21,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from moto import mock_aws
 from lbdart_cdk.core.publishing import claim as claim_module
 from lbdart_cdk.core.publishing import publish as publish_module
 from lbdart_cdk.core.publishing import s3 as s3_module
+from lbdart_cdk.core.publishing.claim import PublishClaim
 from runtime import handler
 from runtime.clients import LEASE_SECONDS
 from tests.runtime.conftest import CloudFormation, World
@@ -101,12 +103,26 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._later = 0.0
+        self._claimed: dict[s3_module.S3Path, float] = {}
         self.waiting: Callable[[], None] | None = None
         """What happens instead while somebody waits."""
-        made = s3_module.S3Object
+        made, answered_at, write = s3_module.S3Object, s3_module.answered_at, PublishClaim._write
+
+        def look(**given: Any) -> s3_module.S3Object:
+            passed = self._later - self._claimed.get(given["path"], 0.0)
+            return made(**given | {"age": given["age"] + passed})
+
+        def claim(claim: PublishClaim, *arguments: Any, **options: Any) -> bool:
+            is_written = write(claim, *arguments, **options)
+            if is_written:
+                self._claimed[claim.path] = self._later
+            return is_written
+
         patch.setattr(claim_module, "sleep", self.sleep)
+        patch.setattr(s3_module, "S3Object", look)
+        patch.setattr(PublishClaim, "_write", claim)
         patch.setattr(
-            s3_module, "S3Object", lambda **given: made(**given | {"age": given["age"] + self._later})
+            claim_module, "answered_at", lambda answer: answered_at(answer) + timedelta(seconds=self._later)
         )
 
     def sleep(self, seconds: float) -> None:

@@ -35,11 +35,13 @@ def test_a_first_creation_waits_for_nothing(world: World, kind: str) -> None:
     ["ListLayerVersions", "HeadObject", "GetObject", "PutObject", "CopyObject", "PublishLayerVersion"],
 )
 def test_each_call_is_repeated_and_the_version_is_published_once(world: World, operation: str) -> None:
-    properties = world.layer("deps", "build-1")
+    one, two = world.layer("deps", "build-1"), world.layer("deps", "build-2")
+    created = world.send(world.event("Create", one))
     denied = world.deny(20, operation)
-    world.check_layer(world.send(world.event("Create", properties)), properties)
+    update = world.event("Update", two, PhysicalResourceId=created["PhysicalResourceId"])
+    world.check_layer(world.send(update), two)
     assert set(denied) == {operation}
-    assert list(world.versions("deps")) == [1]
+    assert sorted(world.versions("deps")) == [1, 2]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -63,3 +63,22 @@ def test_a_role_that_may_not_ask_the_bucket_writes_with_its_default_and_does_not
     assert not world.deny(10_000, "GetBucketEncryption")
     getattr(world, f"check_{kind}")(world.send(world.event("Create", properties)), properties)
     assert world.waiting.now == 0
+
+
+def test_nobody_is_asked_while_no_write_is_denied(world: World) -> None:
+    assert not world.deny(10_000, "GetBucketEncryption")
+    asked: list[str] = []
+    world.on("before-call.s3.GetBucketEncryption", lambda **_: asked.append("asked"))
+    properties = world.layer("deps", "build-1")
+    world.check_layer(world.send(world.event("Create", properties)), properties)
+    assert not asked
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bucket_that_may_not_be_asked_yet_is_asked_again(world: World, kind: str) -> None:
+    """The policy of the role spreads, and the bucket's policy wants the header."""
+    world.deny_unless_encrypted("AES256")
+    world.deny(5, "GetBucketEncryption")
+    properties = getattr(world, kind)("name", "build-1")
+    getattr(world, f"check_{kind}")(world.send(world.event("Create", properties)), properties)
+    assert 5 <= world.waiting.now <= 20

@@ -25,6 +25,8 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
+#: S3's codes for a conditional write whose condition did not hold.
+CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _DENIED = frozenset({"403", "AccessDenied", "AccessDeniedException", "KMSAccessDeniedException"})
 
 

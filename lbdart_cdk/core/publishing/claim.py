@@ -10,6 +10,8 @@ claims the layer, with an object in S3 that only one of them can write (S3 User 
   ``Last-Modified`` in one answer). So nobody waits longer than that for a dead publisher.
 - Before each ``PublishLayerVersion`` the holder renews its claim, again with ``If-Match``. A publisher that
   was idle for a whole lease and lost the claim notices it there, and publishes nothing.
+- Who creates the claim is the folder's first publisher: nobody published from here since it looked. It need
+  not look again, and it renews the claim only if that is older than some seconds.
 - The claim names the layer, and another layer cannot take it: two layers in one folder would mix their
   histories, since both have a version 1.
 - The claim also notes which builds were sent to Lambda last, each with the newest version that there was
@@ -18,10 +20,12 @@ claims the layer, with an object in S3 that only one of them can write (S3 User 
 - When the publisher is done or fails, it marks the claim as free. It does not delete the claim, so it needs
   no permission to delete.
 
-Two cases are not covered: a publisher that stops for a whole lease after it renewed the claim and before it
-sends the request, and a request that Lambda carries out after the sender gave up (the lease exceeds the read
-timeout of the request). The claim lies beside the layer's history, so two deployments of one layer *name* to
-two buckets or prefixes do not see each other's claims.
+Three cases are not covered: a publisher that stops for a whole lease after it renewed the claim and before
+it sends the request; a request that Lambda carries out after the sender gave up (the lease exceeds the read
+timeout of the request); and a folder's first publisher that dies before it stored the records, while another
+app published the same bytes under the same name in the seconds since the first listed the versions: the
+other's version may be taken for its own. The claim lies beside the layer's history, so two deployments of
+one layer *name* to two buckets or prefixes do not see each other's claims.
 """
 
 from __future__ import annotations
@@ -30,24 +34,28 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from uuid import uuid4
 
 from ..errors import LbdartError
-from .aws_errors import error_code
+from .aws_errors import CONDITION_FAILED, error_code
 from .ownership import owner_metadata
 from .records import refuse_other_layer
-from .s3 import S3Object, S3Path, head_object
+from .s3 import S3Object, S3Path, answered_at, head_object
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
-__all__ = ["PublishClaim", "sent_builds"]
+__all__ = ["FRESH_SECONDS", "PublishClaim", "sent_builds"]
 
-_LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+#: The age, in seconds, up to which a claim need not be renewed before a build is sent.
+FRESH_SECONDS: Final = 5
+
+_LOST = CONDITION_FAILED | {"NoSuchKey"}
 _POLL_SECONDS = 1.0
 _SENT = "sent"
 #: The most builds that a claim notes; S3 allows 2 KB of metadata.
@@ -70,6 +78,7 @@ class PublishClaim:
     :param lease_seconds: the seconds until the claim expires without :meth:`renew`.
     :param owner: the owner of the object (see :mod:`lbdart_cdk.core.publishing.ownership`).
     :param waits: whether to wait, up to four leases, while another publisher holds the claim.
+    :param expects_none: whether there should be no claim, so that the claim is written without a look at it.
     :raises LbdartError: on entering, when another publisher still holds the claim, or another layer has it.
     """
 
@@ -79,10 +88,28 @@ class PublishClaim:
     lease_seconds: int
     owner: str = ""
     waits: bool = True
+    expects_none: bool = False
+    is_first: bool = field(default=False, init=False)
+    """Whether nobody has ever had the claim before."""
     _etag: str = field(default="", init=False)
     _sent: dict[str, int] = field(default_factory=dict, init=False)
+    _written: tuple[float, datetime, dict[str, int]] | None = field(default=None, init=False)
+    _last_answer: datetime | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
+        self.s3_client.meta.events.register("after-call.s3", self._note_answer)
+        try:
+            self._enter()
+        except BaseException:
+            self._forget_answers()
+            raise
+        return self
+
+    def _enter(self) -> None:
+        self.is_first = self.expects_none and self._write(self.lease_seconds)
+        if self.is_first:
+            return
+        self._sent.clear()
         patience = 4 * self.lease_seconds if self.waits else 0
         give_up = monotonic() + patience
         while not self._take(head_object(self.s3_client, self.path)):
@@ -93,7 +120,6 @@ class PublishClaim:
                     "Deploy again when they are done.",
                 )
             sleep(_POLL_SECONDS)
-        return self
 
     def sending(self, build_key: str, after: int) -> None:
         """Note, with the next :meth:`renew`, that a build is sent to Lambda.
@@ -118,11 +144,34 @@ class PublishClaim:
                 "Deploy again; a version that the other deployment published is reused.",
             )
 
+    def assure(self) -> None:
+        """Start the lease again, unless this is the first claim, has just begun, and notes all builds.
+
+        It has just begun if the last answer of S3 came at most :data:`FRESH_SECONDS` after the answer to the
+        claim, by the clock of S3, which does not stop with this process, and if no more seconds have passed
+        here since the claim was sent.
+
+        :raises LbdartError: as :meth:`renew` does.
+        """
+        if self.is_first and self._written is not None and self._last_answer is not None:
+            sent_at, answered, noted = self._written
+            age = max(monotonic() - sent_at, (self._last_answer - answered).total_seconds())
+            if age <= FRESH_SECONDS and noted == self._sent:
+                return
+        self.renew()
+
+    def _forget_answers(self) -> None:
+        self.s3_client.meta.events.unregister("after-call.s3", self._note_answer)
+
+    def _note_answer(self, parsed: dict[str, Any], **_: object) -> None:
+        self._last_answer = answered_at(parsed)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> Literal[False]:
         with suppress(Exception):  # the claim expires anyway, and must not hide the outcome of the block
             self._write(0, if_match=self._etag)
+        self._forget_answers()
         return False
 
     def _take(self, held: S3Object | None) -> bool:
@@ -159,6 +208,7 @@ class PublishClaim:
             request["IfMatch"] = if_match
         else:
             request["IfNoneMatch"] = "*"
+        sent_at, noted_builds = monotonic(), dict(self._sent)
         try:
             written = self.s3_client.put_object(**request)
         except self.s3_client.exceptions.ClientError as error:
@@ -166,6 +216,7 @@ class PublishClaim:
             if code not in _LOST:
                 raise
             # botocore repeats a request whose answer got lost; the first request may have written the claim.
+            self._written = None
             is_there = code == "PreconditionFailed"
             current = head_object(self.s3_client, self.path, is_listed=is_there)
             if current is None or current.metadata.get("nonce") != nonce:
@@ -173,6 +224,7 @@ class PublishClaim:
             self._etag = current.etag
         else:
             self._etag = written["ETag"]
+            self._written = (sent_at, answered_at(written), noted_builds)
         return True
 
 

@@ -21,7 +21,21 @@ if TYPE_CHECKING:
     from .manifest import LayerManifest
     from .s3 import S3Location
 
-__all__ = ["UploadedLayer", "upload_layer"]
+__all__ = ["UploadedLayer", "UploadedZip", "upload_layer", "upload_zip"]
+
+
+@dataclass(frozen=True)
+class UploadedZip:
+    """A zip in S3.
+
+    :param zip_version_id: None in a bucket without versioning.
+    :param zip_sha256: the SHA-256 that the zip has by the checksum of S3, 64 hex digits; empty when it was
+        not compared.
+    """
+
+    zip: S3Path
+    zip_version_id: str | None
+    zip_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,12 +44,14 @@ class UploadedLayer:
 
     :param zip_version_id: None in a bucket without versioning.
     :param manifest_version_id: None in a bucket without versioning.
+    :param zip_sha256: see :class:`UploadedZip`.
     """
 
     zip: S3Path
     zip_version_id: str | None
     manifest: S3Path
     manifest_version_id: str | None
+    zip_sha256: str = ""
 
 
 def upload_layer(
@@ -61,16 +77,10 @@ def upload_layer(
         build key, SHA-256 or manifest MD5.
     """
     layout = LayerS3Layout(s3dir_lambda)
-    metadata = {
-        S3MetadataKeyEnum.manifest_md5: manifest.md5,
-        S3MetadataKeyEnum.build_key: build_key,
-        **owner_metadata(owner),
-    }
-    s3path_zip = layout.s3path_temp_layer_zip
-    identity = LayerIdentity(build_key)
-    marked_zip = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
-    with calling_aws(f"put {layer_zip} at {s3path_zip}"), marked_zip as content:
-        zip_version_id = write_object(s3_client, s3path_zip, content, metadata, sha256=zip_sha256)
+    zipped = upload_zip(
+        s3_client, s3dir_lambda, layer_zip, manifest.md5, build_key, owner=owner, zip_sha256=zip_sha256
+    )
+    metadata = _metadata(manifest.md5, build_key, owner)
     if sbom is not None:
         s3path_sbom = layout.s3dir_layer / SBOM_NAME
         with calling_aws(f"put the bill of materials at {s3path_sbom}"):
@@ -79,4 +89,37 @@ def upload_layer(
     s3path_manifest = layout.get_s3path_temp_manifest(manifest.name)
     with calling_aws(f"put the manifest {manifest} at {s3path_manifest}"):
         manifest_version_id = write_object(s3_client, s3path_manifest, manifest.checked(s3_client), metadata)
-    return UploadedLayer(s3path_zip, zip_version_id, s3path_manifest, manifest_version_id)
+    return UploadedLayer(
+        zipped.zip, zipped.zip_version_id, s3path_manifest, manifest_version_id, zipped.zip_sha256
+    )
+
+
+def upload_zip(
+    s3_client: S3Client,
+    s3dir_lambda: S3Location,
+    layer_zip: Path | S3Path,
+    manifest_md5: str,
+    build_key: str,
+    *,
+    owner: str = "",
+    zip_sha256: str = "",
+) -> UploadedZip:
+    """Upload a zip as :func:`upload_layer` does, without its manifest.
+
+    :raises LbdartError: as :func:`upload_layer` does.
+    """
+    s3path_zip = LayerS3Layout(s3dir_lambda).s3path_temp_layer_zip
+    identity = LayerIdentity(build_key)
+    marked_zip = nullcontext(layer_zip) if isinstance(layer_zip, S3Path) else marked(layer_zip, identity)
+    with calling_aws(f"put {layer_zip} at {s3path_zip}"), marked_zip as content:
+        metadata = _metadata(manifest_md5, build_key, owner)
+        version_id = write_object(s3_client, s3path_zip, content, metadata, sha256=zip_sha256)
+    return UploadedZip(s3path_zip, version_id, zip_sha256)
+
+
+def _metadata(manifest_md5: str, build_key: str, owner: str) -> dict[str, str]:
+    return {
+        S3MetadataKeyEnum.manifest_md5: manifest_md5,
+        S3MetadataKeyEnum.build_key: build_key,
+        **owner_metadata(owner),
+    }

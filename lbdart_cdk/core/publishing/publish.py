@@ -13,6 +13,7 @@ from ..arguments import as_tuple
 from ..errors import InvalidError
 from .aws_errors import calling_aws, is_transient
 from .claim import PublishClaim
+from .layer_upload import UploadedZip
 from .layouts import LayerS3Layout
 from .limits import (
     describe,
@@ -32,7 +33,7 @@ from .version_records import LayerDeployment, VersionRecords
 from .versions import CompatibleWith, LambdaLayer, code_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .manifest import LayerManifest
     from .records import S3Member
     from .s3 import S3Location, S3Object
+    from .versions import LayerVersion
 
 __all__ = ["LayerDeployment", "LayerPublisher", "uploaded_zip"]
 
@@ -119,22 +121,29 @@ class LayerPublisher(BaseLogger):
         """The keys of the layer's objects."""
         return LayerS3Layout(self.s3dir_lambda)
 
-    def run(self, upload: Callable[[], UploadedLayer] | None = None) -> LayerDeployment:
+    def run(
+        self, upload: Callable[[], UploadedLayer | UploadedZip] | None = None, *, is_first: bool = False
+    ) -> LayerDeployment:
         """Publish the build key unless it is published, and store its manifest and SBOM.
 
         The run may be interrupted anywhere, repeated, and done by several processes at once: a build key gets
         one version.
 
-        :param upload: uploads the zip and manifest (:func:`upload_layer`). It is called only when
+        :param upload: uploads the zip (:func:`upload_layer`). It is called only when
             there is a version to publish, and while no other publisher writes. When None, the zip that is
             already in S3 is published.
+        :param is_first: whether nothing should be published from this folder yet. It saves calls if that is
+            right, and costs some if it is not.
         :raises LbdartError: when the preflight fails, AWS refuses, or another deployment takes over.
         """
-        deployment, read = self._search.published()
-        if deployment is None and (unnamed := self._search.unnamed()) is not None:
+        versions = self._layer.versions()
+        deployment, read = self._search.published(versions)
+        if deployment is None and (unnamed := self._search.unnamed(versions)) is not None:
             return unnamed
-        if deployment is None or not self._records.are_stored(deployment, read):
-            deployment = self._publish_once(upload)
+        if deployment is None:
+            deployment = self._publish_once(upload, versions, expects_none=is_first)
+        elif not self._records.are_stored(deployment, read):
+            deployment = self._publish_once(upload, versions, is_published=True)
         if self.keep_versions is not None:
             prune(
                 self._layer,
@@ -158,14 +167,15 @@ class LayerPublisher(BaseLogger):
 
         :raises LbdartError: when AWS refuses to list or describe the versions, or to read the history.
         """
-        return self._search.published()[0]
+        return self._search.published(self._layer.versions())[0]
 
     def find_unchanged(self) -> LayerDeployment | None:
         """Return the version that :meth:`run` would return without publishing; None when it would publish.
 
         :raises LbdartError: when AWS refuses to list the versions.
         """
-        return self.find_published() or self._search.unnamed()
+        versions = self._layer.versions()
+        return self._search.published(versions)[0] or self._search.unnamed(versions)
 
     def check_zip_exists(self, zip_version_id: str | None = None) -> S3Object:
         """Preflight, stage 1: check that the zip exists.
@@ -195,29 +205,61 @@ class LayerPublisher(BaseLogger):
         """
         self._records.store(deployment, self.log)
 
-    def _publish_once(self, upload: Callable[[], UploadedLayer] | None) -> LayerDeployment:
-        with calling_aws(f"claim {self.layout.s3path_publish_claim}"), self._claim() as claim:
-            # The previous holder of the claim may have published the same build key.
-            deployment = self.find_published()
+    def _publish_once(
+        self,
+        upload: Callable[[], UploadedLayer | UploadedZip] | None,
+        versions: Mapping[int, LayerVersion],
+        *,
+        is_published: bool = False,
+        expects_none: bool = False,
+    ) -> LayerDeployment:
+        """Publish while holding the claim, and store the records.
+
+        :param versions: the versions that there were before.
+        :param is_published: whether the build was among them.
+        :param expects_none: see :class:`.claim.PublishClaim`.
+        """
+        claim = self._claim(expects_none=expects_none)
+        claim.sending(self.build_key, after=max(versions, default=0))
+        with calling_aws(f"claim {self.layout.s3path_publish_claim}"), claim:
+            zip_in_s3 = None if is_published else self._zip(upload)
+            deployment = None
+            if not claim.is_first:
+                # The previous holder of the claim may have published the same build key.
+                versions = self._layer.versions()
+                deployment, _ = self._search.published(versions)
+            is_new = deployment is None
             if deployment is None:
-                uploaded = upload() if upload else None
-                zip_version_id = uploaded.zip_version_id if uploaded else None
-                stored = self.check_zip_exists(zip_version_id)
-                self.check_zip_agrees(stored)
-                deployment = self._publish(claim, stored)
-            self.store_records(deployment)
+                zip_in_s3 = zip_in_s3 or self._zip(upload)
+                deployment = self._publish(claim, zip_in_s3, after=max(versions, default=0))
+            self._records.store(deployment, self.log, is_new=is_new)
             return deployment
 
-    def _publish(self, claim: PublishClaim, stored: S3Object) -> LayerDeployment:
-        """Publish; after a transient error, find out whether the call took effect before the next attempt."""
-        claim.sending(self.build_key, after=max(self._layer.versions(), default=0))
+    def _zip(self, upload: Callable[[], UploadedLayer | UploadedZip] | None) -> UploadedZip:
+        """Return the zip to publish, after the preflight, and after the records were read, too."""
+        self._records.check()
+        uploaded = upload() if upload else None
+        version_id = uploaded.zip_version_id if uploaded else None
+        if uploaded and version_id and self.zip_sha256 and uploaded.zip_sha256 == self.zip_sha256:
+            # This object version cannot change any more, and S3 computed its SHA-256 when it was written.
+            return UploadedZip(uploaded.zip, version_id, uploaded.zip_sha256)
+        stored = self.check_zip_exists(version_id)
+        self.check_zip_agrees(stored)
+        return UploadedZip(stored.path, stored.version_id, stored.sha256 or "")
+
+    def _publish(self, claim: PublishClaim, zip_in_s3: UploadedZip, after: int) -> LayerDeployment:
+        """Publish; after a transient error, find out whether the call took effect before the next attempt.
+
+        :param after: the newest version that there is.
+        """
+        claim.sending(self.build_key, after)
+        claim.assure()
         for pause in (*_PAUSES, None):
-            claim.renew()
             try:
-                return self._send(stored)
+                return self._send(zip_in_s3)
             except (BotoCoreError, ClientError) as error:
                 if pause is None or not is_transient(error):
-                    with calling_aws(f"publish {stored.path} as layer {self.layer_name}"):
+                    with calling_aws(f"publish {zip_in_s3.zip} as layer {self.layer_name}"):
                         raise
                 self.log(
                     f"Publishing layer {self.layer_name} failed: {error}. It may still have taken effect."
@@ -225,6 +267,7 @@ class LayerPublisher(BaseLogger):
                 pauses = _PAUSES if isinstance(error, ReadTimeoutError) else (pause,)
             if published := self._appeared(pauses):
                 return published
+            claim.renew()
         raise AssertionError("the last attempt returns or raises")
 
     def _appeared(self, pauses: Iterable[int]) -> LayerDeployment | None:
@@ -235,9 +278,10 @@ class LayerPublisher(BaseLogger):
                 return published
         return None
 
-    def _send(self, stored: S3Object) -> LayerDeployment:
+    def _send(self, zip_in_s3: UploadedZip) -> LayerDeployment:
         answer = self._layer.publish(
-            stored,
+            zip_in_s3.zip,
+            zip_in_s3.zip_version_id,
             description=describe(self.description, self.build_key),
             licence=self.license,
             runtimes=as_tuple(self.compatible_runtimes),
@@ -246,7 +290,7 @@ class LayerPublisher(BaseLogger):
         if self.zip_sha256 and code_sha256(answer["Content"]) != self.zip_sha256:
             raise InvalidError(
                 f"Version {answer['Version']} of layer {self.layer_name} was published with other bytes: "
-                f"{stored.path} was replaced meanwhile.",
+                f"{zip_in_s3.zip} was replaced meanwhile.",
                 "Find out who can write there, use a versioned bucket, delete the version and deploy again.",
             )
         self.log(f"Published version {answer['Version']} of layer {self.layer_name}.")
@@ -283,9 +327,16 @@ class LayerPublisher(BaseLogger):
             log=self.log,
         )
 
-    def _claim(self, *, waits: bool = True) -> PublishClaim:
-        path = self.layout.s3path_publish_claim
-        return PublishClaim(self.s3_client, path, self.layer_name, self._lease, self.owner, waits=waits)
+    def _claim(self, *, waits: bool = True, expects_none: bool = False) -> PublishClaim:
+        return PublishClaim(
+            self.s3_client,
+            self.layout.s3path_publish_claim,
+            self.layer_name,
+            self._lease,
+            self.owner,
+            waits=waits,
+            expects_none=expects_none,
+        )
 
     @property
     def _lease(self) -> int:

@@ -16,7 +16,7 @@ from .manifest import md5_of
 from .s3 import head_object, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from .logger import T_PRINTER
     from .s3 import S3Object, S3Path
@@ -44,14 +44,17 @@ class BuildSearch:
     compatible_with: CompatibleWith
     log: T_PRINTER
 
-    def published(self) -> tuple[LayerDeployment | None, dict[S3Path, S3Object]]:
+    def published(
+        self, listed: Mapping[int, LayerVersion]
+    ) -> tuple[LayerDeployment | None, dict[S3Path, S3Object]]:
         """Return the version of the build from this folder, and the records that were read for that.
 
+        :param listed: the versions of the layer.
         :raises LbdartError: when AWS refuses.
         """
         versions = {
             version.number: version
-            for version in self.layer.versions().values()
+            for version in listed.values()
             if version.build_key == self.records.build_key and self._has_zip(version)
         }
         if not versions:
@@ -65,15 +68,15 @@ class BuildSearch:
         self.log(f"Version {first} of layer {self.layer.name} has this build.")
         return self.records.deployment(first, versions[first].arn), read
 
-    def unnamed(self) -> LayerDeployment | None:
+    def unnamed(self, listed: Mapping[int, LayerVersion]) -> LayerDeployment | None:
         """Return the latest version if it is of another publisher's zip, with the same manifest.
 
+        :param listed: the versions of the layer.
         :raises LbdartError: when AWS refuses.
         """
-        versions = self.layer.versions() if self.unnamed_build_key else {}
-        if not versions:
+        if not (self.unnamed_build_key and listed):
             return None
-        latest = versions[max(versions)]
+        latest = listed[max(listed)]
         if latest.compatible_with != self.compatible_with:
             return None
         if latest.build_key not in (None, self.unnamed_build_key):

@@ -24,6 +24,7 @@ __all__ = [
     "S3Location",
     "S3Object",
     "S3Path",
+    "answered_at",
     "delete_object_versions",
     "from_base64",
     "head_object",
@@ -152,16 +153,20 @@ def head_object(
         if code in {"404", "NoSuchKey", "NoSuchVersion"} or (code == "403" and not is_listed):
             return None
         raise
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    now = parsedate_to_datetime(date) if date else datetime.now(UTC)
     return S3Object(
         path=path,
         version_id=_version_id(answer.get("VersionId")),
         etag=answer["ETag"],
         metadata=answer["Metadata"],
-        age=max(0.0, (now - answer["LastModified"]).total_seconds()),
+        age=max(0.0, (answered_at(answer) - answer["LastModified"]).total_seconds()),
         sha256=from_base64(answer.get("ChecksumSHA256", "")),
     )
+
+
+def answered_at(answer: Mapping[str, Any]) -> datetime:
+    """Return the time of an answer, by the clock of S3."""
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
 
 def from_base64(sha256: str) -> str | None:
@@ -181,6 +186,7 @@ def write_object(
     *,
     tagging: str = "",
     sha256: str = "",
+    only_if_absent: bool = False,
 ) -> str | None:
     """Write bytes, a local zip or a copy of another object to ``target``.
 
@@ -190,6 +196,7 @@ def write_object(
     :param metadata: all user metadata of the object, in ASCII.
     :param tagging: the tags of an uploaded file, as a query string.
     :param sha256: the SHA-256 that S3 must find a zip or a copy to have, 64 hex digits; empty: no check.
+    :param only_if_absent: whether S3 refuses bytes with ``PreconditionFailed`` when there is an object.
     :return: the id of the new version; None in a bucket without versioning.
     :raises botocore.exceptions.ClientError: when S3 refuses, as it does a zip with another SHA-256.
     :raises LbdartError: when a copy has another SHA-256. The copy is there then, but its checksum tells.
@@ -212,7 +219,8 @@ def write_object(
             uploaded = s3_client.put_object(**request)
         return _version_id(uploaded.get("VersionId"))
     if isinstance(source, bytes):
-        put = s3_client.put_object(Bucket=bucket, Key=key, Body=source, Metadata=metadata)
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
+        put = s3_client.put_object(Bucket=bucket, Key=key, Body=source, Metadata=metadata, **condition)
         return _version_id(put.get("VersionId"))
     # The copy gets no tags, since copying them needs s3:GetObjectTagging on the source.
     copied = s3_client.copy_object(

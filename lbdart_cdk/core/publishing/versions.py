@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         PublishLayerVersionResponseTypeDef,
     )
 
-    from .s3 import S3Object
+    from .s3 import S3Path
 
 __all__ = ["CompatibleWith", "LambdaLayer", "LayerVersion", "code_sha256"]
 
@@ -88,7 +88,8 @@ class LambdaLayer:
 
     def publish(
         self,
-        zip_in_s3: S3Object,
+        path: S3Path,
+        version_id: str | None,
         *,
         description: str,
         licence: str,
@@ -97,16 +98,16 @@ class LambdaLayer:
     ) -> PublishLayerVersionResponseTypeDef:
         """Send one request to publish a zip; after a failure, the version may still appear.
 
+        :param version_id: the object version of the zip; None in a bucket without versioning.
         :raises botocore.exceptions.BotoCoreError: when no answer came.
         :raises botocore.exceptions.ClientError: when AWS refuses.
         """
         self.client.meta.events.register(
             "needs-retry.lambda.PublishLayerVersion", _refuse_retry, unique_id="lbdart-never-repeat"
         )
-        path = zip_in_s3.path
         content: LayerVersionContentInputTypeDef = {"S3Bucket": path.bucket, "S3Key": path.key}
-        if zip_in_s3.version_id:
-            content["S3ObjectVersion"] = zip_in_s3.version_id
+        if version_id:
+            content["S3ObjectVersion"] = version_id
         return self.client.publish_layer_version(
             LayerName=self.name,
             Content=content,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.publishing import claim as claim_module
+from lbdart_cdk.core.publishing import s3 as s3_module
 from lbdart_cdk.core.publishing.claim import PublishClaim
 from lbdart_cdk.core.publishing.s3 import S3Path
 
@@ -138,6 +140,86 @@ def test_of_two_that_see_it_free_one_gets_it(aws: FakeAws, clock: list[float]) -
         with claim(aws):
             pass
         assert clock
+
+
+class TestFirst:
+    """Who expects no claim writes it at once; only the first of a folder succeeds."""
+
+    def first(self, aws: FakeAws) -> PublishClaim:
+        return PublishClaim(aws.s3, PATH, "deps", lease_seconds=60, expects_none=True)
+
+    def test_it_is_written_without_a_look(self, aws: FakeAws, clock: list[float]) -> None:
+        with self.first(aws) as claim:
+            assert claim.is_first
+        assert set(aws.operations) == {"PutObject"}
+        with self.first(aws) as claim:
+            assert not claim.is_first
+        assert not clock
+
+    def test_it_waits_for_who_was_faster(self, aws: FakeAws, clock: list[float]) -> None:
+        claim(aws).__enter__()
+        with self.first(aws) as second:
+            assert not second.is_first
+        assert 55 <= sum(clock) <= 61
+
+    def test_another_layer_cannot_have_it(self, aws: FakeAws) -> None:
+        with claim(aws, layer_name="other"):
+            pass
+        with pytest.raises(LbdartError, match=r"belongs to the layer other"):
+            self.first(aws).__enter__()
+
+    def test_it_notes_the_build_that_was_named_before(self, aws: FakeAws, clock: list[float]) -> None:
+        first = self.first(aws)
+        first.sending("k" * 64, after=3)
+        with first:
+            assert aws.metadata(PATH)["sent"] == f"{'k' * 64}:3"
+
+    def test_what_was_noted_before_does_not_count_when_another_was_faster(
+        self, aws: FakeAws, clock: list[float]
+    ) -> None:
+        with claim(aws) as earlier:
+            earlier.sending("a" * 64, after=1)
+            earlier.renew()
+        late = self.first(aws)
+        late.sending("k" * 64, after=0)
+        with late:
+            assert aws.metadata(PATH)["sent"] == f"{'a' * 64}:1"
+
+    @pytest.mark.parametrize("passes", ["nothing", "time here", "time of S3", "a build"])
+    def test_it_is_renewed_unless_it_has_just_been_written(
+        self, aws: FakeAws, clock: list[float], monkeypatch: pytest.MonkeyPatch, passes: str
+    ) -> None:
+        with self.first(aws) as first:
+            if passes == "time here":
+                aws.seconds_later = 6
+            elif passes == "time of S3":
+                answered_at = s3_module.answered_at
+                monkeypatch.setattr(
+                    claim_module, "answered_at", lambda answer: answered_at(answer) + timedelta(seconds=6)
+                )
+                aws.s3.list_buckets()
+            elif passes == "a build":
+                first.sending("k" * 64, after=0)
+            aws.calls.clear()
+            first.assure()
+            assert aws.operations == ([] if passes == "nothing" else ["PutObject"])
+
+    def test_any_other_claim_is_renewed(self, aws: FakeAws, clock: list[float]) -> None:
+        with claim(aws) as other:
+            aws.calls.clear()
+            other.assure()
+            assert aws.operations == ["PutObject"]
+
+    def test_the_client_is_left_as_it_was(self, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+        noted: list[object] = []
+        monkeypatch.setattr(PublishClaim, "_note_answer", lambda *_, **__: noted.append(1))
+        with self.first(aws):
+            pass
+        with claim(aws, layer_name="deps"), pytest.raises(LbdartError):
+            claim(aws, layer_name="other").__enter__()
+        noted.clear()
+        aws.s3.list_buckets()
+        assert not noted
 
 
 @pytest.mark.parametrize("condition", ["IfNoneMatch", "IfMatch"])

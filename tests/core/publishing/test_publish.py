@@ -342,6 +342,27 @@ def test_a_damaged_history_is_healed(aws: FakeAws, publisher: LayerPublisher, da
     assert aws.descriptions("deps").keys() == {1}
 
 
+def test_the_manifest_is_stored_last_so_that_it_says_that_all_is_stored(
+    aws: FakeAws, publisher: LayerPublisher
+) -> None:
+    deploy(publisher, sbom=b"{}")
+    written = [request["Key"] for request in aws.sent("PutObject") if "/000001/" in request["Key"]]
+    assert written == ["deps/layer/000001/sbom.cdx.json", "deps/layer/000001/uv.lock"]
+
+
+@pytest.mark.parametrize("name", ["uv.lock", "sbom.cdx.json"])
+def test_a_record_that_is_there_before_its_version_is_looked_at(
+    aws: FakeAws, publisher: LayerPublisher, name: str
+) -> None:
+    """The folder's claim was lost, and another layer had the folder."""
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:other:1"
+    key = f"deps/layer/000001/{name}"
+    aws.s3.put_object(Bucket="artifacts", Key=key, Body=b"theirs", Metadata={"layer_version_arn": arn})
+    with pytest.raises(LbdartError, match=f"{name} belongs to the layer other"):
+        deploy(publisher, sbom=b"{}")
+    assert aws.read(S3Path("artifacts", key)) == b"theirs"
+
+
 def test_of_several_versions_with_one_build_key_the_first_counts(
     aws: FakeAws, publisher: LayerPublisher
 ) -> None:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class App:
     """An app that deploys the layer ``deps`` by the letters of its builds."""
 
-    def __init__(self, aws: FakeAws, folder: Path, s3dir: str) -> None:
+    def __init__(self, aws: FakeAws, folder: Path, s3dir: str, is_first: bool = False) -> None:
         self.aws, self.s3dir = aws, s3dir
+        self.is_first = is_first
         self._folder = folder
 
     def publisher(self, build: str, **changes: Any) -> LayerPublisher:
@@ -56,7 +57,7 @@ class App:
             arguments = (publisher.manifest, publisher.build_key)
             return upload_layer(self.aws.s3, self.s3dir, path, *arguments, owner=self.s3dir, sbom=b"{}")
 
-        return publisher.run(upload).layer_version
+        return publisher.run(upload, is_first=self.is_first).layer_version
 
     def destroy(self) -> None:
         remove_layer_versions(self.aws.s3, self.aws.lambda_, "deps", self.s3dir, self.s3dir)
@@ -70,10 +71,10 @@ def key(build: str) -> str:
     return build.encode().hex().rjust(64, "0")
 
 
-@pytest.fixture
-def one(aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
+@pytest.fixture(params=[False, True], ids=["", "expecting no claim"])
+def one(aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> App:
     monkeypatch.setattr(publish_module, "sleep", lambda _: None)
-    return App(aws, tmp_path, "s3://artifacts/deps")
+    return App(aws, tmp_path, "s3://artifacts/deps", request.param)
 
 
 @pytest.fixture(params=["s3://plain/deps", "s3://artifacts/other"])
