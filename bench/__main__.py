@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from bench.handler import measured
 from bench.locks import locked_by_each_tool
 from bench.measure import ROUNDS, Run, in_rounds, interleave, run
 from lbdart_cdk.core.archive.writer import write_zip
@@ -57,6 +58,7 @@ _BENCHES: Final = (
     "unchanged_app",
     "many_artifacts",
     "imports",
+    "handler",
 )
 
 
@@ -321,6 +323,10 @@ class Bench:
         yield f"  and lbdart_cdk                  {(ours - cdk) * 1000:+6.0f} ms  (goal: at most 30)"
         yield f"  and its constructs              {(names - cdk) * 1000:+6.0f} ms"
         yield f"  and the CDK modules they use    {(modules - cdk) * 1000:+6.0f} ms"
+
+    def handler(self) -> Iterator[str]:
+        """Yield the calls of the custom resources' handler, and the time of its start."""
+        yield from measured()
 
     def _lock_project(self, name: str, pyproject: str) -> Path:
         project = self.folder / name
