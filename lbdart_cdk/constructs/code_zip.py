@@ -17,7 +17,7 @@ from constructs import Construct
 
 from ..core.artifacts.source import SourceIdentity
 from ..core.errors import BuildWarning
-from ..core.native.scan import NativeScan
+from ..core.native.found import NativeScan
 from ..core.project.project import Project
 from ..core.project.target import Target
 from ..core.publishing.layouts import SourceS3Layout

@@ -20,7 +20,7 @@ from constructs import IConstruct, IValidation
 
 from ..core.artifacts.report import LayerReport
 from ..core.errors import BuildWarning, LbdartError
-from ..core.native.scan import NativeScan
+from ..core.native.found import NativeScan
 from ..core.packing.merge import is_too_large, refuse_too_large
 from ..core.project.target import Target
 from .environments import Environment

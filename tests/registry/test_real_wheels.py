@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from lbdart_cdk.core.native.check import CheckResult, check
-from lbdart_cdk.core.native.scan import NativeScan, scan_entries
+from lbdart_cdk.core.native.found import NativeScan
+from lbdart_cdk.core.native.scan import scan_entries
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.wheels.contents import wheel_entries
 

@@ -155,13 +155,13 @@ def make_function(function: FunctionArtifact) -> None:
     from ..native.check import CODE_ROOT, check
     from ..native.scan import scan_entries, scan_wheels
     from ..packing.merge import Bundle, merge
-    from ..wheels.contents import wheel_entries
+    from ..wheels.index import kept_entries
 
     layer, source, store = function.dependencies, function.source, function.source.store
     code = source.contents()
     selection, wheels = _supplied(layer)
     own = Bundle(source.project.name, tuple(code.entries))
-    packages = (Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels)
+    packages = (Bundle(wheel.package, tuple(kept_entries(wheel, store))) for wheel in wheels)
     slimmed = files_of([own, *packages], source.exclude_files, source.compiler, wheels)
     merged = merge(slimmed.bundles, prefer=layer.prefer)
     with store.scratch() as folder:

@@ -366,12 +366,12 @@ class LayerArtifact:
         return str(self.store.memo("sboms", self.build_key, self._make_sbom)["json"]).encode()
 
     def _make_sbom(self) -> dict[str, str]:
-        from ..wheels.contents import wheel_entries
+        from ..wheels.index import kept_entries
         from .sbom import described, render
 
         notes = self.store.recall("archives", self.build_key) or {}
         packages = notes.get("packages") or [
-            described(wheel, wheel_entries(wheel.path, wheel.package)) for wheel in self.wheels()
+            described(wheel, kept_entries(wheel, self.store)) for wheel in self.wheels()
         ]
         return {"json": render(self.project.name, self.build_key, packages)}
 
@@ -406,14 +406,14 @@ def make_layer(layer: LayerArtifact) -> None:
     """
     from ..archive.writer import write_zip
     from ..packing.merge import Bundle, merge
-    from ..wheels.contents import wheel_entries
+    from ..wheels.index import kept_entries
     from .sbom import described
 
     # manifest -> lock -> selection -> wheels: each of these asks for the one before.
     selection, wheels = layer.supply()
     own = layer.own_files()
     # wheels -> the entries of one zip, if they load on the target
-    bundles = [Bundle(wheel.package, tuple(wheel_entries(wheel.path, wheel.package))) for wheel in wheels]
+    bundles = [Bundle(wheel.package, tuple(kept_entries(wheel, layer.store))) for wheel in wheels]
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)

@@ -15,7 +15,7 @@ from ..errors import BuildWarning
 from ..keys import key_of
 from ..locking.tool import Frontend, Tool
 from ..native.check import CODE_ROOT
-from ..native.scan import NativeScan, scan_entries, scan_from_json
+from ..native.found import NativeScan, scan_from_json
 from ..packing.clash import warn_of
 from ..packing.excluded import NOTHING, ExcludedFiles
 from ..packing.merge import Bundle, merge
@@ -231,6 +231,8 @@ def make_source(source: SourceArtifact) -> None:
 
     :raises LbdartError: when the project cannot be built or has no code.
     """
+    from ..native.scan import scan_entries
+
     contents = source.contents()
     bundles = [Bundle(source.project.name, tuple(contents.entries))]
     slimmed = files_of(bundles, source.exclude_files, source.compiler)

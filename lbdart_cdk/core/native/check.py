@@ -17,8 +17,8 @@ from typing import Final
 from ..errors import BuildWarning, LbdartError
 from ..project.target import SUPPORTED_RUNTIMES, Target
 from .elf import Elf
+from .found import NativeFile, NativeScan
 from .image import LIBRARY_PATH, Image, image_of
-from .scan import NativeFile, NativeScan
 
 LAYER_ROOT: Final = "/opt/python"
 CODE_ROOT: Final = "/var/task"

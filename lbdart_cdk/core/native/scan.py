@@ -1,23 +1,30 @@
-"""Read the compiled files of a wheel, once per wheel: the store keeps the result as a note beside it."""
+"""Read the compiled files of a wheel, once per wheel: the store keeps the result as a note beside it.
+
+The files of a new wheel are inflated for that, so each is checked against its size and CRC at the same time.
+"""
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from ..archive.entry import Entry
 from ..archive.reader import usable
 from ..project.target import MAX_UNZIPPED
 from ..store.store import Store, key_in
 from ..wheels.contents import wheel_entries
+from ..wheels.integrity import note_sound
 from ..wheels.metadata import dist_info
 from .elf import MAGIC, Elf, UnreadableElfError, read_elf
+from .found import NativeFile, NativeScan, has_fallback, scan_from_json
 
 #: The kind of the notes. Change it with their format: notes of another kind are ignored.
 _KIND: Final = "native2"
@@ -25,56 +32,15 @@ _KIND: Final = "native2"
 _IN_MEMORY: Final = 4 << 20
 #: Bytes to read first: most files are not ELF files, and their first bytes show it.
 _FIRST: Final = 4096
+#: A wheel with fewer bytes, unzipped, is scanned by one thread.
+_ALONE: Final = 16 << 20
+#: Bytes, unzipped, that a thread scans at a time; more if one file is larger.
+_BATCH: Final = 4 << 20
 #: ``_speedups.cpython-313-x86_64-linux-gnu.so``: a module, and the tag of the interpreter that it is for.
 _TAGGED: Final = re.compile(r"([^.]+)\.((?:cpython-|pypy|graalpy|abi3)[^.]*)\.so")
 
-
-@dataclass(frozen=True, slots=True)
-class NativeFile:
-    """One compiled file of a package.
-
-    :param path: its path below the directory of packages.
-    :param elf: what it needs; None when it cannot be read.
-    :param problem: why it cannot be read; empty when it can.
-    :param module: the name by which Python would import it; empty when it is not a module.
-    :param tag: the interpreter's tag between the module's name and ``.so``.
-    :param fallback: whether the package also has this module in Python.
-    """
-
-    path: str
-    elf: Elf | None
-    problem: str = ""
-    module: str = ""
-    tag: str = ""
-    fallback: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NativeScan:
-    """The compiled files of one package.
-
-    :param package: the package's name.
-    :param version: the package's version.
-    :param tags: the tags in the wheel's WHEEL file.
-    """
-
-    package: str
-    version: str = ""
-    tags: tuple[str, ...] = ()
-    files: tuple[NativeFile, ...] = ()
-
-    def among(self, names: Collection[str]) -> NativeScan:
-        """Return the scan of what is left of the package.
-
-        :param names: the paths of the files that are left.
-        """
-        left = (file for file in self.files if file.path in names)
-        return replace(
-            self,
-            files=tuple(
-                replace(file, fallback=_has_fallback(file.path, file.module, names)) for file in left
-            ),
-        )
+_Batch = Sequence[Entry]
+_Scanned = Callable[[_Batch], list[NativeFile]]
 
 
 def scan_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[NativeScan]:
@@ -82,16 +48,13 @@ def scan_wheels(wheels: Iterable[tuple[str, Path]], store: Store) -> list[Native
 
     :param wheels: pairs of a package's name and its wheel's path.
     """
-    from concurrent.futures import ThreadPoolExecutor  # unused when only notes are read
-
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda wheel: scan_wheel(wheel[0], wheel[1], store), wheels))
+    return [scan_wheel(package, path, store) for package, path in wheels]
 
 
 def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
-    """Return the scan of a wheel in the store: from its note, else by reading the wheel.
+    """Return the scan of a wheel in the store: from its note, else from the wheel, which it also checks.
 
-    :raises LbdartError: when the file is not a zip that can be packed.
+    :raises LbdartError: when the file is not a zip that can be packed, or one of its files is damaged.
     """
     key = key_in(path)
     noted = store.recall(_KIND, key)
@@ -100,31 +63,16 @@ def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
             return scan_from_json(noted)
         except (KeyError, TypeError, ValueError):
             pass  # ignore a note that cannot be read
-    with store.scratch() as folder, store.guarded(path):
-        scan = scan_entries(package, wheel_entries(path), folder)
+    entries = list(wheel_entries(path, package))
+    size = sum(entry.size for entry in entries)
+    with store.scratch() as folder, store.guarded(path), ThreadPoolExecutor(os.cpu_count()) as pool:
+        # What is larger than Lambda allows is refused later, and need not be inflated.
+        whole = size <= MAX_UNZIPPED
+        scan = _scan(package, entries, folder, whole=whole, run=pool.map if size > _ALONE else map)
     store.note(_KIND, key, asdict(scan))
+    if whole:
+        note_sound(key, size, store)
     return scan
-
-
-def scan_from_json(noted: dict[str, Any]) -> NativeScan:
-    """Return the scan from its JSON form.
-
-    :param noted: the result of :func:`dataclasses.asdict`.
-    """
-    return NativeScan(
-        str(noted["package"]),
-        str(noted["version"]),
-        tuple(noted["tags"]),
-        tuple(_file_from_json(**file) for file in noted["files"]),
-    )
-
-
-def _file_from_json(elf: dict[str, Any] | None, **file: Any) -> NativeFile:
-    if elf is None:
-        return NativeFile(elf=None, **file)
-    listed = {name: tuple(elf[name]) for name in ("needed", "search")}
-    versions = tuple((library, version) for library, version in elf["versions"])
-    return NativeFile(elf=Elf(**{**elf, **listed, "versions": versions}), **file)
 
 
 def scan_entries(package: str, entries: Iterable[Entry], scratch: Path) -> NativeScan:
@@ -132,16 +80,49 @@ def scan_entries(package: str, entries: Iterable[Entry], scratch: Path) -> Nativ
 
     :param scratch: a directory for temporary files; large entries are unpacked there.
     """
-    kept = list(entries)
-    names = {entry.name for entry in kept}
-    scanned = (_native_file(entry, names, scratch) for entry in kept)
-    files = sorted((file for file in scanned if file is not None), key=lambda file: file.path)
+    return _scan(package, list(entries), scratch, whole=False, run=map)
+
+
+def _scan(
+    package: str,
+    entries: Sequence[Entry],
+    scratch: Path,
+    *,
+    whole: bool,
+    run: Callable[[_Scanned, Iterable[_Batch]], Iterable[list[NativeFile]]],
+) -> NativeScan:
+    """Scan entries, those of a batch one after the other.
+
+    :param whole: whether to inflate all files, and not only as far as they are of interest.
+    :param run: calls a function for each batch, as :func:`map` does.
+    """
+    names = {entry.name for entry in entries}
+
+    def scanned(batch: _Batch) -> list[NativeFile]:
+        files = (_native_file(entry, names, scratch, whole=whole) for entry in batch)
+        return [file for file in files if file is not None]
+
     with usable(package):
-        info = dist_info(kept)
+        files = sorted(
+            (file for found in run(scanned, _batches(entries)) for file in found), key=lambda file: file.path
+        )
+        info = dist_info(entries)
         return NativeScan(package, info.version, info.tags, tuple(files))
 
 
-def _native_file(entry: Entry, names: set[str], scratch: Path) -> NativeFile | None:
+def _batches(entries: Iterable[Entry]) -> Iterator[_Batch]:
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        batch.append(entry)
+        size += entry.size
+        if size > _BATCH:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _native_file(entry: Entry, names: set[str], scratch: Path, *, whole: bool) -> NativeFile | None:
     name = posixpath.basename(entry.name)
     tagged = _TAGGED.fullmatch(name)
     if tagged is not None:
@@ -149,9 +130,9 @@ def _native_file(entry: Entry, names: set[str], scratch: Path) -> NativeFile | N
     else:
         stem = name.removesuffix(".so")
         module, tag = (stem if name != stem and stem.isidentifier() else ""), ""
-    fallback = _has_fallback(entry.name, module, names)
+    fallback = has_fallback(entry.name, module, names)
     try:
-        elf = _elf(entry, module, scratch)
+        elf = _elf(entry, module, scratch, whole=whole)
     except UnreadableElfError as error:
         return NativeFile(entry.name, None, str(error), module, tag, fallback)
     if elf is None:
@@ -166,28 +147,30 @@ def _native_file(entry: Entry, names: set[str], scratch: Path) -> NativeFile | N
     return NativeFile(entry.name, elf, "", module, tag, fallback)
 
 
-def _has_fallback(path: str, module: str, names: Collection[str]) -> bool:
-    """Tell whether the module of a compiled file is also there in Python."""
-    beside = posixpath.join(posixpath.dirname(path), module)
-    return bool(module) and any(name in names for name in (f"{beside}.py", f"{beside}/__init__.py"))
-
-
-def _elf(entry: Entry, module: str, scratch: Path) -> Elf | None:
-    if entry.size < len(MAGIC):
-        return None
+def _elf(entry: Entry, module: str, scratch: Path, *, whole: bool) -> Elf | None:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(scratch)) as file:
-        return read_elf(file, module) if _unpack(entry, file) else None
+        try:
+            is_elf = _unpack(entry, file, whole=whole)
+        except zipfile.BadZipFile as error:
+            if whole:
+                raise
+            raise UnreadableElfError(str(error)) from error
+        return read_elf(file, module) if is_elf else None
 
 
-def _unpack(entry: Entry, file: IO[bytes]) -> bool:
-    """Unpack an ELF file; stop early and return False when the entry is not an ELF file."""
-    try:
-        for piece in entry.pieces(first=_FIRST):
-            if not file.tell() and not piece.startswith(MAGIC):
-                return False
-            if entry.size > MAX_UNZIPPED:
-                raise UnreadableElfError("it is larger than Lambda allows")
+def _unpack(entry: Entry, file: IO[bytes], *, whole: bool) -> bool:
+    """Unpack an ELF file, and tell whether the entry is one.
+
+    :param whole: whether to inflate other files, too, and not only their first bytes.
+    """
+    is_elf = None
+    for piece in entry.pieces(first=_FIRST):
+        if is_elf is None:
+            is_elf = piece.startswith(MAGIC)
+        if not (is_elf or whole):
+            return False
+        if is_elf and entry.size > MAX_UNZIPPED:
+            raise UnreadableElfError("it is larger than Lambda allows")
+        if is_elf:
             file.write(piece)
-    except zipfile.BadZipFile as error:
-        raise UnreadableElfError(str(error)) from error
-    return True
+    return bool(is_elf)

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from ..archive.entry import Entry, Stream, deflated
+from ..archive.entry import Entry, deflated
+from ..archive.noted import from_rows, to_rows
 from ..archive.reader import read_entries, usable
 from ..archive.writer import write_zip
 from ..errors import LbdartError
@@ -95,10 +96,7 @@ class Compiler:
         path = self.store.bytecode(noted["sha256"])
         if not path.is_file() or sha256_of(path) != noted["sha256"]:
             return None
-        return [
-            Entry(name, crc, size, length, method, False, Stream(path, offset, length))
-            for name, crc, size, length, method, offset in noted["entries"]
-        ]
+        return from_rows(noted["entries"], path)
 
     def _compile(self, modules: Sequence[_Modules]) -> None:
         """Compile the modules of bundles, and keep the bytecode of each bundle in the store."""
@@ -175,15 +173,9 @@ class Compiler:
                 if (compiled := _compiled(folder, number)) is not None
             ]
         with made.open("wb") as file:
-            write_zip(file, entries)
+            sha256 = write_zip(file, entries)
         spool_path.unlink()
-        sha256 = sha256_of(made)
-        # The places of the streams are noted, so that no later build reads the zip's headers.
-        noted = [
-            (entry.name, entry.crc, entry.size, entry.content.length, entry.method, entry.content.offset)
-            for entry in read_entries(made)
-            if isinstance(entry.content, Stream)
-        ]
+        noted = to_rows(read_entries(made))
         path = self.store.bytecode(sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         made.replace(path)

@@ -12,7 +12,7 @@ from .excluded import NOTHING, ExcludedFiles
 from .merge import Bundle
 
 if TYPE_CHECKING:
-    from ..native.scan import NativeScan
+    from ..native.found import NativeScan
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A layer gets a wheel's compressed streams without inflating them, and the SHA-256 only proves that the wheel
 is the published file. So every wheel that is new in the store is inflated once, and a note in the store
-records that it is sound.
+records that it is sound. For most wheels, the scan for compiled files does both while others are fetched.
 """
 
 from __future__ import annotations
@@ -44,7 +44,15 @@ def _check(wheel: LockedFile, store: Store) -> None:
     size = sum(entry.size for entry in entries)
     if size <= MAX_UNZIPPED:
         inflate(entries, wheel.filename)
-        store.note(_KIND, wheel.sha256, {"unzipped": size})
+        note_sound(wheel.sha256, size, store)
+
+
+def note_sound(sha256: str, size: int, store: Store) -> None:
+    """Note that a wheel of the store is sound, after all its files were inflated.
+
+    :param size: of its files in bytes.
+    """
+    store.note(_KIND, sha256, {"unzipped": size})
 
 
 def inflate(entries: Iterable[Entry], what: str) -> None:

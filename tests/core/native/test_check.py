@@ -9,7 +9,8 @@ import pytest
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.native.check import CODE_ROOT, CheckResult, check
-from lbdart_cdk.core.native.scan import NativeScan, scan_entries
+from lbdart_cdk.core.native.found import NativeScan
+from lbdart_cdk.core.native.scan import scan_entries
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.wheels.contents import wheel_entries
 from tests.support.elf import AARCH64, I386, PPC64, make_elf

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
+from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking.selection import LockedFile
 from lbdart_cdk.core.native import scan as scan_module
-from lbdart_cdk.core.native.scan import scan_entries, scan_from_json, scan_wheel
+from lbdart_cdk.core.native.found import scan_from_json
+from lbdart_cdk.core.native.scan import scan_entries, scan_wheel
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels.contents import wheel_entries
+from lbdart_cdk.core.wheels.integrity import refuse_damaged
 from tests.support.elf import make_elf
+from tests.support.raw_zip import File, raw_zip
 from tests.support.wheels import make_wheel
 
 FILES: dict[str, bytes | str] = {
@@ -64,8 +71,37 @@ def in_store(store: Store, wheel: Path) -> Path:
 def test_a_wheel_is_read_once_in_its_life(wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = in_store(store, wheel)
     first = scan_wheel("demo", kept, store)
-    monkeypatch.setattr(scan_module, "scan_entries", None)
+    monkeypatch.setattr(scan_module, "wheel_entries", None)
     assert scan_wheel("demo", kept, store) == first
+
+
+def test_many_threads_find_what_one_finds(wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = scan_wheel("demo", in_store(store, wheel), store)
+    (noted,) = store.root.glob("v1/native*/**/*.json")
+    noted.unlink()
+    monkeypatch.setattr(scan_module, "_ALONE", 0)
+    monkeypatch.setattr(scan_module, "_BATCH", 10)
+    assert scan_wheel("demo", store.wheel("ab" + "0" * 62), store) == alone
+
+
+def test_what_is_scanned_is_also_checked(wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = in_store(store, wheel)
+    scan_wheel("demo", kept, store)
+    monkeypatch.setattr(zlib, "decompressobj", lambda *_: pytest.fail("inflated again"))
+    refuse_damaged([LockedFile(canonicalize_name("demo"), wheel.name, wheel, "ab" + "0" * 62)], store)
+
+
+@pytest.mark.parametrize("name", ["demo/data.txt", "demo/native.so"])
+def test_a_damaged_file_is_refused_and_nothing_is_noted(tmp_path: Path, store: Store, name: str) -> None:
+    """Also when its first bytes, which show that it is no program, are sound."""
+    content = make_elf(padding=9000) if name.endswith(".so") else bytes(9000)
+    files = [File(name.encode(), content, crc=7), File(b"demo-1.0.dist-info/METADATA", b"Name: demo\n")]
+    damaged = tmp_path / "demo-1.0-py3-none-any.whl"
+    damaged.write_bytes(raw_zip(*files))
+    kept = in_store(store, damaged)
+    with pytest.raises(LbdartError, match="does not match its size and CRC"):
+        scan_wheel("demo", kept, store)
+    assert not list(store.root.glob("v1/*/**/*.json"))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +111,7 @@ def test_a_wheel_is_read_once_in_its_life(wheel: Path, store: Store, monkeypatch
 def test_a_note_that_cannot_be_understood_was_never_made(wheel: Path, store: Store, note: str) -> None:
     kept = in_store(store, wheel)
     first = scan_wheel("demo", kept, store)
-    (noted,) = (path for path in store.root.rglob("*.json"))
+    (noted,) = store.root.glob("v1/native*/**/*.json")
     noted.write_text(note)
     assert scan_wheel("demo", kept, store) == first
     assert not list((store.root / "tmp").iterdir())
