@@ -187,10 +187,10 @@ def make_function(function: FunctionArtifact) -> None:
             report = replace(report, warnings=found, left_out=selection.left_out)
         path = folder / "function.zip"
         with store.guarded(path), path.open("wb") as file:
-            write_zip(file, merged.entries)
+            sha256 = write_zip(file, merged.entries)
         made_from = [wheel.path for wheel in wheels]
         noted = {"version": code.version, NOTED: report.to_json()}
-        store.keep_archive(function.build_key, path, made_from, **noted)
+        store.keep_archive(function.build_key, path, sha256, made_from, **noted)
 
 
 def _supplied(layer: LayerArtifact) -> tuple[Selection | None, list[Wheel]]:

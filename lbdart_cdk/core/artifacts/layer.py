@@ -428,10 +428,10 @@ def make_layer(layer: LayerArtifact) -> None:
     with layer.store.scratch() as folder:
         path = folder / "layer.zip"
         with layer.store.guarded(path), path.open("wb") as file:
-            write_zip(file, merged.entries, identity.comment)
+            sha256 = write_zip(file, merged.entries, identity.comment)
         made_from = [wheel.path for wheel in wheels]
         noted = {"packages": packages, NOTED: report.to_json()}
-        layer.store.keep_archive(layer.build_key, path, made_from, **noted)
+        layer.store.keep_archive(layer.build_key, path, sha256, made_from, **noted)
 
 
 def _make_report(

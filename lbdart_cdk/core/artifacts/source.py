@@ -241,11 +241,12 @@ def make_source(source: SourceArtifact) -> None:
     with source.store.scratch() as folder:
         path = folder / "source.zip"
         with source.store.guarded(path), path.open("wb") as file:
-            write_zip(file, merged.entries)
+            sha256 = write_zip(file, merged.entries)
         native = scan_entries(own.name, own.entries, folder)
         source.store.keep_archive(
             source.build_key,
             path,
+            sha256,
             version=contents.version,
             size=sum(entry.size for entry in merged.entries),
             native=asdict(native),

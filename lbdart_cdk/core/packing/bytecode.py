@@ -22,7 +22,7 @@ from ..archive.noted import from_rows, to_rows
 from ..archive.reader import read_entries, usable
 from ..archive.writer import write_zip
 from ..errors import LbdartError
-from ..keys import key_of, sha256_of
+from ..keys import key_of
 from ..process import run, said
 from ..progress import announced
 from ..project.target import Target
@@ -93,10 +93,8 @@ class Compiler:
         noted = self.store.recall(_KIND, modules.key)
         if noted is None:
             return None
-        path = self.store.bytecode(noted["sha256"])
-        if not path.is_file() or sha256_of(path) != noted["sha256"]:
-            return None
-        return from_rows(noted["entries"], path)
+        path = self.store.kept_bytecode(noted["sha256"])
+        return from_rows(noted["entries"], path) if path is not None else None
 
     def _compile(self, modules: Sequence[_Modules]) -> None:
         """Compile the modules of bundles, and keep the bytecode of each bundle in the store."""

@@ -104,7 +104,13 @@ class Store:
 
     def kept_wheel(self, sha256: str) -> Path | None:
         """Return the path of the wheel with this hash, or None when it is missing, damaged or unreadable."""
-        path = self.wheel(sha256)
+        return self._sound(self.wheel(sha256), sha256)
+
+    def kept_bytecode(self, sha256: str) -> Path | None:
+        """Return the path of the zip of bytecode with this hash, as :meth:`kept_wheel` does."""
+        return self._sound(self.bytecode(sha256), sha256)
+
+    def _sound(self, path: Path, sha256: str) -> Path | None:
         if not path.is_file():
             return None
         self._use(sha256)
@@ -155,12 +161,15 @@ class Store:
         refuse_changed(path, sha256_of(path), str(notes.get("sha256")))
         return path
 
-    def keep_archive(self, key: str, made: Path, made_from: Iterable[Path] = (), **notes: Any) -> Path:
+    def keep_archive(
+        self, key: str, made: Path, sha256: str, made_from: Iterable[Path] = (), **notes: Any
+    ) -> Path:
         """Move a finished zip into the store and note its hash.
 
         Once a day, files that nothing used for long are deleted when the process ends.
 
         :param made: the zip, in a folder of :meth:`scratch`.
+        :param sha256: its hash.
         :param made_from: the wheels in the store that it is made from.
         :param notes: what :meth:`kept_archive` returns, besides the hash.
         :raises LbdartError: when the store cannot be written.
@@ -168,7 +177,7 @@ class Store:
         from .prune import prune_at_exit  # unused when nothing is built
 
         keys = [key_in(path) for path in made_from]
-        own = {"sha256": sha256_of(made), "stamp": _stamp(made)}
+        own = {"sha256": sha256, "stamp": _stamp(made)}
         self.note("archives", key, {**notes, **own, "made_from": keys})
         path = self.archive(key)
         with self.guarded(path):

@@ -257,8 +257,8 @@ def _build_at(site: _BuildSite, source: Source, store: Store) -> BuiltWheel:
             raise _FAILED[build]()
         rewritten = folder / "made.whl"
         with store.guarded(rewritten), usable(wheel.name), rewritten.open("wb") as file:
-            write_zip(file, reproducible(wheel_entries(wheel)))
-        store.keep_archive(site.key, rewritten)
+            sha256 = write_zip(file, reproducible(wheel_entries(wheel)))
+        store.keep_archive(site.key, rewritten, sha256)
         return site.built(store, sha256_of(store.archive(site.key)))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.keys import key_of
+from lbdart_cdk.core.keys import key_of, sha256_of
 from lbdart_cdk.core.project.tree import input_files, tree_hash
 from lbdart_cdk.core.store.store import Store
 
@@ -151,7 +151,7 @@ def test_a_store_in_the_tree_does_not_show(tmp_path: Path) -> None:
         made = folder / "made.zip"
         made.write_bytes(b"zip")
         assert tree_hash(tmp_path) == before
-        store.keep_archive("ab" * 32, made)
+        store.keep_archive("ab" * 32, made, sha256_of(made))
     assert tree_hash(tmp_path) == before
 
 

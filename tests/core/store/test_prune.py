@@ -65,7 +65,7 @@ def keep(store: Store, number: int, content: bytes = b"zip", made_from: tuple[Pa
     with store.scratch() as folder:
         made = folder / "made.zip"
         made.write_bytes(content)
-        return store.keep_archive(key(number), made, made_from)
+        return store.keep_archive(key(number), made, sha256_of(made), made_from)
 
 
 def keep_wheel(store: Store, content: bytes) -> Path:
@@ -426,6 +426,7 @@ class TestAtOnce:
         """Processes that use wheels at random, while others prune as if each use were long ago."""
         wheels = [sha256_of(keep_wheel(store, bytes([number]) * 1000)) for number in range(40)]
         shutil.rmtree(store.uses.folder)
+        uses._WRITTEN.clear()  # the readers begin without what this process knows
         for path in store.files.rglob("*.whl"):
             os.utime(path, (0, 0))
         context = multiprocessing.get_context("fork")
@@ -469,13 +470,14 @@ def test_a_pruning_that_is_killed_is_done_by_the_next_one(store: Store, millisec
 PROGRAM = """
 import sys
 from pathlib import Path
+from lbdart_cdk.core.keys import sha256_of
 from lbdart_cdk.core.store.store import Store
 store = Store()
 for key in sys.argv[1:]:
     with store.scratch() as folder:
         made = folder / "made.zip"
         made.write_bytes(b"zip")
-        store.keep_archive(key, made)
+        store.keep_archive(key, made, sha256_of(made))
 """
 
 

@@ -28,7 +28,7 @@ def keep(store: Store, content: bytes = b"zip", key: str = KEY) -> Path:
     with store.scratch() as folder:
         made = folder / "made.zip"
         made.write_bytes(content)
-        return store.keep_archive(key, made, version="1.0")
+        return store.keep_archive(key, made, sha256(made), version="1.0")
 
 
 def test_an_archive_is_kept_under_its_key(store: Store) -> None:
