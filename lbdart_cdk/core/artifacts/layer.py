@@ -268,13 +268,13 @@ class LayerArtifact:
 
         :raises LbdartError: when it is no longer in the store.
         """
-        from .own_code import own_part
-
         report, path = self.report, self.store.archive(self.build_key)
         if report is None:
             raise self.store.vanished()
         parts = [Part(len(report.sizes) - bool(report.own_files), "package", report.left_out)]
         if report.own_files:
+            from .own_code import own_part
+
             parts.append(own_part(self.project, self.tool, report.own_files))
         with self.store.guarded(path):
             return Summary(parts, path.stat().st_size, report.size, report.excluded)
@@ -315,10 +315,10 @@ class LayerArtifact:
 
         :raises LbdartError: when they cannot be built or have no Python code.
         """
-        from .own_code import own_files, refuse_without_code
-
         if self._locks_itself or not self.own_code:
             return None
+        from .own_code import own_files, refuse_without_code
+
         with in_environment(self._credentials):
             own = own_files(
                 self.project,
@@ -339,7 +339,7 @@ class LayerArtifact:
 
         return Supplier(
             self.store,
-            self.tool.frontend,
+            self.tool,
             self._wheel_container(),
             credentials,
             self._scan,

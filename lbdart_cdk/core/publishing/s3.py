@@ -8,7 +8,6 @@ from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -166,6 +165,8 @@ def head_object(
 def answered_at(answer: Mapping[str, Any]) -> datetime:
     """Return the time of an answer, by the clock of S3."""
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    from email.utils import parsedate_to_datetime  # loads much, and builds need no time of S3
+
     return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
 

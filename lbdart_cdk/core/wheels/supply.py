@@ -12,7 +12,7 @@ from packaging.utils import NormalizedName
 from ..credentials.value import Credentials
 from ..keys import sha256_of
 from ..locking.selection import LockedFile, Selection
-from ..locking.tool import Frontend
+from ..locking.tool import Tool
 from ..store.store import Store
 from .environment import BuildEnvironment
 from .fetch import fetch
@@ -48,7 +48,7 @@ class Wheel:
 class Supplier:
     """Brings wheels into a store.
 
-    :param frontend: builds sources on this machine.
+    :param tool: its frontend builds sources on this machine.
     :param container: builds sources that compile; without one, such sources are an error.
     :param credentials: returns the credentials for the indexes; called only when a wheel is missing.
     :param arrived: called with each downloaded file, while other downloads still run.
@@ -56,7 +56,7 @@ class Supplier:
     """
 
     store: Store
-    frontend: Frontend
+    tool: Tool
     container: WheelContainer | None
     credentials: Callable[[], Collection[Credentials]]
     arrived: Callable[[LockedFile], object]
@@ -97,4 +97,4 @@ class Supplier:
         # Only builds of sources import this module.
         from .build import Builder
 
-        return Builder(self.frontend, self.store, self.container, self.environment)
+        return Builder(self.tool.frontend, self.store, self.container, self.environment)
