@@ -17,6 +17,7 @@ from statistics import median
 from typing import Final
 
 from bench.handler import measured
+from bench.index import collect, serving
 from bench.locks import locked_by_each_tool
 from bench.measure import ROUNDS, Run, in_rounds, interleave, run
 from lbdart_cdk.core.archive.writer import write_zip
@@ -51,6 +52,7 @@ _PYTHON_DIRECTORIES: Final = (None, *sorted(Path.home().glob(".pyenv/versions/*/
 _PLATFORM: Final = ("--python-platform", "x86_64-manylinux_2_34", "--python-version", "3.13")
 _BENCHES: Final = (
     "layer_against_zip",
+    "first_build",
     "each_tool",
     "assembly_against_cat",
     "same_bytes",
@@ -121,6 +123,48 @@ class Bench:
         small = self.build(self._lock_project("small", _SMALL)).peak
         yield f"peak memory                       {max(peaks) / 1e6:6.0f} MB  (goal: under 150)"
         yield f"  with one small wheel            {small / 1e6:6.0f} MB"
+
+    def first_build(self) -> Iterator[str]:
+        """Yield the time for a layer with nothing in any cache, and for installing the same packages."""
+        project, wheels = self.folder / "first", self.folder / "wheels"
+        collect(self.project / "uv.lock", self.store, wheels)
+        cold = {"UV_CACHE_DIR": str(self.folder / "uv-cache"), "LBDART_CACHE_DIR": str(self.folder / "cold")}
+        project.mkdir()
+        # The index has wheels for one Python only.
+        (project / "pyproject.toml").write_text(_PROJECT.replace(">=3.11", ">=3.11,<3.14"))
+        with serving(wheels) as url:
+            env = {**cold, "UV_DEFAULT_INDEX": url}
+            requirements = self.folder / "first.txt"
+            run(["uv", "lock", "--quiet"], cwd=project, env=env)
+            export = ("uv", "export", "--quiet", "--output-file", str(requirements), "--no-emit-project")
+            run(export, cwd=project, env=env)
+            target = self.folder / "installed"
+            install_command = [
+                *("uv", "pip", "install", "--quiet", "--target", str(target), "-r", str(requirements)),
+                *_PLATFORM,
+            ]
+            peaks = []
+
+            def from_nothing(command: Sequence[str | Path], cwd: Path) -> Run:
+                for folder in (*cold.values(), str(target)):
+                    shutil.rmtree(folder, ignore_errors=True)
+                return run(command, cwd=cwd, env=env)
+
+            def build_layer() -> float:
+                built = from_nothing(
+                    [sys.executable, "-m", "bench.build_layer", project, _RUNTIME], Path.cwd()
+                )
+                peaks.append(built.peak)
+                return built.seconds
+
+            def install() -> float:
+                return from_nothing(install_command, project).seconds
+
+            mine, theirs, ratio = _compared(build_layer, install)
+            yield f"first lock to layer.zip           {mine:6.2f} s   (from an index on this machine)"
+            yield f"uv pip install --target           {theirs:6.2f} s   (no zip)"
+            yield f"  times                           {ratio:6.2f}     (goal: at most 1.2)"
+            yield f"peak memory                       {max(peaks) / 1e6:6.0f} MB"
 
     def each_tool(self) -> Iterator[str]:
         """Yield the time for a layer with each tool, relative to uv, and the time to read a new lock."""

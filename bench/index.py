@@ -6,12 +6,16 @@ wheel as a file of its own (PEP 503, PEP 658). It prints its URL, and runs until
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
+import subprocess
 import sys
 import threading
+import tomllib
 import zipfile
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -84,6 +88,27 @@ def _metadata(wheel: Path) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         return archive.read(name)
+
+
+def collect(lock: Path, store: Path, folder: Path) -> None:
+    """Link the wheels of a ``uv.lock`` that a store has into a folder, by their names."""
+    folder.mkdir()
+    for package in tomllib.loads(lock.read_text())["package"]:
+        for wheel in package.get("wheels", ()):
+            sha256 = wheel["hash"].removeprefix("sha256:")
+            kept = store / "v1" / "wheels" / sha256[:2] / f"{sha256[2:]}.whl"
+            if kept.is_file():
+                (folder / wheel["url"].rpartition("/")[2]).hardlink_to(kept)
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the wheels of a folder from another process for the block, and yield the URL of the index."""
+    command = [sys.executable, "-m", "bench.index", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.communicate(timeout=60)  # closes its standard input
 
 
 def main(folder: str) -> None:
