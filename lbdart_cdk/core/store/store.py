@@ -96,7 +96,9 @@ class Store:
 
     root: Path = field(default_factory=default_root)
     max_size: int = field(default_factory=default_max_size)
-    run: dict[tuple[str, str], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
+    run: dict[tuple[str, str], dict[str, Any]] | None = field(
+        default=None, compare=False, repr=False, kw_only=True
+    )
 
     def wheel(self, sha256: str) -> Path:
         """Return the path of the wheel with this hash, whether it exists or not."""
