@@ -12,6 +12,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -64,6 +65,26 @@ _BENCHES: Final = (
 )
 
 
+@dataclass(frozen=True)
+class _Built:
+    """A layer that a process built.
+
+    :param seconds: wall time.
+    :param path: of the zip.
+    :param peak: the peak of the process's memory in bytes.
+    """
+
+    seconds: float
+    path: Path
+    peak: int
+
+    @classmethod
+    def by(cls, run: Run) -> _Built:
+        """Read what ``bench.build_layer`` printed."""
+        path, peak = run.output.splitlines()
+        return cls(run.seconds, Path(path), int(peak))
+
+
 class Bench:
     """The measurements, with their projects and their store in one folder."""
 
@@ -73,13 +94,15 @@ class Bench:
         self.project = self._lock_project("project", _PROJECT)
         self.build()
 
-    def build(self, project: Path | None = None, *options: str, python: str = sys.executable) -> Run:
+    def build(self, project: Path | None = None, *options: str, python: str = sys.executable) -> _Built:
         """Build the layer from the lock, with all wheels but no finished layer in the store."""
         shutil.rmtree(self.store / "v1" / "archives", ignore_errors=True)
-        return run(
-            [python, "-m", "bench.build_layer", project or self.project, _RUNTIME, *options],
-            cwd=Path.cwd(),
-            env={"LBDART_CACHE_DIR": str(self.store)},
+        return _Built.by(
+            run(
+                [python, "-m", "bench.build_layer", project or self.project, _RUNTIME, *options],
+                cwd=Path.cwd(),
+                env={"LBDART_CACHE_DIR": str(self.store)},
+            )
         )
 
     def layer_against_zip(self) -> Iterator[str]:
@@ -115,7 +138,7 @@ class Bench:
 
         install_and_zip()  # fills uv's cache
         mine, theirs = interleave(build_layer, install_and_zip)
-        layer = Path(self.build().output)
+        layer = self.build().path
         size, zip_size = layer.stat().st_size, (self.folder / "zipped.zip").stat().st_size
         yield f"lock to layer.zip                 {mine:6.2f} s   ({size / 1e6:.1f} MB)"
         yield f"uv pip install + zip -r -9        {theirs:6.2f} s   ({zip_size / 1e6:.1f} MB)"
@@ -148,19 +171,19 @@ class Bench:
             def from_nothing(command: Sequence[str | Path], cwd: Path) -> Run:
                 for folder in (*cold.values(), str(target)):
                     shutil.rmtree(folder, ignore_errors=True)
+                os.sync()  # what the last run wrote is not waited for in this one
                 return run(command, cwd=cwd, env=env)
 
             def build_layer() -> float:
-                built = from_nothing(
-                    [sys.executable, "-m", "bench.build_layer", project, _RUNTIME], Path.cwd()
-                )
+                command = [sys.executable, "-m", "bench.build_layer", str(project), _RUNTIME]
+                built = _Built.by(from_nothing(command, Path.cwd()))
                 peaks.append(built.peak)
                 return built.seconds
 
             def install() -> float:
                 return from_nothing(install_command, project).seconds
 
-            mine, theirs, ratio = _compared(build_layer, install)
+            theirs, mine, ratio = _compared(install, build_layer)
             yield f"first lock to layer.zip           {mine:6.2f} s   (from an index on this machine)"
             yield f"uv pip install --target           {theirs:6.2f} s   (no zip)"
             yield f"  times                           {ratio:6.2f}     (goal: at most 1.2)"
@@ -216,15 +239,15 @@ class Bench:
 
     def same_bytes(self) -> Iterator[str]:
         """Yield whether the zip is the same for another directory, umask and Python version."""
-        hashes = {_sha256(Path(self.build().output))}
+        hashes = {_sha256(self.build().path)}
         other = Path(shutil.copytree(self.project, self.folder / "another directory"))
         variants = ["another directory"]
         before = os.umask(0o077)
         try:
-            hashes.add(_sha256(Path(self.build(other).output)))
+            hashes.add(_sha256(self.build(other).path))
             variants.append("umask 077")
             for python in _other_pythons(self.folder):
-                hashes.add(_sha256(Path(self.build(other, python=str(python)).output)))
+                hashes.add(_sha256(self.build(other, python=str(python)).path))
                 variants.append(
                     run([python, "-c", "import platform; print(platform.python_version())"], cwd=other).output
                 )
@@ -255,7 +278,7 @@ class Bench:
         """Return what measures the CPU of a statement without bytecode and with it."""
 
         def imported(folder: Path, *options: str) -> Callable[[], float]:
-            tree = _unpacked(Path(self.build(project, *options, *keep).output), folder)
+            tree = _unpacked(self.build(project, *options, *keep).path, folder)
             code = f"import sys; sys.path.insert(0, {str(tree)!r}); {statement}"
             return lambda: run([python, "-I", "-S", "-B", "-c", code], cwd=self.folder).cpu
 
@@ -269,7 +292,7 @@ class Bench:
 
     def unchanged_app(self) -> Iterator[str]:
         """Yield the cost of the construct in an app whose layer is already built."""
-        zip_path = shutil.copy(self.build().output, self.folder / "layer.zip")
+        zip_path = shutil.copy(self.build().path, self.folder / "layer.zip")
 
         def synth(kind: str, path: str | Path) -> float:
             command: list[str | Path] = [
@@ -309,7 +332,7 @@ class Bench:
             # Each of CDK's own constructs takes its own zip, of the same size as the layer.
             folder = Path(f"{project}-zips")
             folder.mkdir()
-            layer = self.build(project).output
+            layer = self.build(project).path
             for name in (f"Code{number}", *(f"Deps{layer_number}" for layer_number in range(40))):
                 with zipfile.ZipFile(shutil.copy(layer, folder / f"{name}.zip"), "a") as archive:
                     archive.writestr(name, name)

@@ -23,13 +23,11 @@ class Run:
 
     :param seconds: wall time.
     :param cpu: seconds of CPU, of the user and the system.
-    :param peak: its peak memory in bytes.
     :param output: its standard output.
     """
 
     seconds: float
     cpu: float
-    peak: int
     output: str
 
 
@@ -54,7 +52,7 @@ def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | No
     seconds = time.perf_counter() - started
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, [str(part) for part in command])
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, output.strip())
+    return Run(seconds, usage.ru_utime + usage.ru_stime, output.strip())
 
 
 def interleave(*measures: Callable[[], float]) -> list[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from constructs import Construct, IConstruct
+from constructs import IConstruct
 
 from ..core.store.store import Store
 
@@ -16,6 +16,6 @@ from ..core.store.store import Store
 _RUNS: Final[WeakKeyDictionary[IConstruct, dict[tuple[str, str], dict[str, Any]]]] = WeakKeyDictionary()
 
 
-def store_of(scope: Construct) -> Store:
-    """Return the store for the artifacts of the app that ``scope`` is in."""
-    return Store(run=_RUNS.setdefault(scope.node.root, {}))
+def store_of(app: IConstruct) -> Store:
+    """Return the store for the artifacts of an app."""
+    return Store(run=_RUNS.setdefault(app, {}))

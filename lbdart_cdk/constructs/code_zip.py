@@ -204,7 +204,9 @@ class CodeZip:
 
     def _key_in(self, stack: Stack) -> str:
         """Return the key for a function; its hash is asked for only if the function's stack is deployed."""
-        return self._key_of(self.identity if stack.bundling_required else self._identity.peek())
+        is_own = stack is self._publisher.stack
+        is_deployed = self._publisher.staging.wanted if is_own else stack.bundling_required
+        return self._key_of(self.identity if is_deployed else self._identity.peek())
 
     def _key_of(self, identity: SourceIdentity) -> str:
         return self._layout.get_s3path_source_zip(identity.version, identity.sha256).key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from aws_cdk import Stack, Token
 
@@ -22,12 +23,12 @@ class Environment:
     @property
     def is_known(self) -> bool:
         """Whether neither is a token."""
-        return not (Token.is_unresolved(self.account) or Token.is_unresolved(self.region))
+        return not (_is_token(self.account) or _is_token(self.region))
 
     @property
     def is_unknown(self) -> bool:
         """Whether both are tokens."""
-        return Token.is_unresolved(self.account) and Token.is_unresolved(self.region)
+        return _is_token(self.account) and _is_token(self.region)
 
     def has_other_account(self, other: Environment) -> bool:
         """Tell whether the accounts are known to differ."""
@@ -43,4 +44,10 @@ class Environment:
 
 
 def _differ(one: str, other: str) -> bool:
-    return one != other and not (Token.is_unresolved(one) or Token.is_unresolved(other))
+    return one != other and not (_is_token(one) or _is_token(other))
+
+
+@cache
+def _is_token(text: str) -> bool:
+    """Tell whether a text has a token. It is asked for each function, of the same few texts."""
+    return Token.is_unresolved(text)

@@ -22,9 +22,9 @@ from ..core.project.project import Project
 from ..core.project.target import Target
 from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
-from .app_store import store_of
 from .code_zip import CodeArtifact, CodeZip
 from .layer_artifact import LambdaLayerArtifact
+from .publisher import ArtifactPublisher
 from .shared import names_after, shared
 
 #: The constructs that the shared artifacts of a stack are below.
@@ -230,7 +230,7 @@ class FunctionBuild:
             self.tool,
             self.include,
             self.exclude_code,
-            store_of(stack),
+            ArtifactPublisher.of(stack).store,
             self.credentials,
             environment=environment,
             bytecode=self.target if self.bytecode else None,
@@ -244,7 +244,7 @@ class FunctionBuild:
             self.target,
             self.options,
             self.exclude,
-            store_of(stack),
+            ArtifactPublisher.of(stack).store,
             self.credentials,
             self.container,
             environment=BuildEnvironment(self.environment),

@@ -296,10 +296,10 @@ def _matters(code: KnownCode) -> bool:
 
 def _check_code(function: lambda_.CfnFunction, code: KnownCode, architecture: object) -> None:
     """Check code for the function's target, unless it was already checked for a target."""
-    if code.native is None or function.runtime is None:
+    if code.native is None or (runtime := function.runtime) is None:
         return
     try:
-        target = Target.from_runtime(str(function.runtime), str(architecture))
+        target = Target.from_runtime(str(runtime), str(architecture))
         warn(function, source_warnings(code.native, target))
     except LbdartError as error:
         Annotations.of(function).add_error(f"{error.problem} {error.remedy}")
@@ -307,8 +307,11 @@ def _check_code(function: lambda_.CfnFunction, code: KnownCode, architecture: ob
 
 def _check_bytecode(function: lambda_.CfnFunction, code: KnownCode) -> None:
     """Warn of a function whose Python cannot use the bytecode in its code."""
-    runtime, target = function.runtime, code.compiled_for
-    if target is None or runtime in (None, target.runtime) or Token.is_unresolved(runtime):
+    target = code.compiled_for
+    if target is None:
+        return
+    runtime = function.runtime
+    if runtime in (None, target.runtime) or Token.is_unresolved(runtime):
         return
     text = (
         f"This function runs on {runtime}, but the bytecode in the code of {code.project} is for "

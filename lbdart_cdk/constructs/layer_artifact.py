@@ -25,7 +25,6 @@ from ..core.publishing.limits import (
 )
 from ..core.wheels.build_image import BuildContainer
 from ..core.wheels.environment import BuildEnvironment
-from .app_store import store_of
 from .error_hook import errors_at
 from .function_checks import FunctionChecks, KnownLayer, warn
 from .identity import UNKNOWN, Identity
@@ -157,7 +156,7 @@ class LambdaLayerArtifact(Resource):
                 target,
                 Options(as_tuple(extras), as_tuple(groups)),
                 as_tuple(exclude),
-                store_of(scope),
+                publisher.store,
                 credentials,
                 BuildContainer.asked(build_in_container),
                 environment=BuildEnvironment(build_environment or {}),

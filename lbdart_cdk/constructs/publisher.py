@@ -27,6 +27,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IConstruct
 
 from ..core.errors import LbdartError
+from ..core.store.store import Store
+from .app_store import store_of
 from .cdk_nag import WildcardSuppressions, suppress
 from .environments import Environment
 from .error_hook import errors_at
@@ -330,6 +332,11 @@ class ArtifactPublisher(Construct):
     @cached_property
     def _app(self) -> IConstruct:
         return self.stack.node.root
+
+    @cached_property
+    def store(self) -> Store:
+        """The store that the stack's artifacts are built in."""
+        return store_of(self._app)
 
     @cached_property
     def environment(self) -> Environment:

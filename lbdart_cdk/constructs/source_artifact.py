@@ -13,11 +13,11 @@ from ..core.arguments import as_tuple
 from ..core.artifacts.source import SourceArtifact
 from ..core.credentials.environment import Given
 from ..core.locking.manifest import find_project
-from ..core.store.store import Store
 from ..core.wheels.environment import BuildEnvironment
 from .code_zip import CodeZip
 from .error_hook import errors_at
 from .props import target_of
+from .publisher import ArtifactPublisher
 
 
 class LambdaSourceArtifact(Resource):
@@ -82,7 +82,7 @@ class LambdaSourceArtifact(Resource):
                 user_tool,
                 as_tuple(include),
                 as_tuple(exclude),
-                Store(),
+                ArtifactPublisher.of(scope).store,
                 credentials,
                 environment=BuildEnvironment(build_environment or {}),
                 bytecode=target_of(user_project, runtime, architecture) if bytecode else None,
