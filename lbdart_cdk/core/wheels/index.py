@@ -6,12 +6,13 @@ from typing import Final
 
 from ..archive.entry import Entry
 from ..archive.noted import from_rows, to_rows
+from ..keys import PACKER_FORMAT
 from ..store.store import Store
 from .contents import wheel_entries
 from .supply import Wheel
 
-#: The kind of the notes. Change it with their format, and with what :func:`wheel_entries` yields.
-_KIND: Final = "entries1"
+#: The kind of the notes. It changes with what :func:`wheel_entries` yields, as all build keys do.
+_KIND: Final = f"entries1-{PACKER_FORMAT}"
 
 
 def kept_entries(wheel: Wheel, store: Store) -> list[Entry]:
