@@ -11,12 +11,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.process import run
 from lbdart_cdk.core.wheels import frontend
 
 #: uv's variables for the index that replaces the default one.
 DEFAULT_INDEX_OF_UV: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
+
+
+def chosen_indexes() -> list[str]:
+    """Return the variables with the default index, without logins, for the key of what an index answered."""
+    return [without_login(os.environ.get(name, "")) for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")]
 
 
 def default_index() -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +18,6 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from lbdart_cdk.core.credentials.environment import known
-from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
@@ -31,7 +29,7 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
 
-from .._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes
+from .._index import chosen_indexes, default_index, file_tables, hashes
 from .._logins import expanded, logins
 from .._roots import roots_of
 
@@ -61,9 +59,7 @@ def read_lock(project: Project, options: Options, target: Target, store: Store) 
             "manifest": project.manifest_sha256,
             # This hash covers the sources, and which groups are extras.
             "content": content_hash["sha256"],
-            "indexes": [
-                without_login(os.environ.get(name, "")) for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")
-            ],
+            "indexes": chosen_indexes(),
         }
     )
     tables = store.memo("pdm-locks", key, lambda: _read(project))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,6 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from lbdart_cdk.core.credentials.environment import known
-from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of
 from lbdart_cdk.core.locking.lock import Lock, in_extras, requirement, without_dates
@@ -29,7 +27,7 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
 
-from .._index import DEFAULT_INDEX_OF_UV, default_index, file_tables, hashes, pip_setting
+from .._index import chosen_indexes, default_index, file_tables, hashes, pip_setting
 from .._logins import logins
 from .._roots import roots_of
 
@@ -55,9 +53,7 @@ def read_lock(project: Project, options: Options, target: Target, store: Store) 
         {
             "manifest": project.manifest_sha256,
             "groups": groups,
-            "indexes": [
-                without_login(os.environ.get(name, "")) for name in (*DEFAULT_INDEX_OF_UV, "PIP_INDEX_URL")
-            ],
+            "indexes": chosen_indexes(),
         }
     )
     tables = store.memo("poetry-locks", key, lambda: _read(project, groups))

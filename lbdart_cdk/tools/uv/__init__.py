@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
-from lbdart_cdk.core.locking.lock import Lock
-from lbdart_cdk.core.locking.tool import Frontend, Options
+from lbdart_cdk.core.locking.tool import Frontend
 from lbdart_cdk.core.project.project import Project
-from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.project.toml import read_toml_if_any, table
-from lbdart_cdk.core.store.store import Store
+
+from .._tool import LockingTool
 
 
-@dataclass(frozen=True, slots=True)
-class Uv:
+class Uv(LockingTool):
     """The tool uv, installed beside this library or on PATH."""
 
-    name: str = "uv"
-    manifest: str = "uv.lock"
-    pattern: str = "uv.lock"
+    __slots__ = ()
 
     @property
     def frontend(self) -> Frontend:
@@ -47,18 +42,8 @@ class Uv:
             and not _matches(root, folder, workspace.get("exclude", ()))
         )
 
-    def lock(self, project: Project, options: Options, target: Target, store: Store) -> Lock:
-        """Export ``uv.lock`` for the project's own dependencies, the extras and the groups.
 
-        ``uv.lock`` covers every target. The store keeps the export, so uv runs again only when the lock, a
-        ``pyproject.toml`` that it depends on, or the options change.
-        """
-        from .lock import read_lock
-
-        return read_lock(project, options, target, store)
-
-
-TOOL: Final = Uv()
+TOOL: Final = Uv("uv", "uv.lock", "uv.lock")
 
 
 def _matches(root: Path, workspace: Path, patterns: Iterable[str]) -> bool:
