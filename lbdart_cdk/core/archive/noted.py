@@ -11,18 +11,20 @@ from .entry import Entry, Stream
 
 def to_rows(entries: Iterable[Entry]) -> list[list[Any]]:
     """Return entries that are streams in one file in a JSON form."""
+    return [_row(entry) for entry in entries]
+
+
+def _row(entry: Entry) -> list[Any]:
+    stream = entry.content
+    assert isinstance(stream, Stream), "what is in memory has no place in a file"
     return [
-        [
-            entry.name,
-            entry.crc,
-            entry.size,
-            entry.compressed_size,
-            entry.method,
-            entry.executable,
-            entry.content.offset,
-        ]
-        for entry in entries
-        if isinstance(entry.content, Stream)
+        entry.name,
+        entry.crc,
+        entry.size,
+        entry.compressed_size,
+        entry.method,
+        entry.executable,
+        stream.offset,
     ]
 
 

@@ -152,16 +152,16 @@ def make_function(function: FunctionArtifact) -> None:
     :raises LbdartError: when a step fails, or a compiled file would not load on the target.
     """
     from ..archive.writer import write_zip
-    from ..native.check import CODE_ROOT, check
+    from ..native.check import CODE_ROOT
     from ..native.scan import scan_entries, scan_wheels
     from ..packing.merge import Bundle, merge
-    from ..wheels.index import kept_entries
+    from .packed import bundle_of, report_on
 
     layer, source, store = function.dependencies, function.source, function.source.store
     code = source.contents()
     selection, wheels = _supplied(layer)
     own = Bundle(source.project.name, tuple(code.entries))
-    packages = (Bundle(wheel.package, tuple(kept_entries(wheel, store))) for wheel in wheels)
+    packages = (bundle_of(wheel, store) for wheel in wheels)
     slimmed = files_of([own, *packages], source.exclude_files, source.compiler, wheels)
     merged = merge(slimmed.bundles, prefer=layer.prefer)
     with store.scratch() as folder:
@@ -169,21 +169,17 @@ def make_function(function: FunctionArtifact) -> None:
             scan_entries(own.name, own.entries, folder),
             *scan_wheels(((wheel.package, wheel.path) for wheel in wheels), store),
         ]
-        scans = slimmed.left_of(scans)
-        result = check(scans, layer.target, CODE_ROOT)
-        result.raise_errors(layer.target)
-        warnings = (*slimmed.warnings, *code.warnings, *merged.warnings, *result.warnings)
-        report = LayerReport(
-            size=sum(entry.size for entry in merged.entries),
-            sizes={bundle.name: bundle.size for bundle in slimmed.bundles},
-            compiled=any(file.elf is not None for scan in scans for file in scan.files),
-            warnings=warnings,
+        report = report_on(
+            slimmed,
+            merged,
+            scans,
+            layer.target,
+            root=CODE_ROOT,
             own_files=len(slimmed.bundles[0].entries),
-            excluded=slimmed.excluded,
-            bytecode=merged.bytecode,
+            warnings=code.warnings,
         )
         if selection is not None and layer.lock.requires is None:  # only the wheels know what requires what
-            found = (*selection.warnings, *warnings)
+            found = (*selection.warnings, *report.warnings)
             report = replace(report, warnings=found, left_out=selection.left_out)
         path = folder / "function.zip"
         with store.guarded(path), path.open("wb") as file:

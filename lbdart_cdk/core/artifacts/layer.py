@@ -366,12 +366,12 @@ class LayerArtifact:
         return str(self.store.memo("sboms", self.build_key, self._make_sbom)["json"]).encode()
 
     def _make_sbom(self) -> dict[str, str]:
-        from ..wheels.index import kept_entries
+        from .packed import bundle_of
         from .sbom import described, render
 
         notes = self.store.recall("archives", self.build_key) or {}
         packages = notes.get("packages") or [
-            described(wheel, kept_entries(wheel, self.store)) for wheel in self.wheels()
+            described(wheel, bundle_of(wheel, self.store).entries) for wheel in self.wheels()
         ]
         return {"json": render(self.project.name, self.build_key, packages)}
 
@@ -405,15 +405,15 @@ def make_layer(layer: LayerArtifact) -> None:
     :raises LbdartError: when a step fails, or a compiled file would not load on the target.
     """
     from ..archive.writer import write_zip
-    from ..packing.merge import Bundle, merge
-    from ..wheels.index import kept_entries
+    from ..packing.merge import merge
+    from .packed import bundle_of
     from .sbom import described
 
     # manifest -> lock -> selection -> wheels: each of these asks for the one before.
     selection, wheels = layer.supply()
     own = layer.own_files()
     # wheels -> the entries of one zip, if they load on the target
-    bundles = [Bundle(wheel.package, tuple(kept_entries(wheel, layer.store))) for wheel in wheels]
+    bundles = [bundle_of(wheel, layer.store) for wheel in wheels]
     packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
@@ -445,22 +445,13 @@ def _make_report(
 
     :raises LbdartError: when a compiled file cannot load on the target.
     """
-    from ..native.check import check
+    from ..native.check import LAYER_ROOT
     from ..native.scan import scan_entries, scan_wheels
+    from .packed import report_on
 
     scans = scan_wheels(((wheel.package, wheel.path) for wheel in wheels), layer.store)
     if own is not None:
         with layer.store.scratch() as folder:
             scans.append(scan_entries(own.name, own.entries, folder))
-    scans = slimmed.left_of(scans)
-    result = check(scans, layer.target)
-    result.raise_errors(layer.target)
-    return LayerReport(
-        size=sum(entry.size for entry in merged.entries),
-        sizes={bundle.name: bundle.size for bundle in slimmed.bundles},
-        compiled=any(file.elf is not None for scan in scans for file in scan.files),
-        warnings=(*slimmed.warnings, *merged.warnings, *result.warnings),
-        own_files=sum(len(bundle.entries) for bundle in slimmed.bundles if own and bundle.name == own.name),
-        excluded=slimmed.excluded,
-        bytecode=merged.bytecode,
-    )
+    own_files = sum(len(bundle.entries) for bundle in slimmed.bundles if own and bundle.name == own.name)
+    return report_on(slimmed, merged, scans, layer.target, root=LAYER_ROOT, own_files=own_files)

@@ -21,6 +21,7 @@ from ..archive.reader import usable
 from ..project.target import MAX_UNZIPPED
 from ..store.store import Store, key_in
 from ..wheels.contents import wheel_entries
+from ..wheels.index import note_entries
 from ..wheels.integrity import note_sound
 from ..wheels.metadata import dist_info
 from .elf import MAGIC, Elf, UnreadableElfError, read_elf
@@ -72,6 +73,7 @@ def scan_wheel(package: str, path: Path, store: Store) -> NativeScan:
     store.note(_KIND, key, asdict(scan))
     if whole:
         note_sound(key, size, store)
+        note_entries(path, entries, store)
     return scan
 
 

@@ -26,7 +26,7 @@ from ..keys import key_of
 from ..process import run, said
 from ..progress import announced
 from ..project.target import Target
-from ..store.store import Store
+from ..store.store import Store, key_in
 from .interpreter import find_interpreter
 from .merge import Bundle, refuse_too_large
 
@@ -229,7 +229,7 @@ def _compiled(folder: Path, number: int) -> Path | None:
 def _content(sources: Iterable[Entry], wheel: Path | None) -> str:
     """Return a hash of modules, which are read only if they are not from a wheel in the store."""
     if wheel is not None:
-        return wheel.parent.name + wheel.stem  # the store names files by their hash
+        return key_in(wheel)
     return key_of({entry.name: entry.sha256() for entry in sources})
 
 
