@@ -40,10 +40,11 @@ def refuse_missing_handler(
         )
     path = module.replace(".", "/")
     (code, folder), *layers = archives
-    names = _names_in(code)
-    if _has_module(names, f"{folder}{path}"):
-        _refuse_missing_name(handler, code, f"{folder}{path}")
-        return
+    with zipfile.ZipFile(code) as archive:
+        names = archive.namelist()
+        if _has_module(names, f"{folder}{path}"):
+            _refuse_missing_name(handler, archive, f"{folder}{path}")
+            return
     if any(_has_module(_names_in(layer), f"{below}{path}") for layer, below in layers):
         return
     file = _file_of(project.root, path)
@@ -57,13 +58,13 @@ def refuse_missing_handler(
     )
 
 
-def _refuse_missing_name(handler: str, archive: Path, path: str) -> None:
+def _refuse_missing_name(handler: str, archive: zipfile.ZipFile, path: str) -> None:
     """Refuse a name that the source of a module does not have, and cannot get from elsewhere."""
     module, _, name = handler.rpartition(".")
     source = _source_in(archive, path)
     if source is None or re.search(rf"\b{re.escape(name)}\b", source) or _MAKES_NAMES.search(source):
         return
-    if _has_module(_names_in(archive), f"{path}/{name}"):
+    if _has_module(archive.namelist(), f"{path}/{name}"):
         function = _function_in(_source_in(archive, f"{path}/{name}"))
         raise InvalidError(
             f"The handler {handler!r} is a module.", f'Name a function in it, too: "{handler}.{function}".'
@@ -80,15 +81,14 @@ def _function_in(source: str | None) -> str:
     return next((name for name in names if "handler" in name), names[-1] if names else "lambda_handler")
 
 
-def _source_in(archive: Path, path: str) -> str | None:
+def _source_in(archive: zipfile.ZipFile, path: str) -> str | None:
     """Return the source of a module, or None when it is compiled.
 
     Of a package and a module with the same name, Python takes the package.
     """
-    with zipfile.ZipFile(archive) as opened:
-        names = set(opened.namelist())
-        found = next((name for name in (f"{path}/__init__.py", f"{path}.py") if name in names), None)
-        return opened.read(found).decode(errors="replace") if found is not None else None
+    names = archive.NameToInfo
+    found = next((name for name in (f"{path}/__init__.py", f"{path}.py") if name in names), None)
+    return archive.read(found).decode(errors="replace") if found is not None else None
 
 
 def _left_out(handler: str, file: str, project: Project, *, is_package: bool) -> InvalidError:
