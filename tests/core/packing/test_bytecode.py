@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import marshal
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -103,11 +104,12 @@ def test_what_crashes_the_interpreter_has_none(
     tmp_path: Path, compiler: Compiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As some files do with the stack of Python 3.9."""
-    crashing = tmp_path / "python"
+    crashing, program = tmp_path / "python", tmp_path / "crashing.py"
     text = "import os; (os.kill(os.getpid(), 11) if b'crash' in source else None); code = compile("
-    crashing.write_text(
-        f"""#!{sys.executable}
-import os, sys
+    # Not in the first line of the program: the path may have a space.
+    crashing.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(program))} "$@"\n')
+    program.write_text(
+        f"""import os, sys
 script = sys.argv[sys.argv.index("-c") + 1].replace("code = compile(", {text!r})
 os.execv({sys.executable!r}, [{sys.executable!r}, "-S", "-c", script, *sys.argv[-2:]])
 """
