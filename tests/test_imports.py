@@ -22,6 +22,7 @@ RUNTIME: Final = Path(runtime.__file__).parent
 FOLDERS: Final = (
     "lbdart_cdk",
     "lbdart_cdk.constructs",
+    "lbdart_cdk.cli",
     "lbdart_cdk.tools",
     "lbdart_cdk.core.api",
     "lbdart_cdk.core.layer",
