@@ -18,7 +18,7 @@ from typing import Final
 from ..errors import InvalidError, LbdartError, MissingError
 from ..project.project import Project
 from ..project.repository import Repository
-from .tool import Tool
+from .tool import Options, Tool
 
 _PLUGINS: Final = "lbdart_cdk.tools"
 #: The tool whose rules hold for a project without a lock.
@@ -136,6 +136,19 @@ def find_code(
         if requires_packages or has_other_lock or not root.is_dir() or project.declares_dependencies:
             raise
         return project, tool
+
+
+def may_require_packages(project: Project, options: Options) -> bool:
+    """Tell whether a project may have dependencies, so that its lock is to be read.
+
+    :param options: the optional dependencies that are asked for.
+    """
+    manifest = project.manifest
+    if not manifest.is_file():
+        return False
+    # uv, Poetry and PDM lock what pyproject.toml declares.
+    is_lock = manifest.suffix == ".lock"
+    return not is_lock or bool(options.extras or options.groups) or project.declares_dependencies
 
 
 def tool_named(name: str) -> Tool:
