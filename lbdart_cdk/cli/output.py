@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,8 +35,23 @@ def note(text: str) -> None:
 
 def warn(warnings: Iterable[BuildWarning]) -> None:
     """Print warnings on stderr."""
+    from .wording import in_options
+
     for warning in warnings:
-        note(warning.line)
+        note(in_options(warning.line))
+
+
+@contextmanager
+def showing_progress() -> Iterator[None]:
+    """Show work that takes longer on stderr while the block runs: as bars on a terminal, else as lines."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from ..core.progress import shown_on
+    from .bars import Bars
+
+    with Bars() as bars, shown_on(bars):
+        yield
 
 
 def print_json(document: Any) -> None:

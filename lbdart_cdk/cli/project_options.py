@@ -231,6 +231,8 @@ _FUNCTION: Final[frozenset[Kind]] = frozenset({"function"})
 _MANY: Final = {"multiple": True}
 _FLAG: Final = {"is_flag": True}
 
+#: The name of the argument that is the project.
+ARGUMENT: Final = "PROJECT"
 #: All options, in the order of the help.
 OPTIONS: Final = (
     Option(
@@ -322,7 +324,7 @@ OPTIONS: Final = (
 
 
 def project_options(
-    *kinds: Kind, metavar: str = "[PROJECT]"
+    *kinds: Kind, metavar: str = f"[{ARGUMENT}]"
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds ``PROJECT`` and the options of kinds to a command.
 
@@ -344,7 +346,8 @@ def project_options(
             flags = [option.flag]
             if option.prop == "exclude_code" and set(kinds) == _SOURCE:
                 flags.insert(0, "--exclude")  # the name of the prop of a LambdaSourceArtifact
-            command = click.option(*flags, option.prop, help=option.help, **option.settings)(command)
+            help_text = f"{option.help}  [repeatable]" if option.settings.get("multiple") else option.help
+            command = click.option(*flags, option.prop, help=help_text, **option.settings)(command)
         return click.argument("project", default=".", type=click.Path(), metavar=metavar)(command)
 
     return decorate
