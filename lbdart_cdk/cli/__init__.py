@@ -39,7 +39,9 @@ class _Subcommands(click.Group):
         try:
             return super().invoke(ctx)
         except LbdartError as error:
-            click.echo(f"Error: {error}", err=True)
+            from .wording import in_options
+
+            click.echo(f"Error: {in_options(str(error))}", err=True)
             ctx.exit(FAILED)
 
 

@@ -15,7 +15,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ..core.artifacts.source import SourceIdentity
+from ..core.artifacts.built import Buildable
+from ..core.artifacts.source import SourceIdentity, source_warnings
 from ..core.errors import BuildWarning
 from ..core.native.found import NativeScan
 from ..core.project.project import Project
@@ -23,14 +24,14 @@ from ..core.project.target import Target
 from ..core.publishing.layouts import SourceS3Layout
 from ..core.publishing.s3 import S3Path
 from .error_hook import errors_at
-from .function_checks import KnownCode, source_warnings, warn
+from .function_checks import KnownCode, warn
 from .grants import ArtifactBucket, Folder
 from .identity import UNKNOWN, Identity
 from .places import Place, check_place
 from .props import checked_prefix
 from .publisher import ArtifactPublisher
 from .staging import StagedAsset
-from .synth_line import Buildable, built_at
+from .synth_line import built_at
 
 
 class BuiltCode(Protocol):

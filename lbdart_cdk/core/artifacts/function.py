@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BuildWarning
 from ..keys import key_of
+from ..locking.tool import Tool
 from ..project.project import Project
 from ..project.target import Target
 from ..store.store import Store
@@ -72,6 +74,11 @@ class FunctionArtifact:
         return self.source.project
 
     @property
+    def tool(self) -> Tool:
+        """The tool that locks it."""
+        return self.source.tool
+
+    @property
     def bytecode(self) -> Target | None:
         """The target for which the zip has bytecode."""
         return self.source.bytecode
@@ -119,6 +126,11 @@ class FunctionArtifact:
     def known_identity(self) -> SourceIdentity | None:
         """Return the identity that the store knows, also of a zip that it has no more; None without one."""
         return SourceIdentity.noted(self._store.recall("archives", self.build_key))
+
+    def packages(self) -> Sequence[dict[str, str]]:
+        """Return what an SBOM says of each package in the zip."""
+        noted = (self._store.recall("archives", self.build_key) or {}).get("packages")
+        return noted if noted is not None else self.dependencies.described(_supplied(self.dependencies)[1])
 
     def _kept(self) -> FunctionZip | None:
         notes = self._store.kept_archive(self.build_key)
@@ -185,7 +197,7 @@ def make_function(function: FunctionArtifact) -> None:
         with store.guarded(path), path.open("wb") as file:
             sha256 = write_zip(file, merged.entries)
         made_from = [wheel.path for wheel in wheels]
-        noted = {"version": code.version, NOTED: report.to_json()}
+        noted = {"version": code.version, "packages": layer.described(wheels), NOTED: report.to_json()}
         store.keep_archive(function.build_key, path, sha256, made_from, **noted)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -366,14 +366,21 @@ class LayerArtifact:
         return str(self.store.memo("sboms", self.build_key, self._make_sbom)["json"]).encode()
 
     def _make_sbom(self) -> dict[str, str]:
-        from .packed import bundle_of
-        from .sbom import described, render
+        from .sbom import render
 
-        notes = self.store.recall("archives", self.build_key) or {}
-        packages = notes.get("packages") or [
-            described(wheel, bundle_of(wheel, self.store).entries) for wheel in self.wheels()
-        ]
-        return {"json": render(self.project.name, self.build_key, packages)}
+        return {"json": render(self.project.name, self.build_key, self.packages())}
+
+    def packages(self) -> Sequence[dict[str, str]]:
+        """Return what the SBOM says of each package."""
+        noted = (self.store.recall("archives", self.build_key) or {}).get("packages")
+        return noted or self.described(self.wheels())
+
+    def described(self, wheels: Iterable[Wheel]) -> Sequence[dict[str, str]]:
+        """Return what an SBOM says of wheels in the store."""
+        from .packed import bundle_of
+        from .sbom import described
+
+        return [described(wheel, bundle_of(wheel, self.store).entries) for wheel in wheels]
 
 
 def _empty(project: str, selection: Selection) -> EmptyLayerError:

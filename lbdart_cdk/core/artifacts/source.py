@@ -223,6 +223,20 @@ class SourceArtifact:
         return SourceContents(entries, own.version, merged.warnings)
 
 
+def source_warnings(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:
+    """Return the warnings about the compiled files in a function's own code.
+
+    :raises LbdartError: when a file cannot load on the target.
+    """
+    if not native.files:
+        return ()
+    from ..native.check import check
+
+    result = check([native], target, CODE_ROOT)
+    result.raise_errors(target)
+    return result.warnings
+
+
 def make_source(source: SourceArtifact) -> None:
     """Build the zip of a function's code and keep it in the store, with what its compiled files need.
 

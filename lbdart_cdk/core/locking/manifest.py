@@ -9,16 +9,16 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ..errors import InvalidError, LbdartError, MissingError
+from ..errors import BuildWarning, InvalidError, LbdartError, MissingError
 from ..project.project import Project
 from ..project.repository import Repository
-from .tool import Tool
+from .tool import Options, Tool
 
 _PLUGINS: Final = "lbdart_cdk.tools"
 #: The tool whose rules hold for a project without a lock.
@@ -63,7 +63,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     if not location.exists():
         raise MissingError(
             f"There is no project at {location.absolute()}.",
-            "Pass the path of the project's directory or manifest as project=; it is relative to the app's "
+            "Pass the path of the project's directory or manifest as project=; it is relative to the "
             "working directory.",
         )
     tool = tool_named(name) if name is not None else None
@@ -136,6 +136,30 @@ def find_code(
         if requires_packages or has_other_lock or not root.is_dir() or project.declares_dependencies:
             raise
         return project, tool
+
+
+def may_require_packages(project: Project, options: Options) -> bool:
+    """Tell whether a project may have dependencies, so that its lock is to be read.
+
+    :param options: the optional dependencies that are asked for.
+    """
+    manifest = project.manifest
+    if not manifest.is_file():
+        return False
+    # uv, Poetry and PDM lock what pyproject.toml declares.
+    is_lock = manifest.suffix == ".lock"
+    return not is_lock or bool(options.extras or options.groups) or project.declares_dependencies
+
+
+def without_lock(project: Project) -> Iterator[BuildWarning]:
+    """Say that a directory has no packages, where somebody might expect those of a lock above it."""
+    if project.manifest.is_file() or "project" in project.pyproject:
+        return
+    if (above := manifest_above(project.root)) is not None:
+        manifest = Path(os.path.relpath(above, project.root)).as_posix()
+        text = f"{project.root.name} has no lock and no requirements.txt, so the function has no packages. "
+        text += f"If it needs those of {manifest}, pass the directory of that file as project=."
+        yield BuildWarning("lbdart_cdk:no-packages", text, is_info=True)
 
 
 def tool_named(name: str) -> Tool:
