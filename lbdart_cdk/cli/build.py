@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,8 @@ def _build(kind: Kind, asked: Asked, output: Path | None, *, as_json: bool) -> N
                 "architecture": target.architecture if target is not None else None,
                 "is_new": built.is_new,
                 **contents.to_json(),
+                # as Lambda's API has it
+                "code_sha256": b64encode(bytes.fromhex(contents.sha256)).decode(),
                 "warnings": [
                     {"id": each.id, "text": in_options(each.text), "is_info": each.is_info}
                     for each in warnings
