@@ -101,9 +101,10 @@ def _build(kind: Kind, asked: Asked, output: Path | None, *, as_json: bool) -> N
                 "runtime": target.runtime if target is not None else None,
                 "architecture": target.architecture if target is not None else None,
                 "is_new": built.is_new,
-                **contents.to_json(),
-                # as Lambda's API has it
+                "sha256": contents.sha256,
+                # the same, as Lambda's API has it
                 "code_sha256": b64encode(bytes.fromhex(contents.sha256)).decode(),
+                **contents.to_json(),
                 "warnings": [
                     {"id": each.id, "text": in_options(each.text), "is_info": each.is_info}
                     for each in warnings
