@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,9 @@ def _build(kind: Kind, asked: Asked, output: Path | None, *, as_json: bool) -> N
                 "runtime": target.runtime if target is not None else None,
                 "architecture": target.architecture if target is not None else None,
                 "is_new": built.is_new,
+                "sha256": contents.sha256,
+                # the same, as Lambda's API has it
+                "code_sha256": b64encode(bytes.fromhex(contents.sha256)).decode(),
                 **contents.to_json(),
                 "warnings": [
                     {"id": each.id, "text": in_options(each.text), "is_info": each.is_info}

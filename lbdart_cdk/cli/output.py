@@ -48,7 +48,7 @@ def showing_progress() -> Iterator[None]:
         yield
         return
     from ..core.progress import shown_on
-    from .bars import Bars
+    from ._bars import Bars
 
     with Bars() as bars, shown_on(bars):
         yield

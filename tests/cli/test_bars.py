@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from lbdart_cdk.cli import bars
-from lbdart_cdk.cli.bars import Bars
+from lbdart_cdk.cli import _bars
+from lbdart_cdk.cli._bars import Bars
 from lbdart_cdk.core.progress import announced, counted, shown_on
 
 
@@ -29,7 +29,7 @@ def terminal() -> Console:
 
 
 def test_what_takes_long_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bars, "_QUIET", 0)
+    monkeypatch.setattr(_bars, "_QUIET", 0)
     text = shown(terminal())
     assert "Fetching 2 [wheels]" in text
     assert "1.0/2.0 MB" in text

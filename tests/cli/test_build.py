@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,7 @@ def test_json_is_one_document(orders: Path, folder: Path) -> None:
     path = folder / "build/layer.zip"
     assert told["path"] == "build/layer.zip"
     assert (told["sha256"], told["zipped"]) == (sha256(path), path.stat().st_size)
+    assert told["code_sha256"] == b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
     assert (told["runtime"], told["architecture"], told["is_new"]) == ("python3.13", "x86_64", True)
     assert [(each["name"], each["version"]) for each in told["packages"]] == [
         ("alpha", "1.0"),
