@@ -24,7 +24,8 @@ _LONGEST: Final = 120
 #: The hexadecimal digits that stay of the hash of a variable. Its value may be a password, and so few bits
 #: tell that it changed, but do not confirm a guess.
 _VARIABLE_DIGITS: Final = 4
-_FILE_DIGITS: Final = 16
+#: How much stays of what is noted of a file: whether it is executable, and its hash.
+_FILE_LENGTH: Final = 22
 _KIND: Final = "inputs"
 #: Change it when :class:`BuildInputs` is kept in another form.
 _FORMAT: Final = 1
@@ -79,7 +80,7 @@ class BuildInputs:
             {name: _told(name, value) for name, value in _table(inputs, "environment").items()},
             versions or {},
             wheels or {},
-            {path: hash_[:_FILE_DIGITS] for path, hash_ in (files or {}).items()},
+            {path: hash_[:_FILE_LENGTH] for path, hash_ in (files or {}).items()},
         )
 
     @classmethod

@@ -123,6 +123,18 @@ class TestNotes:
         replace(artifact).build()
         assert inputs_noted(store, artifact.build_key) is not None
 
+    def test_a_store_that_cannot_be_written_fails_no_build(
+        self, artifact: LayerArtifact, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        artifact.build()
+        shutil.rmtree(store.files / "inputs")
+
+        def refuse(*_: object) -> None:
+            raise store.vanished()
+
+        monkeypatch.setattr(Store, "note", refuse)
+        assert replace(artifact).build() == artifact.build()
+
     def test_a_note_goes_with_its_zip(self, artifact: LayerArtifact, store: Store) -> None:
         artifact.build()
         note = store.files / "inputs" / artifact.build_key[:2] / f"{artifact.build_key[2:]}.json"
