@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BuildWarning
-from ..keys import key_of
+from ..keys import Json, key_of
 from ..locking.tool import Tool
 from ..project.project import Project
 from ..project.target import Target
 from ..store.store import Store
 from .files import files_of
+from .inputs import BuildInputs, History
 from .layer import EmptyLayerError, LayerArtifact
 from .own_code import own_part
 from .report import NOTED, LayerReport, kept_report
@@ -93,13 +94,34 @@ class FunctionArtifact:
 
         :raises LbdartError: when the project cannot be locked, or a local package cannot be built.
         """
-        return key_of(
-            {
-                "artifact": "function",
-                "source": self.source.build_key,
-                "dependencies": self.dependencies.build_key,
-            }
-        )
+        return key_of(self.inputs)
+
+    @cached_property
+    def inputs(self) -> dict[str, Json]:
+        """What the build key is the hash of.
+
+        :raises LbdartError: as for the build key.
+        """
+        return {
+            "artifact": "function",
+            "source": self.source.build_key,
+            "dependencies": self.dependencies.build_key,
+        }
+
+    @property
+    def parts(self) -> tuple[BuildInputs, ...]:
+        """The inputs of the code and of its dependencies, as they are kept to be compared."""
+        return (*self.source.parts, *self.dependencies.parts)
+
+    @property
+    def asked(self) -> dict[str, Json]:
+        """The options, which tell the builds of a project apart."""
+        return {"source": self.source.asked, "dependencies": self.dependencies.asked}
+
+    @property
+    def history(self) -> History:
+        """The builds of the project's functions on this machine."""
+        return History(self._store, "function", self.project)
 
     @property
     def is_kept(self) -> bool:
@@ -121,6 +143,7 @@ class FunctionArtifact:
             kept = self._kept()
         if kept is None:
             raise self._store.vanished()
+        self.history.note(self.build_key, self.asked, lambda: self.parts)
         return kept
 
     def known_identity(self) -> SourceIdentity | None:

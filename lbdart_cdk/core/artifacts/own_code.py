@@ -80,14 +80,14 @@ def own_identity(
     store: Store,
     environment: BuildEnvironment,
     container: WheelContainer | None = None,
-) -> Json:
+) -> Mapping[str, str] | BuiltWheel:
     """Return what decides a project's own files: what its package is built to, or the files as they lie.
 
     :raises LbdartError: when the package cannot be built, or a file cannot be read.
     """
     frontend = tool.frontend_of(project)
     if frontend is not None:
-        return _wheel(project, frontend, store, environment, container).identity
+        return _wheel(project, frontend, store, environment, container)
     with reading(project.root):
         tree = _Tree.of(project)
         return {
