@@ -27,6 +27,8 @@ registry = pytest.mark.registry
 
 FUNCTION: Final = "AWS::Lambda::Function"
 LAYER: Final = "Custom::LbdartLayer"
+#: The context of an app that ``Deployment`` deploys.
+DEPLOYED: Final = json.dumps({"@aws-cdk/core:bootstrapQualifier": "tests"})
 
 
 def functions(assembly: Assembly, stack: str) -> dict[str, dict[str, Any]]:
@@ -229,10 +231,23 @@ def test_fastapi_is_deployed_and_answers(aws: LocalAws, tmp_path: Path) -> None:
 @registry
 @pytest.mark.e2e
 @pytest.mark.usefixtures("_bootstrapped")
+def test_workspace_is_deployed_and_its_functions_share_the_library(aws: LocalAws, tmp_path: Path) -> None:
+    example = Example.copy("workspace", tmp_path).on_this_python().lock()
+    shop = Deployment(aws, "Shop", tmp_path)
+    assert shop.deploy(example.synth(CDK_CONTEXT_JSON=DEPLOYED)) == "CREATE_COMPLETE"
+    order = {"sku": "tea", "quantity": 3}
+    assert shop.invoke("Orders", order) == {"total": "13.50"}
+    assert shop.invoke("Invoices", order) == {"invoice": "3 x tea at 4.50"}
+    assert shop.invoke("Stock", {}) == {"products": 2}
+    assert shop.delete() == "DELETE_COMPLETE"
+
+
+@registry
+@pytest.mark.e2e
+@pytest.mark.usefixtures("_bootstrapped")
 def test_powertools_are_deployed_in_both_stacks(aws: LocalAws, tmp_path: Path) -> None:
-    context = json.dumps({"@aws-cdk/core:bootstrapQualifier": "tests"})
     example = Example.copy("powertools", tmp_path).on_this_python().lock()
-    made = example.synth(CDK_CONTEXT_JSON=context)
+    made = example.synth(CDK_CONTEXT_JSON=DEPLOYED)
     shop, reports = (Deployment(aws, name, tmp_path) for name in ("Shop", "Reports"))
     assert [stack.deploy(made) for stack in (shop, reports)] == ["CREATE_COMPLETE"] * 2
     order = {"items": [{"quantity": 2}, {"quantity": 3}]}
