@@ -89,20 +89,22 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     raise MissingError(
         f"There is no {_join([candidate.manifest for candidate in candidates], 'or')} in {root}"
         f"{', only ' + _join(others, 'and') if others else ''}.",
-        _remedy(root, tool),
+        _remedy(root, tool, has_others=bool(others)),
     )
 
 
-def _remedy(root: Path, tool: Tool | None) -> str:
+def _remedy(root: Path, tool: Tool | None, *, has_others: bool) -> str:
     if (root / _OF_PIPENV).is_file():
         return (
             f"Write what the {_OF_PIPENV} locks into a file: `pipenv requirements --hash > requirements.txt`."
         )
-    named = tool.name if tool is not None else "its tool"
-    above = manifest_above(root)
-    other = (
-        f"the directory of {above} as project=" if above is not None else "the tool that locks it as tool="
-    )
+    named = tool.name if tool is not None else "its tool (for uv: `uv lock`)"
+    if (above := manifest_above(root)) is not None:
+        other = f"the directory of {above} as project="
+    elif has_others:
+        other = "the tool that locks it as tool="
+    else:
+        other = "the directory of its manifest as project="
     return f"Lock the project with {named}, or pass {other}."
 
 
