@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from aws_cdk import RemovalPolicy, Stack, Token
@@ -19,6 +17,7 @@ from ..core.locking.manifest import find_code, manifest_above
 from ..core.locking.tool import Options
 from ..core.project.project import Project
 from ..core.wheels.build_image import BuildContainer
+from ..core.windows import relative_or_absolute
 from .error_hook import errors_at
 from .function_build import Dependencies, FunctionBuild
 from .function_checks import warn
@@ -179,7 +178,7 @@ def _without_lock(project: Project) -> Iterator[BuildWarning]:
     if project.manifest.is_file() or "project" in project.pyproject:
         return
     if (above := manifest_above(project.root)) is not None:
-        manifest = Path(os.path.relpath(above, project.root)).as_posix()
+        manifest = relative_or_absolute(above, project.root).as_posix()
         text = f"{project.root.name} has no lock and no requirements.txt, so the function has no packages. "
         text += f"If it needs those of {manifest}, pass the directory of that file as project=."
         yield BuildWarning("lbdart_cdk:no-packages", text, is_info=True)

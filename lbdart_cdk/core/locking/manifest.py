@@ -7,7 +7,6 @@ imports them by name, because the core does not depend on them.
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatch
@@ -18,6 +17,7 @@ from typing import Final
 from ..errors import InvalidError, LbdartError, MissingError
 from ..project.project import Project
 from ..project.repository import Repository
+from ..windows import relative_or_absolute
 from .tool import Tool
 
 _PLUGINS: Final = "lbdart_cdk.tools"
@@ -76,7 +76,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     candidates = [tool] if tool is not None else list(tools().values())
     manifests = _manifests(root, candidates)
     if len(manifests) > 1:
-        paths = [Path(os.path.relpath(manifest, root)).as_posix() for manifest in manifests.values()]
+        paths = [relative_or_absolute(manifest, root).as_posix() for manifest in manifests.values()]
         choices = [f"tool={tool_name!r}" for tool_name in manifests]
         raise LbdartError(
             f"{root} has more than one manifest: {_join(paths, 'and')}.",

@@ -28,6 +28,7 @@ from ..publishing.source_upload import upload_source_zip
 from ..store.store import Store
 from ..wheels.environment import BuildEnvironment
 from ..wheels.frontend import PIP, UV, IsolatedBuild
+from ..windows import replace_file
 from .path_layout import SourcePathLayout
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _pack(source_dir: SourceDir) -> SourceZip:
         native = scan_entries(root.name, entries, folder)
         size = sum(entry.size for entry in entries)
         source_zip = SourceZip(target, sha256_of(finished), source_dir.version, size, native, len(entries))
-        finished.replace(target)
+        replace_file(finished, target)
     return source_zip
 
 
