@@ -7,7 +7,7 @@ export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
 
 LOCK   := integ/example/orders/uv.lock
 
-.PHONY: setup check test oldest fuzz faults registry oracle bench verify-aws demo dist clean lock-requirements
+.PHONY: setup check test coverage oldest fuzz faults registry oracle bench verify-aws demo dist release-check clean lock-requirements
 setup: $(VENV)/.ready $(CDK) $(LOCK)
 
 $(VENV)/.ready: requirements/dev.txt
@@ -34,6 +34,9 @@ check: setup
 
 test: setup ## ARGS=tests/core WORKERS=2
 	python -m pytest --numprocesses $(or $(WORKERS),2) $(ARGS)
+
+coverage: setup ## of the unit tests; fails below the floor in pyproject.toml
+	python -m pytest -q --numprocesses $(or $(WORKERS),2) --cov --cov-report=term tests/core tests/tools tests/cli
 
 oldest: setup ## test the constructs, the store and the builds with the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python build/oldest
@@ -67,8 +70,11 @@ verify-aws: setup ## deploys to the account of your AWS credentials, checks, and
 demo: setup
 	python -m integ.demo
 
-dist: setup
-	uv build --wheel --out-dir dist
+dist: setup ## the sdist, the wheel and its bill of materials, from the last commit: the same bytes everywhere
+	python -m release.dist
+
+release-check: setup ## builds twice, installs both in empty environments on each Python, and synthesises an app
+	python -m release.check
 
 lock-requirements: ## run it after a change of the dependencies in pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \

@@ -17,8 +17,10 @@ from aws_cdk import AssetHashType, CfnResource, Stack, Stage
 from aws_cdk.aws_s3_assets import Asset
 from constructs import Construct
 
+from ..core.errors import LbdartError
 from ..core.keys import sha256_of
 from ..core.store.store import refuse_changed
+from ..core.windows import IS_WINDOWS, is_refused_name, replace_file
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -133,11 +135,19 @@ class Staging:
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpack a zip with the modes of its files, unless that is done."""
+    """Unpack a zip with the modes of its files, unless that is done.
+
+    :raises LbdartError: when Windows would have a file under another name.
+    """
     if folder.is_dir():
         return
     with _atomic_write(folder) as temporary, zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
+            if IS_WINDOWS and is_refused_name(entry.filename.removesuffix("/")):
+                raise LbdartError(
+                    f"{path.name} has the file {entry.filename}, which Windows cannot have under this name.",
+                    "Synthesise on Linux or macOS, or leave the file out with exclude_files=.",
+                )
             file = Path(archive.extract(entry, temporary))
             if mode := entry.external_attr >> 16:
                 file.chmod(mode)
@@ -150,4 +160,4 @@ def _atomic_write(staged: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=staged.parent, prefix=".lbdart-") as folder:
         temporary = Path(folder, staged.name)
         yield temporary
-        temporary.replace(staged)
+        replace_file(temporary, staged)

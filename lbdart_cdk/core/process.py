@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import LbdartError, in_one_line, unreadable
+from .windows import IS_WINDOWS
 
 
 @contextmanager
@@ -49,12 +52,12 @@ def run(
     name = Path(command[0]).name
     try:
         return subprocess.run(
-            [str(part) for part in command],
+            [_program(str(command[0]), environment), *(str(part) for part in command[1:])],
             cwd=cwd,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=_TIMEOUT,
             check=False,
@@ -68,6 +71,12 @@ def run(
             f"{name} did not end within {_TIMEOUT // 60} minutes.",
             f"Run it by hand in {cwd} to see what it waits for.",
         ) from error
+
+
+def _program(name: str, environment: Mapping[str, str]) -> str:
+    """Return what to start. Windows itself looks for ``poetry.exe`` only, and not for ``poetry.cmd``."""
+    path = environment.get("PATH", os.defpath)
+    return (shutil.which(name, path=path) if IS_WINDOWS else None) or name
 
 
 def said(result: subprocess.CompletedProcess[str]) -> str:

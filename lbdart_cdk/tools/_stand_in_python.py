@@ -30,6 +30,6 @@ def stand_in_python(folder: Path, version: str) -> Path:
     """
     program = folder / "python"
     command = (sys.executable, "-I", "-c", _ANSWER, version)
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', "utf-8", newline="\n")
     program.chmod(0o755)
     return program

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from ..errors import InvalidError, LbdartError, unreadable
+from ..windows import replace_file
 from .urls import _parts, is_this_machine, origin_of, utf8
 
 
@@ -201,9 +202,9 @@ class Credentials:
         # mkstemp sets mode 0600 whatever the umask. A file that already exists may have another mode.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w") as file:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
                 json.dump(asdict(self), file, indent=4)
-            Path(temporary).replace(path)
+            replace_file(Path(temporary), path)
         except BaseException:
             Path(temporary).unlink()
             raise

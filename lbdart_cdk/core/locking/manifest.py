@@ -7,7 +7,6 @@ imports them by name, because the core does not depend on them.
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatch
@@ -18,6 +17,7 @@ from typing import Final
 from ..errors import BuildWarning, InvalidError, LbdartError, MissingError
 from ..project.project import Project
 from ..project.repository import Repository
+from ..windows import relative_or_absolute
 from .tool import Options, Tool
 
 _PLUGINS: Final = "lbdart_cdk.tools"
@@ -76,7 +76,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     candidates = [tool] if tool is not None else list(tools().values())
     manifests = _manifests(root, candidates)
     if len(manifests) > 1:
-        paths = [Path(os.path.relpath(manifest, root)).as_posix() for manifest in manifests.values()]
+        paths = [relative_or_absolute(manifest, root).as_posix() for manifest in manifests.values()]
         choices = [f"tool={tool_name!r}" for tool_name in manifests]
         raise LbdartError(
             f"{root} has more than one manifest: {_join(paths, 'and')}.",
@@ -158,7 +158,7 @@ def without_lock(project: Project) -> Iterator[BuildWarning]:
     if project.manifest.is_file() or "project" in project.pyproject:
         return
     if (above := manifest_above(project.root)) is not None:
-        manifest = Path(os.path.relpath(above, project.root)).as_posix()
+        manifest = relative_or_absolute(above, project.root).as_posix()
         text = f"{project.root.name} has no lock and no requirements.txt, so the function has no packages. "
         text += f"If it needs those of {manifest}, pass the directory of that file as project=."
         yield BuildWarning("lbdart_cdk:no-packages", text, is_info=True)

@@ -27,6 +27,7 @@ from ..process import run, said
 from ..progress import announced
 from ..project.target import Target
 from ..store.store import Store, key_in
+from ..windows import replace_file
 from .interpreter import find_interpreter
 from .merge import Bundle, refuse_too_large
 
@@ -132,7 +133,7 @@ class Compiler:
 
     def _run_here(self, python: str, folder: Path, numbers: range) -> None:
         while numbers:
-            command = (python, *_OPTIONS, _SCRIPT.read_text(), str(numbers.start), str(numbers.step))
+            command = (python, *_OPTIONS, _SCRIPT.read_text("utf-8"), str(numbers.start), str(numbers.step))
             result = run(command, cwd=folder, environment={**_system_variables(), **_VARIABLES})
             if result.returncode == -signal.SIGSEGV:
                 # Older compilers overflow their stack with some files. So go on behind the last file that was
@@ -155,7 +156,7 @@ class Compiler:
             image=container.image_uri(self.target),
             platform=platform_of(self.target),
             mounts=((folder, CONTAINER_ROOT),),
-            command=(self.target.runtime, *_OPTIONS, _SCRIPT.read_text(), "0", "1"),
+            command=(self.target.runtime, *_OPTIONS, _SCRIPT.read_text("utf-8"), "0", "1"),
             network=container.network,
             what="The compilation for bytecode=",
             variables=_VARIABLES,
@@ -176,7 +177,7 @@ class Compiler:
         noted = to_rows(read_entries(made))
         path = self.store.bytecode(sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
-        made.replace(path)
+        replace_file(made, path)
         self.store.note(_KIND, modules.key, {"sha256": sha256, "entries": noted})
 
 

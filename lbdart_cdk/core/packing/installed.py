@@ -140,6 +140,8 @@ def _inside(root: Path, site: Path, start: Path, lines: Iterable[str]) -> Iterat
     top = f"{root}{os.sep}"
     for line in filter(None, lines):
         path = os.path.normpath(start / line)
+        if os.path.splitdrive(path)[0] != root.drive:
+            continue
         if not path.startswith(top) and not Path(line).is_absolute():
             path = os.path.normpath(root / os.path.relpath(path, site).removeprefix(_PREFIX))
         if path.startswith(top):

@@ -64,7 +64,7 @@ class Repository:
         """Return the time and size of the index, which change when git tracks other files."""
         marker = self.top / ".git"
         if marker.is_file():
-            marker = self.top / marker.read_text(errors="replace").removeprefix("gitdir:").strip()
+            marker = self.top / marker.read_text("utf-8", errors="replace").removeprefix("gitdir:").strip()
         try:
             status = (marker / "index").stat()
         except OSError:  # nothing was added yet
@@ -128,7 +128,7 @@ class Repository:
     def _shallow(self) -> str:
         """Return the commits that the history of a shallow clone starts with."""
         path = self.common_directory / "shallow" if self.common_directory is not None else None
-        return path.read_text() if path is not None and path.is_file() else ""
+        return path.read_text("utf-8") if path is not None and path.is_file() else ""
 
     def link(self, copy: Path, copied: Collection[Path]) -> None:
         """Make a copy of this work tree a work tree in the same state.
@@ -149,7 +149,7 @@ class Repository:
         for pattern in _OF_WORK_TREE:
             for path in own.glob(pattern):
                 shutil.copyfile(path, git_directory / path.name)
-        (git_directory / "commondir").write_text(f"{common}\n")
+        (git_directory / "commondir").write_text(f"{common}\n", "utf-8", newline="\n")
         # The second letter is about the file, the first about what is staged.
         changed = {name for letters, name in self._changes if letters[1] != " "}
         unchanged = "\0".join(name for _, name in self._staged if name not in changed)
@@ -171,7 +171,8 @@ class Repository:
             if place.is_dir():
                 # As in place, .git is a file there: some build backends pack it.
                 own_directory = git_directory / "modules" / str(number)
-                (place / ".git").write_text(f"gitdir: {os.path.relpath(own_directory, place)}\n")
+                own_path = Path(os.path.relpath(own_directory, place)).as_posix()
+                (place / ".git").write_text(f"gitdir: {own_path}\n", "utf-8", newline="\n")
                 module._link(place, own_directory, copied)
 
 
@@ -206,5 +207,5 @@ def _stand_for(path: Path, *, is_directory: bool) -> None:
     file = path / _PLACEHOLDER if is_directory else path
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x") as new:
+        with file.open("x", encoding="utf-8", newline="\n") as new:
             new.write(_NOT_COPIED)

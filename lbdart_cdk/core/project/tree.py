@@ -227,7 +227,7 @@ def copy_inputs(root: Path, target: Path) -> None:
         copied = target / path.relative_to(root)
         if _is_input(entry) and _is_relative(entry):
             copied.parent.mkdir(parents=True, exist_ok=True)
-            copied.symlink_to(path.readlink())
+            copied.symlink_to(path.readlink(), target_is_directory=path.is_dir())
         elif _is_input(entry) and _is(entry.is_file):
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copied)

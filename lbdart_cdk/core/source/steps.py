@@ -29,6 +29,7 @@ from ..publishing.source_upload import upload_source_zip
 from ..store.store import Store
 from ..wheels.environment import BuildEnvironment
 from ..wheels.frontend import PIP, UV, IsolatedBuild
+from ..windows import replace_file
 from .path_layout import SourcePathLayout
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _pack(source_dir: SourceDir) -> SourceZip:
             len(bundle.entries),
             bytecode=merged.bytecode,
         )
-        finished.replace(target)
+        replace_file(finished, target)
     return source_zip
 
 

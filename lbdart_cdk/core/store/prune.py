@@ -86,7 +86,7 @@ def prune(store: Store, *, older_than: timedelta = MAX_UNUSED, max_size: int | N
     with contextlib.suppress(InUseError), store.guarded(log.folder), store.scratch() as scratch:
         log.folder.mkdir(exist_ok=True)
         with held(log.folder / "prune.lock"):
-            (log.folder / "pruned").write_text(today().isoformat())
+            (log.folder / "pruned").write_bytes(today().isoformat().encode())
             return _prune(store, older_than, store.max_size if max_size is None else max_size, scratch)
     return Pruned()
 

@@ -21,6 +21,7 @@ import platformdirs
 
 from ..errors import LbdartError, explained
 from ..keys import sha256_of
+from ..windows import replace_file
 from .cache_tag import CACHE_SIGNATURE, CACHE_TAG
 from .scratch import scratch_folder
 from .uses import UseLog
@@ -184,7 +185,7 @@ class Store:
         path = self.archive(key)
         with self.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            made.replace(path)
+            replace_file(made, path)
         prune_at_exit(self)
         return path
 
@@ -239,7 +240,7 @@ class Store:
                     yield file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._use(key_in(path))
-                temporary.replace(path)
+                replace_file(temporary, path)
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -259,7 +260,7 @@ class Store:
         tag = self.root / CACHE_TAG
         if not tag.exists():
             (folder / CACHE_TAG).write_bytes(CACHE_SIGNATURE + b"\n# The cache of lbdart_cdk.\n")
-            (folder / CACHE_TAG).replace(tag)
+            replace_file(folder / CACHE_TAG, tag)
 
     def _path(self, kind: str, key: str, suffix: str) -> Path:
         return self.files / kind / key[:2] / f"{key[2:]}{suffix}"

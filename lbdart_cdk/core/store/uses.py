@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
+from ..windows import replace_file
 from .locks import InUseError, held
 
 #: Seconds to try to get the lock. It is held while some keys are written or one key's files are deleted.
@@ -110,7 +111,7 @@ class UseLog:
             elif written != keys and not path.is_dir():
                 made = scratch / path.name
                 made.write_bytes(_lines(keys))
-                made.replace(path)
+                replace_file(made, path)
         for day, path in self._files():
             if day not in (*wanted, latest) and _keys_in(path) is not None:
                 path.unlink()

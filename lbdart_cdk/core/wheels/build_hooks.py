@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import LbdartError, in_one_line
 from ..process import reason, run
+from ..windows import IS_WINDOWS
 from .uv_settings import Settings
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ class IsolatedEnvironment:
     @property
     def scripts(self) -> Path:
         """The directory of its programs."""
-        return self.folder / "bin"
+        return self.folder / ("Scripts" if IS_WINDOWS else "bin")
 
     @property
     def python_executable(self) -> str:
         """The path of its Python."""
-        return str(self.scripts / "python")
+        return str(self.scripts / ("python.exe" if IS_WINDOWS else "python"))
 
     def make_extra_environ(self) -> Mapping[str, str]:
         """Return the environment of a hook."""

@@ -143,7 +143,8 @@ def new_name() -> str:
 
 
 def _this_user() -> str | None:
-    return f"{os.getuid()}:{os.getgid()}" if sys.platform != "win32" else None
+    user, group = getattr(os, "getuid", None), getattr(os, "getgid", None)  # Windows has neither
+    return f"{user()}:{group()}" if user is not None and group is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,9 @@ class PipInstaller:
                 "Install it with `python -m ensurepip`, or build with uv.",
             )
         file = environment.folder / "requirements.txt"
-        file.write_text("".join(f"{requirement}\n" for requirement in sorted(requirements)))
+        file.write_text(
+            "".join(f"{requirement}\n" for requirement in sorted(requirements)), "utf-8", newline="\n"
+        )
         return run(
             [
                 sys.executable, "-m", "pip", f"--python={environment.python_executable}", "install",
@@ -312,7 +314,7 @@ def _name_backend(pyproject: Path, backend: BuildBackend) -> None:
     content = read_toml(pyproject)
     if "build-backend" not in table(content, "build-system"):
         named = {"requires": [backend.requirement], "build-backend": backend.name}
-        pyproject.write_text(tomli_w.dumps({**content, "build-system": named}), encoding="utf-8")
+        pyproject.write_text(tomli_w.dumps({**content, "build-system": named}), "utf-8", newline="\n")
 
 
 def _project(source: Path) -> Project:

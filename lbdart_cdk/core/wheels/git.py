@@ -59,7 +59,7 @@ def checkout(commit: Commit, subdirectory: str, folder: Path) -> Path:
     kind = "sha1" if len(commit.commit) == 40 else "sha256"
     _git_output(commit, folder, "init", "--quiet", "--template=", f"--object-format={kind}")
     (folder / ".git" / "info").mkdir(exist_ok=True)
-    (folder / ".git" / "info" / "attributes").write_text(_ATTRIBUTES)
+    (folder / ".git" / "info" / "attributes").write_text(_ATTRIBUTES, "utf-8", newline="\n")
     # Submodules may have addresses that are relative to this one.
     _git_output(commit, folder, "remote", "add", "origin", commit.address)
     fetch = ("fetch", "--quiet", "--no-recurse-submodules", "origin")

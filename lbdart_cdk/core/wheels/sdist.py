@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 from ..archive.entry import Entry
 from ..archive.reader import read_entries
 from ..errors import LbdartError, in_one_line
+from ..windows import IS_WINDOWS, is_refused_name
 
 #: Largest unpacked size, in bytes: four times what Lambda allows.
 _MAX_UNPACKED: Final = 1 << 30
@@ -91,13 +92,13 @@ def _unpack_zip(sdist: Path, folder: Path) -> None:
         entries = read_entries(sdist, "it", links=True)
         if sum(entry.size for entry in entries) > _MAX_UNPACKED:
             raise ValueError("it unpacks to more than a gibibyte")
-        links = {}
+        links, files = {}, _Files()
         for entry in entries:
             path = _place(folder, entry.name)
             if entry.link:
                 links[path] = _target(entry)
             else:
-                _write(path, entry.pieces(), executable=entry.executable)
+                files.write(path, entry.pieces(), executable=entry.executable)
         _make_links(folder, links)
     except (LbdartError, zipfile.BadZipFile) as error:
         raise ValueError(error.problem if isinstance(error, LbdartError) else error) from error
@@ -112,6 +113,7 @@ def _target(link: Entry) -> str:
 def _unpack_tar(tar: tarfile.TarFile, folder: Path) -> None:
     """Unpack the members that Python's ``data`` filter accepts; the last one of a name wins, as in tar."""
     links: dict[Path, str | Path] = {}
+    files = _Files()
     for member in tar:
         safe = tarfile.data_filter(member, str(folder))
         path = _place(folder, safe.name)
@@ -124,19 +126,34 @@ def _unpack_tar(tar: tarfile.TarFile, folder: Path) -> None:
         elif (content := tar.extractfile(safe)) is not None:
             links.pop(path, None)
             pieces = iter(partial(content.read, _PIECE), b"")
-            _write(path, pieces, executable=bool((safe.mode or 0) & 0o111))
+            files.write(path, pieces, executable=bool((safe.mode or 0) & 0o111))
     _make_links(folder, links)
 
 
 def _place(folder: Path, name: str) -> Path:
+    if IS_WINDOWS and is_refused_name(name):
+        raise ValueError(f"it has the file {name}, which Windows cannot have under this name")
     return Path(os.path.normpath(folder / name))
 
 
-def _write(path: Path, pieces: Iterable[bytes], *, executable: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.writelines(pieces)
-    path.chmod(0o755 if executable else 0o644)
+class _Files:
+    """The files of an archive that are written. In some file systems two of their names are one file."""
+
+    def __init__(self) -> None:
+        self._written: set[str] = set()  # a WindowsPath equals one in other letters
+
+    def write(self, path: Path, pieces: Iterable[bytes], *, executable: bool) -> None:
+        """Write a file; one that the archive has twice is written again.
+
+        :raises ValueError: when the file system takes the name for another file's.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if str(path) not in self._written and path.exists():
+            raise ValueError(f"it has the file {path.name} twice, as this file system compares names")
+        self._written.add(str(path))
+        with path.open("wb") as file:
+            file.writelines(pieces)
+        path.chmod(0o755 if executable else 0o644)
 
 
 def _make_links(folder: Path, links: Mapping[Path, str | Path]) -> None:
@@ -161,7 +178,7 @@ def _make_links(folder: Path, links: Mapping[Path, str | Path]) -> None:
         if isinstance(target, Path):
             path.hardlink_to(target)
         else:
-            path.symlink_to(target)
+            path.symlink_to(target, target_is_directory=(path.parent / target).is_dir())
     root = folder.resolve()
     for path in links:
         if not Path(_end_of(path)).is_relative_to(root):

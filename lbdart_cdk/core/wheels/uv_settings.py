@@ -101,7 +101,7 @@ def as_dependencies(source: Path, requirements: Collection[str]) -> Iterator[str
         kept["constraint-dependencies"] = constraints
     project = {"name": "build-requirements", "version": "0", "dependencies": sorted(requirements)}
     original = path.read_bytes() if path.is_file() else None
-    path.write_text(tomli_w.dumps({"project": project, "tool": {"uv": kept}}), encoding="utf-8")
+    path.write_text(tomli_w.dumps({"project": project, "tool": {"uv": kept}}), "utf-8", newline="\n")
     try:
         yield path.name
     finally:

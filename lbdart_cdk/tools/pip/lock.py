@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.utils import canonicalize_name
 
@@ -32,6 +33,7 @@ from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
 from lbdart_cdk.core.wheels.git import NO_PROMPTS
+from lbdart_cdk.core.windows import relative_or_absolute
 
 from .._index import DEFAULT_INDEX_OF_UV, pip_setting
 from .._listing import Line, origins_in, own_lines, shown_by
@@ -253,9 +255,13 @@ def _directory(line: str, project: Project) -> Path | None:
     match = _LOCATION.fullmatch(line)
     location = match["location"] if match is not None else ""
     if location.startswith("file:"):
-        location = unquote(urlsplit(location).path)
+        location = url2pathname(urlsplit(location).path)
     elif match is None or not (
-        match["editable"] or match["name"] or "/" in location or location.startswith(".")
+        match["editable"]
+        or match["name"]
+        or "/" in location
+        or os.sep in location
+        or location.startswith(".")
     ):
         return None  # a package name, even if a directory has the same name
     path = named_path(project.root, location)
@@ -315,7 +321,7 @@ def _lock(project: Project, requirements: _Requirements, target: Target, store: 
             if "directory" in package:
                 directory = os.path.normpath(project.root / package["directory"]["path"])
                 original = mirror.original(Path(directory))
-                package["directory"]["path"] = Path(os.path.relpath(original, project.root)).as_posix()
+                package["directory"]["path"] = relative_or_absolute(original, project.root).as_posix()
     local, unpinned, lasts = {}, [], True
     for package in content.get("packages", []):
         if "directory" in package:
@@ -402,7 +408,7 @@ def _readable(project: Project, requirements: _Requirements, store: Store) -> It
                 copy = folder / requirements.copy_name(path)
                 text = "\n".join(_with_copy(line, requirements, mirror) for line in lines)
                 with store.guarded(copy):
-                    copy.write_text(text, "utf-8")
+                    copy.write_text(text, "utf-8", newline="\n")
             yield folder / requirements.copy_name(project.manifest), mirror
 
 

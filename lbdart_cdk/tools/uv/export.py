@@ -19,6 +19,7 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.core.wheels.environment import BuildEnvironment, for_installer
+from lbdart_cdk.core.windows import IS_WINDOWS
 
 from .._mirror import mirrored
 from .._stand_in_python import stand_in_python
@@ -59,7 +60,8 @@ def exported(
             )  # fmt: skip
 
         result = export(*frontend.this_python(project))
-        if mirror.is_needless and result.returncode and _NO_PYTHON.search(said(result)):
+        # The stand-in is a script for a shell.
+        if not IS_WINDOWS and mirror.is_needless and result.returncode and _NO_PYTHON.search(said(result)):
             with store.scratch() as folder:
                 python = stand_in_python(folder, target.environment()["python_full_version"])
                 # Without the cache, which would keep what the stand-in says of itself.
