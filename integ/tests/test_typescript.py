@@ -116,7 +116,7 @@ def test_a_build_that_fails_fails_the_synthesis(app: Path) -> None:
     result = run(app, "node", "build/app.js", CDK_OUTDIR="cdk.out")
     assert result.returncode != 0
     assert result.stderr.startswith("Error: There is no ")
-    assert "--tool" in result.stderr.splitlines()[1]
+    assert result.stderr.splitlines()[1].startswith("Lock the project with ")
 
 
 def test_the_guide_shows_the_app_that_is_tested() -> None:
