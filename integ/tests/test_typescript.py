@@ -116,7 +116,7 @@ def test_a_build_that_fails_fails_the_synthesis(app: Path) -> None:
     result = run(app, "node", "build/app.js", CDK_OUTDIR="cdk.out")
     assert result.returncode != 0
     assert result.stderr.startswith("Error: There is no ")
-    assert "--tool" in result.stderr.splitlines()[1]
+    assert result.stderr.splitlines()[1].startswith("Lock the project with ")
 
 
 def test_the_guide_shows_the_app_that_is_tested() -> None:
@@ -152,6 +152,6 @@ def test_the_commands_of_the_guide_work(locked_project: Project, cache: Path, tm
     assert len(commands) == 4
     for command in commands:
         result = run(tmp_path, "sh", "-c", command)
-        assert (result.returncode, result.stderr) == (0, ""), command
+        assert result.returncode == 0, result.stderr
     named = set(re.findall(r"build/[a-z]+\.zip", "".join((*blocks("yaml"), *blocks("sh")))))
     assert named == {f"build/{path.name}" for path in (tmp_path / "build").iterdir()}

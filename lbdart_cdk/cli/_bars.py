@@ -25,7 +25,8 @@ class _Download(DownloadColumn):
 
 class _LongWork(Progress):
     def get_renderables(self) -> Iterator[RenderableType]:
-        yield self.make_tasks_table([task for task in self.tasks if (task.elapsed or 0) >= _QUIET])
+        if long := [task for task in self.tasks if (task.elapsed or 0) >= _QUIET]:
+            yield self.make_tasks_table(long)
 
 
 class _Bar:

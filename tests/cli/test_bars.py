@@ -37,4 +37,6 @@ def test_what_takes_long_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_quick_is_not() -> None:
-    assert "Fetching" not in shown(terminal())
+    text = shown(terminal())
+    assert "Fetching" not in text
+    assert "\n" not in text

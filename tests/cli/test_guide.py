@@ -32,7 +32,8 @@ def said(command: str, folder: Path, cache: Path) -> list[str]:
 
 
 def steady(text: str) -> str:
-    """Return a text in which each time, size and hash is the same, and each space single."""
+    """Return a text in which each time, size, hash and count of files is the same, and each space single."""
+    text = re.sub(r"^((?:wheels|archives|notes|all) +)\d+", r"\1 1", text, flags=re.MULTILINE)
     text = re.sub(r"\d+ kB", "1 kB", text)
     text = re.sub(r'("zipped": )\d+', r"\1 1", text)
     text = re.sub(r"(?<=\S) +", " ", text)

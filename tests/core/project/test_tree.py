@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.keys import key_of, sha256_of
-from lbdart_cdk.core.project.tree import input_files, tree_hash
+from lbdart_cdk.core.project.tree import input_files, is_input, tree_hash
 from lbdart_cdk.core.store.store import Store
 
 values = st.recursive(
@@ -181,3 +181,15 @@ def test_a_name_that_is_no_text_is_hashed_too(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LbdartError, match=r"nowhere cannot be read: No such file or directory\.\n"):
         tree_hash(tmp_path / "nowhere")
+
+
+def test_a_file_is_an_input_by_where_it_would_be(tmp_path: Path) -> None:
+    names = ("a.zip", "lib/a.zip", "build/a.zip", "lib/build/a.zip", "lib/cdk.out/a.zip", "cache/sub/a.zip")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/pyvenv.cfg").touch()
+    told = {name: is_input(tmp_path, tmp_path / name) for name in names}
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = {path.relative_to(tmp_path).as_posix() for path in input_files(tmp_path)}
+    assert {name for name in names if told[name]} == found == {"a.zip", "lib/a.zip", "lib/build/a.zip"}
