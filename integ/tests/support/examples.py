@@ -57,7 +57,7 @@ class Example:
         return self
 
     def synth(self, app: str = "app.py", **environment: str) -> Synthesised:
-        """Run an app as the cdk command line does."""
+        """Run an app as the cdk command line does. No example has anything to be warned about."""
         context = json.loads((self.folder / "cdk.json").read_text()).get("context", {})
         context |= json.loads(environment.pop("CDK_CONTEXT_JSON", "{}"))
         outdir = self.folder / "cdk.out"
@@ -73,7 +73,9 @@ class Example:
                 **environment,
             },
         )
-        return Synthesised(outdir, done.stderr)
+        made = Synthesised(outdir, done.stderr)
+        assert not made.warnings
+        return made
 
     def _run(self, command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -100,6 +102,13 @@ class Synthesised(Assembly):
     def lines(self) -> list[str]:
         """One line for each artifact, without what depends on the versions that are current."""
         return list(_in_general(self.stderr.splitlines()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the cdk command line would warn about."""
+        texts = (path.read_text() for path in self.directory.rglob("*.metadata.json"))
+        rows = (row for text in texts for entries in json.loads(text).values() for row in entries)
+        return [str(row["data"]) for row in rows if row["type"] == "aws:cdk:warning"]
 
     @property
     def files(self) -> Iterator[bytes]:
