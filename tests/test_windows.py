@@ -17,11 +17,15 @@ import pytest
 
 from lbdart_cdk.core import process, windows
 from lbdart_cdk.core.archive.names import own_name
+from lbdart_cdk.core.artifacts.own_code import stored_file
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.packing.installed import installed_in
+from lbdart_cdk.core.project import repository
 from lbdart_cdk.core.project.patterns import is_match
+from lbdart_cdk.core.project.tree import file_hash
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import build_hooks, container, sdist
+from tests.support.git import make_repository
 from tests.test_imports import MODULES, PACKAGE
 
 
@@ -339,6 +343,22 @@ def test_programs_of_a_build_are_where_venv_puts_them(
     monkeypatch.setattr(build_hooks, "IS_WINDOWS", True)
     assert environment.python_executable == str(tmp_path / "Scripts" / "python.exe")
     assert environment.make_extra_environ()["PATH"].startswith(str(tmp_path / "Scripts"))
+
+
+def test_a_file_is_as_executable_as_git_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, data = tmp_path / "bin" / "start", tmp_path / "data"
+    script.parent.mkdir()
+    script.write_bytes(b"#!/bin/sh\n")
+    data.write_bytes(b"")
+    script.chmod(0o755)
+    make_repository(tmp_path)
+    on_linux = [(stored_file(path, path.name).executable, file_hash(path)) for path in (script, data)]
+    script.chmod(0o644)  # all that Windows knows
+    monkeypatch.setattr(repository, "IS_WINDOWS", True)
+    assert [(stored_file(path, path.name).executable, file_hash(path)) for path in (script, data)] == on_linux
+    outside = tmp_path / "outside"
+    shutil.copytree(script.parent, outside)
+    assert not stored_file(outside / "start", "start").executable
 
 
 def test_a_path_on_another_drive_is_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
