@@ -386,7 +386,7 @@ MISTAKES = [
     Mistake(
         "a download without a password", LAYER, lambda scene: scene.fault(status(401)),
         r"127\.0\.0\.1 refused alpha-1\.0-py3-none-any\.whl: 401 Unauthorized\.",
-        r"Pass a user and a password: with credentials=",
+        r"Pass a user and a password: with netrc",
     ),
     Mistake(
         "a download with a wrong password", LAYER,
@@ -398,7 +398,7 @@ MISTAKES = [
     Mistake(
         "a password in a manifest", LAYER, require("--extra-index-url https://ci:hunter2@host.invalid/simple"),
         r".*/requirements\.txt contains a password for host\.invalid, and is published",
-        r"Remove the password from the URL, and pass credentials=",
+        r"Remove the password from the URL, and keep it in netrc",
     ),
     Mistake(
         "an environment variable that is not set", LAYER, credentials_of(lambda: team(password=None)),

@@ -149,7 +149,7 @@ class TestRefused:
     def test_without_a_password(self, root: Path, store: Store) -> None:
         error = refused(layer(root, store))
         assert "401 Unauthorized" in error.problem
-        assert error.remedy.startswith("Pass a user and a password: with credentials=")
+        assert error.remedy.startswith("Pass a user and a password: with netrc")
 
     def test_with_a_wrong_one_or_without_the_right(
         self, root: Path, store: Store, private: PrivateIndex

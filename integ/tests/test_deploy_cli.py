@@ -112,7 +112,9 @@ def test_life_of_a_stack(aws: LocalAws, name: str, project: Project, cache: Path
 
     # The code changed.
     project.say("two")
-    keys = source_keys(cdk("diff"))
+    diff = cdk("diff")
+    assert "S3Key" in diff
+    keys = source_keys(diff)
     assert first_key in keys
     (second_key,) = keys - {first_key}
     cdk(*deploy)

@@ -697,6 +697,9 @@ def test_change_set_shows_then_deploys(stack: Stack) -> None:
     assert "didn't contain changes" in nothing["StatusReason"]
     change = propose("UPDATE", {"Resources": {"P": parameter("2")}})["Changes"][0]["ResourceChange"]
     assert (change["Action"], change["LogicalResourceId"], change["Replacement"]) == ("Modify", "P", "False")
+    # `cdk diff` hides a property with a reference in it if the change set does not name the property.
+    (detail,) = change["Details"]
+    assert detail["Target"] == {"Attribute": "Properties", "Name": "Value", "RequiresRecreation": "Never"}
 
 
 def test_boto3_waiters_are_done_at_once(stack: Stack) -> None:

@@ -19,17 +19,22 @@ FAILED: Final = 1
 DIFFERENT: Final = 3
 
 
+def _modules() -> list[str]:
+    """Return the names of the modules that may be subcommands: those without ``_`` at the start."""
+    names = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in names if not name.startswith("_"))
+
+
 class _Subcommands(click.Group):
     """The modules of this folder that define ``command``, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help."""
-        names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-        return [name for name in names if self.get_command(ctx, name) is not None]
+        return [name for name in _modules() if self.get_command(ctx, name) is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of a name; None when there is none."""
-        if cmd_name not in {module.name for module in pkgutil.iter_modules(__path__)}:
+        if cmd_name not in _modules():
             return None
         command = getattr(importlib.import_module(f".{cmd_name}", __name__), "command", None)
         return command if isinstance(command, click.Command) else None
@@ -39,7 +44,9 @@ class _Subcommands(click.Group):
         try:
             return super().invoke(ctx)
         except LbdartError as error:
-            click.echo(f"Error: {error}", err=True)
+            from .wording import in_options
+
+            click.echo(f"Error: {in_options(str(error))}", err=True)
             ctx.exit(FAILED)
 
 

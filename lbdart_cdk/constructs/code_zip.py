@@ -15,7 +15,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ..core.artifacts.source import SourceIdentity
+from ..core.artifacts.built import Buildable
+from ..core.artifacts.source import SourceIdentity, source_warnings
 from ..core.errors import BuildWarning
 from ..core.native.found import NativeScan
 from ..core.project.project import Project
@@ -23,14 +24,14 @@ from ..core.project.target import Target
 from ..core.publishing.layouts import SourceS3Layout
 from ..core.publishing.s3 import S3Path
 from .error_hook import errors_at
-from .function_checks import KnownCode, source_warnings, warn
+from .function_checks import KnownCode, warn
 from .grants import ArtifactBucket, Folder
 from .identity import UNKNOWN, Identity
 from .places import Place, check_place
 from .props import checked_prefix
 from .publisher import ArtifactPublisher
 from .staging import StagedAsset
-from .synth_line import Buildable, built_at
+from .synth_line import built_at
 
 
 class BuiltCode(Protocol):
@@ -202,11 +203,10 @@ class CodeZip:
             for property_name, value in _properties(found).items():
                 self._copy.add_property_override(property_name, value)
 
-    def _key_in(self, stack: Stack) -> str:
-        """Return the key for a function; its hash is asked for only if the function's stack is deployed."""
-        is_own = stack is self._publisher.stack
-        is_deployed = self._publisher.staging.wanted if is_own else stack.bundling_required
-        return self._key_of(self.identity if is_deployed else self._identity.peek())
+    def _key_in(self, scope: Construct) -> str:
+        """Return the key for a function; its hash is looked for only if the function's stack is deployed."""
+        is_wanted = not self._identity.is_found and Stack.of(scope).bundling_required
+        return self._key_of(self.identity if is_wanted else self._identity.peek())
 
     def _key_of(self, identity: SourceIdentity) -> str:
         return self._layout.get_s3path_source_zip(identity.version, identity.sha256).key
@@ -240,7 +240,7 @@ class _Published(lambda_.Code):
     def __init__(
         self,
         bucket_name: str,
-        key_in: Callable[[Stack], str],
+        key_in: Callable[[Construct], str],
         copy: CfnResource,
         place: Place,
         check: Callable[[lambda_.CfnFunction], None],
@@ -256,8 +256,8 @@ class _Published(lambda_.Code):
 
     def bind(self, scope: Construct) -> lambda_.CodeConfig:
         """Return the place of the zip for a function."""
-        key = self._key_in(Stack.of(scope))
-        return lambda_.CodeConfig(s3_location=s3.Location(bucket_name=self._bucket_name, object_key=key))
+        location = s3.Location(bucket_name=self._bucket_name, object_key=self._key_in(scope))
+        return lambda_.CodeConfig(s3_location=location)
 
     def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
         """Let a function wait for the copy."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from aws_cdk import RemovalPolicy, Stack, Token
@@ -12,12 +12,10 @@ from constructs import Construct
 
 from ..core.arguments import as_tuple
 from ..core.credentials.environment import Given
-from ..core.errors import BuildWarning, InvalidError, LbdartError
-from ..core.locking.manifest import find_code, manifest_above
+from ..core.errors import InvalidError, LbdartError
+from ..core.locking.manifest import find_code, without_lock
 from ..core.locking.tool import Options
-from ..core.project.project import Project
 from ..core.wheels.build_image import BuildContainer
-from ..core.windows import relative_or_absolute
 from .error_hook import errors_at
 from .function_build import Dependencies, FunctionBuild
 from .function_checks import warn
@@ -165,23 +163,12 @@ class LambdaFunctionArtifact(lambda_.Function):
             layers=[*own_layers, *layers],
             **function_props,
         )
-        warn(self, [*dependencies.warnings, *_without_lock(found)])
+        warn(self, [*dependencies.warnings, *without_lock(found)])
 
     @property
     def dependencies(self) -> LambdaLayerArtifact | None:
         """The layer with the dependencies, which other functions may share; None without one."""
         return self._dependencies
-
-
-def _without_lock(project: Project) -> Iterator[BuildWarning]:
-    """Say that a directory has no packages, where somebody might expect those of a lock above it."""
-    if project.manifest.is_file() or "project" in project.pyproject:
-        return
-    if (above := manifest_above(project.root)) is not None:
-        manifest = relative_or_absolute(above, project.root).as_posix()
-        text = f"{project.root.name} has no lock and no requirements.txt, so the function has no packages. "
-        text += f"If it needs those of {manifest}, pass the directory of that file as project=."
-        yield BuildWarning("lbdart_cdk:no-packages", text, is_info=True)
 
 
 def _refuse_props_of_others(given: Mapping[str, object]) -> None:

@@ -17,6 +17,7 @@ from ..core.artifacts.source import SourceArtifact
 from ..core.credentials.environment import Given
 from ..core.errors import BuildWarning
 from ..core.keys import Json, key_of
+from ..core.locking.manifest import may_require_packages
 from ..core.locking.tool import Options, Tool
 from ..core.project.project import Project
 from ..core.project.target import Target
@@ -153,13 +154,7 @@ class FunctionBuild:
 
     @property
     def _may_require_packages(self) -> bool:
-        manifest = self.project.manifest
-        if not manifest.is_file():
-            return False
-        # uv, Poetry and PDM lock what pyproject.toml declares.
-        is_lock = manifest.suffix == ".lock"
-        has_options = bool(self.options.extras or self.options.groups)
-        return not is_lock or has_options or self.project.declares_dependencies
+        return may_require_packages(self.project, self.options)
 
     @property
     def _kept(self) -> Hashable:

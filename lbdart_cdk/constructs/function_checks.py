@@ -19,6 +19,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, IValidation
 
 from ..core.artifacts.report import LayerReport
+from ..core.artifacts.source import source_warnings
 from ..core.errors import BuildWarning, LbdartError
 from ..core.native.found import NativeScan
 from ..core.packing.merge import is_too_large, refuse_too_large
@@ -319,20 +320,6 @@ def _check_bytecode(function: lambda_.CfnFunction, code: KnownCode) -> None:
         "code, too."
     )
     warn(function, [BuildWarning(f"lbdart_cdk:bytecode:{code.project}", text)])
-
-
-def source_warnings(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:
-    """Return the warnings about the compiled files in a function's own code.
-
-    :raises LbdartError: when a file cannot load on the target.
-    """
-    if not native.files:
-        return ()
-    from ..core.native.check import CODE_ROOT, check
-
-    result = check([native], target, CODE_ROOT)
-    result.raise_errors(target)
-    return result.warnings
 
 
 def _as_list(resolved: object) -> list[object]:

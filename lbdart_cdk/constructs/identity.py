@@ -52,6 +52,11 @@ class Identity(Generic[_Identity]):
         self._declare = declare
         self._found = found
 
+    @property
+    def is_found(self) -> bool:
+        """Whether the identity is known, so that :meth:`get` finds nothing."""
+        return self._found is not None
+
     def get(self) -> _Identity:
         """Return the identity.
 

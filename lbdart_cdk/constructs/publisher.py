@@ -18,7 +18,6 @@ from aws_cdk import (
     RemovalPolicy,
     Stack,
     Stage,
-    Token,
 )
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -359,7 +358,7 @@ class ArtifactPublisher(Construct):
     def reserve_folder(self, bucket: ArtifactBucket, prefix: str, construct: Construct) -> None:
         """Reserve the folder of a layer, as :meth:`reserve_name` does its name."""
         folder = f"{bucket.name}/{prefix}"
-        is_global = not Token.is_unresolved(folder)
+        is_global = "${Token[" not in folder
         reserved = Reservation(
             "bucket and prefix", folder, construct, self._stage, self.environment, is_global
         )

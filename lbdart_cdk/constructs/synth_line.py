@@ -9,38 +9,23 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from constructs import IConstruct
 
-from ..core.artifacts.summary import Summary
+from ..core.artifacts.built import Buildable, timed
 
 #: The cdk command line sets it for the apps that it runs. What an app writes may go through a pipe then.
 _CLI: Final = "CDK_CLI_VERSION"
 #: The values of the variable CI with which the cdk command line takes itself to be outside of CI.
 _NOT_CI: Final = ("false", "0")
 
-_Made_co = TypeVar("_Made_co", covariant=True)
+_Made = TypeVar("_Made")
 
 
-class Buildable(Protocol[_Made_co]):
-    """An artifact of the core."""
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether the store has the zip, so that :meth:`build` makes nothing."""
-
-    def build(self) -> _Made_co:
-        """Return the zip; build it if the store does not have it."""
-
-    def summary(self) -> Summary:
-        """Return the built zip in numbers."""
-
-
-def built_at(construct: IConstruct, artifact: Buildable[_Made_co]) -> _Made_co:
+def built_at(construct: IConstruct, artifact: Buildable[_Made]) -> _Made:
     """Build an artifact unless the store has it, and print its line where lines are wanted.
 
     :param construct: its path names the artifact.
@@ -48,15 +33,12 @@ def built_at(construct: IConstruct, artifact: Buildable[_Made_co]) -> _Made_co:
     """
     if not _is_wanted(is_new=True):
         return artifact.build()
-    started = time.perf_counter()
-    is_new = not artifact.is_kept
-    made = artifact.build()
-    if _is_wanted(is_new=is_new):
-        seconds = time.perf_counter() - started
-        line = artifact.summary().line(construct.node.path, is_new=is_new, seconds=seconds)
+    built = timed(artifact)
+    if _is_wanted(is_new=built.is_new):
+        line = built.line(construct.node.path)
         with suppress(OSError, ValueError):  # a build does not fail because nobody reads its line
             print(line, file=sys.stderr, flush=True)
-    return made
+    return built.made
 
 
 def _is_wanted(*, is_new: bool) -> bool:

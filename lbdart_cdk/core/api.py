@@ -29,6 +29,7 @@ from .source.path_layout import SourcePathLayout
 from .source.steps import (
     BuildAndUploadSourceResult,
     SourceDir,
+    SourceOptions,
     build_and_upload_source_using_pip,
     build_and_upload_source_using_uv,
     build_source_dir_using_pip,
@@ -67,6 +68,7 @@ __all__ = [
     "S3Path",
     "SourceArtifact",
     "SourceDir",
+    "SourceOptions",
     "SourcePathLayout",
     "SourceS3Layout",
     "SourceZip",

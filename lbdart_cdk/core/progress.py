@@ -1,6 +1,7 @@
-"""Plain lines on stderr about work that takes longer than a second.
+"""Tell about work that takes longer than a second: with plain lines on stderr, or on another display.
 
-There is no progress bar: the ``cdk`` command line reads an app through a pipe, where no bar is visible.
+The lines are for apps: the ``cdk`` command line reads an app through a pipe, where no progress bar is
+visible. A command that runs on a terminal sets a display of its own.
 """
 
 from __future__ import annotations
@@ -9,23 +10,85 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 _QUIET: Final = 1.0  # seconds before the first line
 _INTERVAL: Final = 10.0  # seconds between lines
 
 
-class Progress:
-    """A count of bytes towards a total. Any thread may call :meth:`advance`."""
+class Counter(Protocol):
+    """A count of bytes towards a total."""
 
+    def advance(self, count: int) -> None:
+        """Add bytes to the count; any thread may do so."""
+
+
+class Display(Protocol):
+    """Where work is shown for as long as a block runs. Several threads may work at once."""
+
+    def counted(self, what: str, total: int) -> AbstractContextManager[Counter]:
+        """Show a count of bytes."""
+        ...
+
+    def announced(self, what: str) -> AbstractContextManager[None]:
+        """Show work that has no count."""
+        ...
+
+
+def counted(what: str, total: int) -> AbstractContextManager[Counter]:
+    """Show a count of bytes while the block runs.
+
+    :param what: the text before the count.
+    :param total: the number of bytes in all; 0 if unknown.
+    """
+    return _display.counted(what, total)
+
+
+def announced(what: str) -> AbstractContextManager[None]:
+    """Show that the block runs, once it has run for a second.
+
+    :param what: the text.
+    """
+    return _display.announced(what)
+
+
+@contextmanager
+def shown_on(display: Display) -> Iterator[None]:
+    """Show all work of this process on another display while the block runs."""
+    global _display  # noqa: PLW0603  (a process has one stderr)
+    before, _display = _display, display
+    try:
+        yield
+    finally:
+        _display = before
+
+
+class Lines:
+    """Prints plain lines on stderr."""
+
+    def counted(self, what: str, total: int) -> AbstractContextManager[Counter]:
+        """Print a line now and then, and one at the end."""
+        return _CountInLines(what, total)
+
+    @contextmanager
+    def announced(self, what: str) -> Iterator[None]:
+        """Print a line once the block has run for a second."""
+        timer = threading.Timer(_QUIET, _print_line, [f"{what} ..."])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+_display: Display = Lines()
+
+
+class _CountInLines:
     def __init__(self, what: str, total: int) -> None:
-        """Start to count.
-
-        :param what: the text at the start of each line.
-        :param total: the number of bytes in all; 0 if unknown.
-        """
         self._what = what
         self._total = total
         self._done = 0
@@ -37,7 +100,6 @@ class Progress:
         return self
 
     def advance(self, count: int) -> None:
-        """Add bytes to the count."""
         with self._lock:
             self._done += count
             if time.monotonic() >= self._next_line:
@@ -51,21 +113,6 @@ class Progress:
         seconds = time.monotonic() - self._started
         if error is None and seconds >= _QUIET:
             _print_line(f"{self._what}: {_megabytes(self._done)} in {seconds:.1f} s")
-
-
-@contextmanager
-def announced(what: str) -> Iterator[None]:
-    """Print a line once the block has run for a second.
-
-    :param what: the text of the line.
-    """
-    timer = threading.Timer(_QUIET, _print_line, [f"{what} ..."])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _print_line(line: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 
 from lbdart_cdk.core import progress
-from lbdart_cdk.core.progress import Progress, announced
+from lbdart_cdk.core.progress import Counter, announced, counted, shown_on
 
 
 class Clock:
@@ -29,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_what_is_quick_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Fetching 2 wheels", 2_000_000) as shown:
+    with counted("Fetching 2 wheels", 2_000_000) as shown:
         shown.advance(1_000_000)
         clock.now += 0.9
         shown.advance(1_000_000)
@@ -37,7 +39,7 @@ def test_what_is_quick_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[
 
 
 def test_lines_come_now_and_then_on_stderr(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Fetching 2 wheels", 9_000_000) as shown:
+    with counted("Fetching 2 wheels", 9_000_000) as shown:
         for _ in range(9):
             clock.now += 2
             shown.advance(1_000_000)
@@ -51,14 +53,14 @@ def test_lines_come_now_and_then_on_stderr(clock: Clock, capsys: pytest.CaptureF
 
 
 def test_a_total_that_is_not_known_is_not_shown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Fetching 2 wheels", 0) as shown:
+    with counted("Fetching 2 wheels", 0) as shown:
         clock.now += 2
         shown.advance(1_000_000)
     assert capsys.readouterr().err.splitlines()[0] == "Fetching 2 wheels: 1.0 MB"
 
 
 def test_a_failure_is_not_told_as_a_success(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ValueError, match="no"), Progress("Fetching", 1):  # noqa: PT012
+    with pytest.raises(ValueError, match="no"), counted("Fetching", 1):  # noqa: PT012
         clock.now += 60
         raise ValueError("no")
     assert capsys.readouterr().err == ""
@@ -75,3 +77,40 @@ def test_what_goes_on_for_longer_is_announced(
     monkeypatch.setattr(progress, "print", lambda *_, **__: said.set(), raising=False)
     with announced("Reading uv.lock"):
         assert said.wait(5)
+
+
+class Seen:
+    """A display that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    @contextmanager
+    def counted(self, what: str, total: int) -> Iterator[Counter]:
+        self.told.append((what, total))
+        yield self
+
+    def advance(self, count: int) -> None:
+        self.told.append(count)
+
+    @contextmanager
+    def announced(self, what: str) -> Iterator[None]:
+        self.told.append(what)
+        yield
+
+
+def test_another_display_sees_all_threads_until_its_block_ends() -> None:
+    def work() -> None:
+        with counted("Fetching", 9) as shown:
+            shown.advance(9)
+        with announced("Reading"):
+            pass
+
+    seen = Seen()
+    with pytest.raises(ValueError, match="no"), shown_on(seen):  # noqa: PT012
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        raise ValueError("no")
+    work()
+    assert seen.told == [("Fetching", 9), 9, "Reading"]

@@ -89,7 +89,8 @@ def test_a_project_without_a_manifest(tmp_path: Path, name: str | None) -> None:
     assert error.problem.startswith("There is no ")
     assert error.problem.endswith(f"uv.lock in {tmp_path / 'orders'}.")
     assert all(manifest in error.problem for manifest in looked_for)
-    assert "Lock the project with" in error.remedy
+    tool = "its tool (for uv: `uv lock`)" if name is None else "uv"
+    assert error.remedy == f"Lock the project with {tool}, or pass the directory of its manifest as project=."
 
 
 def test_a_tool_that_does_not_exist(root: Path) -> None:
@@ -101,6 +102,7 @@ def test_a_tool_that_does_not_exist(root: Path) -> None:
 def test_a_manifest_of_another_tool(root: Path, other_tool: FakeTool) -> None:
     error = refused(root, other_tool.name)
     assert error.problem == f"There is no fake.lock in {root}, only uv.lock."
+    assert error.remedy == "Lock the project with fake, or pass the tool that locks it as tool=."
 
 
 def test_more_than_one_manifest(root: Path, other_tool: FakeTool) -> None:

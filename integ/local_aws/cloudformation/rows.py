@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from integ.local_aws.cloudformation.engine import Engine, Proposal, scope_of
+from integ.local_aws.cloudformation.resource_type import ResourceType
 from integ.local_aws.cloudformation.stack import ChangeSet, Resource, Stack
 from integ.local_aws.cloudformation.template import Template, same
 
@@ -104,6 +105,18 @@ def changes(engine: Engine, of: Stack, proposal: Proposal) -> list[dict[str, Any
             kind = engine.types.get(definition["Type"])
             before, after = (side[name].get("Properties", {}) for side in (old, new))
             row["Replacement"] = "True" if kind and kind.replaced_by(before, after) else "False"
-            row["Scope"], row["Details"] = ["Properties"], []
+            row["Scope"], row["Details"] = ["Properties"], list(_details(kind, before, after))
         rows.append({"Type": "Resource", "ResourceChange": row})
     return rows
+
+
+def _details(
+    kind: ResourceType | None, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """One row for each property that the templates give another value."""
+    for name in sorted({*before, *after}):
+        old, new = ({name: side[name]} if name in side else {} for side in (before, after))
+        if not same(old, new):
+            recreation = "Always" if kind and kind.replaced_by(old, new) else "Never"
+            target = {"Attribute": "Properties", "Name": name, "RequiresRecreation": recreation}
+            yield {"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}

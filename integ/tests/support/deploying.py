@@ -208,9 +208,10 @@ class Deployment:
             row["ResourceStatusReason"] for row in reversed(rows) if row["ResourceStatus"].endswith("_FAILED")
         ]
 
-    def invoke(self, function: str = "Function") -> dict[str, Any]:
+    def invoke(self, function: str = "Function", event: object = None) -> dict[str, Any]:
         """Call a function, and return its answer."""
-        answer = self._lambda.invoke(FunctionName=self.outputs[f"{function}Name"])
+        name = self.outputs[f"{function}Name"]
+        answer = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event))
         payload = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload
         return dict(payload)

@@ -46,5 +46,5 @@ def own_name(name: str) -> str:
     except zipfile.BadZipFile as error:
         raise LbdartError(
             f"The file {name!r} has a name that Linux or zip readers do not accept.",
-            "Rename the file, or leave it out with exclude=.",
+            "Rename the file, or leave it out with a pattern.",
         ) from error

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BuildWarning
-from ..keys import key_of
+from ..keys import Json, key_of
+from ..locking.tool import Tool
 from ..project.project import Project
 from ..project.target import Target
 from ..store.store import Store
 from .files import files_of
+from .inputs import BuildInputs, History
 from .layer import EmptyLayerError, LayerArtifact
 from .own_code import own_part
 from .report import NOTED, LayerReport, kept_report
@@ -72,6 +75,11 @@ class FunctionArtifact:
         return self.source.project
 
     @property
+    def tool(self) -> Tool:
+        """The tool that locks it."""
+        return self.source.tool
+
+    @property
     def bytecode(self) -> Target | None:
         """The target for which the zip has bytecode."""
         return self.source.bytecode
@@ -86,13 +94,34 @@ class FunctionArtifact:
 
         :raises LbdartError: when the project cannot be locked, or a local package cannot be built.
         """
-        return key_of(
-            {
-                "artifact": "function",
-                "source": self.source.build_key,
-                "dependencies": self.dependencies.build_key,
-            }
-        )
+        return key_of(self.inputs)
+
+    @cached_property
+    def inputs(self) -> dict[str, Json]:
+        """What the build key is the hash of.
+
+        :raises LbdartError: as for the build key.
+        """
+        return {
+            "artifact": "function",
+            "source": self.source.build_key,
+            "dependencies": self.dependencies.build_key,
+        }
+
+    @property
+    def parts(self) -> tuple[BuildInputs, ...]:
+        """The inputs of the code and of its dependencies, as they are kept to be compared."""
+        return (*self.source.parts, *self.dependencies.parts)
+
+    @property
+    def asked(self) -> dict[str, Json]:
+        """The options, which tell the builds of a project apart."""
+        return {"source": self.source.asked, "dependencies": self.dependencies.asked}
+
+    @property
+    def history(self) -> History:
+        """The builds of the project's functions on this machine."""
+        return History(self._store, "function", self.project)
 
     @property
     def is_kept(self) -> bool:
@@ -114,11 +143,17 @@ class FunctionArtifact:
             kept = self._kept()
         if kept is None:
             raise self._store.vanished()
+        self.history.note(self.build_key, self.asked, lambda: self.parts)
         return kept
 
     def known_identity(self) -> SourceIdentity | None:
         """Return the identity that the store knows, also of a zip that it has no more; None without one."""
         return SourceIdentity.noted(self._store.recall("archives", self.build_key))
+
+    def packages(self) -> Sequence[dict[str, str]]:
+        """Return what an SBOM says of each package in the zip."""
+        noted = (self._store.recall("archives", self.build_key) or {}).get("packages")
+        return noted if noted is not None else self.dependencies.described(_supplied(self.dependencies)[1])
 
     def _kept(self) -> FunctionZip | None:
         notes = self._store.kept_archive(self.build_key)
@@ -185,7 +220,7 @@ def make_function(function: FunctionArtifact) -> None:
         with store.guarded(path), path.open("wb") as file:
             sha256 = write_zip(file, merged.entries)
         made_from = [wheel.path for wheel in wheels]
-        noted = {"version": code.version, NOTED: report.to_json()}
+        noted = {"version": code.version, "packages": layer.described(wheels), NOTED: report.to_json()}
         store.keep_archive(function.build_key, path, sha256, made_from, **noted)
 
 

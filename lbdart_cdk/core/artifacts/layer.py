@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
 from .chosen import Chosen
 from .files import file_inputs, files_of
+from .inputs import OWN, BuildInputs, History, versions_in
 from .report import NOTED, LayerReport, kept_report
 from .summary import Part, Summary
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ..packing.bytecode import Compiler
     from ..packing.merge import Bundle, Merged
     from ..packing.slim import Slimmed
+    from ..wheels.build import BuiltWheel
     from ..wheels.container import WheelContainer
     from ..wheels.supply import Supplier, Wheel
 
@@ -148,31 +150,73 @@ class LayerArtifact:
 
         :raises LbdartError: when the project cannot be locked, or a local package cannot be built.
         """
-        packages: dict[str, Json] = {**self._chosen.identities, **self._local_identities()}
-        return key_of(
-            {
-                "artifact": "layer",
-                "project": self.project.name,
-                "tool": self.tool.name if self._has_sources else "",
-                "packages": packages,
-                "environment": self.environment.inputs if self._chosen.builds_locked else {},
-                "prefer": [canonicalize_name(name) for name in self.prefer],
-                "python": self.target.python_version,
-                "architecture": self.target.architecture,
-                **self._exclusion_inputs(),
-                **self._own_inputs(),
-                **self._container_inputs(),
-                **file_inputs(self.exclude_files, self.compiler),
-            }
-        )
+        return key_of(self.inputs)
 
-    def _local_identities(self) -> dict[str, str]:
-        """Return for each local package what it is built to."""
+    @cached_property
+    def inputs(self) -> dict[str, Json]:
+        """What the build key is the hash of.
+
+        :raises LbdartError: as for the build key.
+        """
+        local = {name: built.identity for name, built in self._built_local.items()}
+        packages: dict[str, Json] = {**self._chosen.identities, **local}
+        own = self._own
+        return {
+            "artifact": "layer",
+            "project": self.project.name,
+            "tool": self.tool.name if self._has_sources else "",
+            "packages": packages,
+            "environment": self.environment.inputs if self._chosen.builds_locked else {},
+            "prefer": [canonicalize_name(name) for name in self.prefer],
+            "python": self.target.python_version,
+            "architecture": self.target.architecture,
+            **self._exclusion_inputs(),
+            **({OWN: own if isinstance(own, Mapping) else own.identity} if own is not None else {}),
+            **self._container_inputs(),
+            **file_inputs(self.exclude_files, self.compiler),
+        }
+
+    @property
+    def parts(self) -> tuple[BuildInputs, ...]:
+        """The inputs, as they are kept to be compared with those of other builds."""
+        built = dict(self._built_local)
+        if self._own is not None and not isinstance(self._own, Mapping):
+            built[OWN] = self._own
+        wheels = {name: wheel.key for name, wheel in built.items()}
+        return (BuildInputs.of(self.inputs, versions=versions_in(self.selection), wheels=wheels),)
+
+    @property
+    def asked(self) -> dict[str, Json]:
+        """The options, which tell the builds of a project apart."""
+        return {
+            "tool": self.tool.name,
+            "runtime": self.target.runtime,
+            "architecture": self.target.architecture,
+            "extras": self.options.extras,
+            "groups": self.options.groups,
+            "exclude": self.exclude,
+            "keep": self.keep,
+            "prefer": self.prefer,
+            "own_code": self.own_code,
+            "exclude_files": self.exclude_files,
+            "bytecode": self.bytecode,
+            "container": self.container.inputs(self.target) if self.container is not None else None,
+            "environment": self.environment.given,
+        }
+
+    @property
+    def history(self) -> History:
+        """The builds of the project's layers on this machine."""
+        return History(self.store, "layer", self.project)
+
+    @cached_property
+    def _built_local(self) -> dict[str, BuiltWheel]:
+        """For each local package, what it is built to."""
         if not self._chosen.local:
             return {}
         with in_environment(self._credentials):
             builder = self._supplier().builder()
-            return {name: builder.local(path).identity for name, path in self._chosen.local.items()}
+            return {name: builder.local(path) for name, path in self._chosen.local.items()}
 
     def _exclusion_inputs(self) -> dict[str, Json]:
         """Return what the wheels' own requirements decide about, when the lock does not know them."""
@@ -186,15 +230,16 @@ class LayerArtifact:
             "shown": {name: sorted(shown) for name, shown in self.lock.shown.items()},
         }
 
-    def _own_inputs(self) -> dict[str, Json]:
+    @cached_property
+    def _own(self) -> Mapping[str, str] | BuiltWheel | None:
+        """What decides the project's own code; None when the layer does not have it."""
         if not self.own_code or self._locks_itself:
-            return {}
+            return None
         from .own_code import own_identity
 
         with in_environment(self._credentials):
             container = self._wheel_container()
-            identity = own_identity(self.project, self.tool, self.store, self.environment, container)
-        return {"own_code": identity}
+            return own_identity(self.project, self.tool, self.store, self.environment, container)
 
     @property
     def _locks_itself(self) -> bool:
@@ -234,6 +279,7 @@ class LayerArtifact:
         if not self.is_kept:
             with self.store.guarded(self.store.archive(self.build_key)):
                 make_layer(self)
+        self.history.note(self.build_key, self.asked, lambda: self.parts)
         return self.store.archive(self.build_key)
 
     @property
@@ -363,17 +409,25 @@ class LayerArtifact:
 
     def sbom(self) -> bytes:
         """Return the layer's bill of materials, which is made once for each build key."""
-        return str(self.store.memo("sboms", self.build_key, self._make_sbom)["json"]).encode()
+        return str(self.store.memo("sboms-2", self.build_key, self._make_sbom)["json"]).encode()
 
     def _make_sbom(self) -> dict[str, str]:
-        from .packed import bundle_of
-        from .sbom import described, render
+        from .sbom import render
 
-        notes = self.store.recall("archives", self.build_key) or {}
-        packages = notes.get("packages") or [
-            described(wheel, bundle_of(wheel, self.store).entries) for wheel in self.wheels()
-        ]
-        return {"json": render(self.project.name, self.build_key, packages)}
+        (inputs,) = self.parts
+        return {"json": render(self.project.name, self.build_key, self.packages(), inputs)}
+
+    def packages(self) -> Sequence[dict[str, str]]:
+        """Return what the SBOM says of each package."""
+        noted = (self.store.recall("archives", self.build_key) or {}).get("packages")
+        return noted or self.described(self.wheels())
+
+    def described(self, wheels: Iterable[Wheel]) -> Sequence[dict[str, str]]:
+        """Return what an SBOM says of wheels in the store."""
+        from .packed import bundle_of
+        from .sbom import described
+
+        return [described(wheel, bundle_of(wheel, self.store).entries) for wheel in wheels]
 
 
 def _empty(project: str, selection: Selection) -> EmptyLayerError:

@@ -25,7 +25,7 @@ from ..project.build_tree import BuildTree
 from ..project.patterns import is_match
 from ..project.project import Project
 from ..project.repository import is_executable
-from ..project.tree import GENERATED, file_hash, input_files, reading
+from ..project.tree import GENERATED, file_hash, input_files, is_input, reading
 from ..store.store import Store
 from ..wheels.environment import BuildEnvironment
 from .summary import Part
@@ -81,14 +81,14 @@ def own_identity(
     store: Store,
     environment: BuildEnvironment,
     container: WheelContainer | None = None,
-) -> Json:
+) -> Mapping[str, str] | BuiltWheel:
     """Return what decides a project's own files: what its package is built to, or the files as they lie.
 
     :raises LbdartError: when the package cannot be built, or a file cannot be read.
     """
     frontend = tool.frontend_of(project)
     if frontend is not None:
-        return _wheel(project, frontend, store, environment, container).identity
+        return _wheel(project, frontend, store, environment, container)
     with reading(project.root):
         tree = _Tree.of(project)
         return {
@@ -159,6 +159,23 @@ def has_modules_beside(project: Project, tool: Tool) -> bool:
     return False
 
 
+def refuse_among_own_files(path: Path, project: Project, tool: Tool) -> None:
+    """Refuse to write a zip where it would be among a project's own files, and in the next zip of these.
+
+    :raises LbdartError: when the project is taken as it lies, with a file at this path.
+    """
+    if tool.frontend_of(project) is not None:
+        return
+    root, resolved = project.root.resolve(), path.resolve()
+    if not resolved.is_relative_to(root) or not is_input(root, resolved):
+        return
+    if _Tree.empty(project).takes(resolved.relative_to(root)):
+        raise LbdartError(
+            f"{path} would be a part of the project in {project.root}, and of the next zip of its code.",
+            f"Write it to build/{path.name} there, or outside of the project.",
+        )
+
+
 def own_part(project: Project, tool: Tool, count: int, include: Collection[str] = ()) -> Part:
     """Return what a summary says of the project's own files; it does not name what nobody misses among them.
 
@@ -208,7 +225,7 @@ def refuse_without_code(entries: Iterable[Entry], what: str) -> None:
     if not any(entry.name.endswith((".py", ".pyc", ".so")) for entry in entries):
         raise LbdartError(
             f"{what} would have no Python code.",
-            "Put the code into src/ or beside pyproject.toml, or check exclude=.",
+            "Put the code into src/ or beside pyproject.toml, or leave out less of it.",
         )
 
 

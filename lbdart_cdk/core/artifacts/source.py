@@ -12,13 +12,14 @@ from ..archive.entry import Entry
 from ..archive.writer import write_zip
 from ..credentials.environment import Given, in_environment, listed
 from ..errors import BuildWarning
-from ..keys import key_of
+from ..keys import Json, key_of
 from ..locking.tool import Frontend, Tool
 from ..native.check import CODE_ROOT
 from ..native.found import NativeScan, scan_from_json
 from ..packing.clash import warn_of
 from ..packing.excluded import NOTHING, ExcludedFiles
 from ..packing.merge import Bundle, merge
+from ..project.build_tree import BuildTree
 from ..project.patterns import is_match
 from ..project.project import Project
 from ..project.target import Target
@@ -26,6 +27,7 @@ from ..store.store import Store
 from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
 from .files import file_inputs, files_of
+from .inputs import BuildInputs, History
 from .own_code import included_files, own_files, own_inputs, own_part, refuse_without_code
 from .summary import Summary
 
@@ -125,15 +127,40 @@ class SourceArtifact:
     @cached_property
     def build_key(self) -> str:
         """The SHA-256, in hexadecimal, over every input."""
-        return key_of(
-            {
-                "artifact": "source",
-                **own_inputs(self.project, self.tool, self.environment),
-                "include": self.include,
-                "exclude": self.exclude,
-                **file_inputs(self.exclude_files, self.compiler),
-            }
-        )
+        return key_of(self.inputs)
+
+    @cached_property
+    def inputs(self) -> dict[str, Json]:
+        """What the build key is the hash of."""
+        return {
+            "artifact": "source",
+            **own_inputs(self.project, self.tool, self.environment),
+            "include": self.include,
+            "exclude": self.exclude,
+            **file_inputs(self.exclude_files, self.compiler),
+        }
+
+    @property
+    def parts(self) -> tuple[BuildInputs, ...]:
+        """The inputs, as they are kept to be compared with those of other builds."""
+        return (BuildInputs.of(self.inputs, files=BuildTree(self.project.root).files()),)
+
+    @property
+    def asked(self) -> dict[str, Json]:
+        """The options, which tell the builds of a project apart."""
+        return {
+            "tool": self.tool.name,
+            "include": self.include,
+            "exclude": self.exclude,
+            "exclude_files": self.exclude_files,
+            "bytecode": self.bytecode.runtime if self.bytecode is not None else None,
+            "environment": self.environment.given,
+        }
+
+    @property
+    def history(self) -> History:
+        """The builds of the project's code on this machine."""
+        return History(self.store, "source", self.project)
 
     @property
     def compiler(self) -> Compiler | None:
@@ -164,6 +191,7 @@ class SourceArtifact:
             kept = self._kept()
         if kept is None:
             raise self.store.vanished()
+        self.history.note(self.build_key, self.asked, lambda: self.parts)
         return kept
 
     def known_identity(self) -> SourceIdentity | None:
@@ -221,6 +249,20 @@ class SourceArtifact:
         entries = [entry for entry in merged.entries if is_match(entry.name.split("/"), (), self.exclude)]
         refuse_without_code(entries, f"The source of {self.project.name} in {self.project.root}")
         return SourceContents(entries, own.version, merged.warnings)
+
+
+def source_warnings(native: NativeScan, target: Target) -> tuple[BuildWarning, ...]:
+    """Return the warnings about the compiled files in a function's own code.
+
+    :raises LbdartError: when a file cannot load on the target.
+    """
+    if not native.files:
+        return ()
+    from ..native.check import check
+
+    result = check([native], target, CODE_ROOT)
+    result.raise_errors(target)
+    return result.warnings
 
 
 def make_source(source: SourceArtifact) -> None:

@@ -111,8 +111,9 @@ def refuse_passwords_in(content: bytes, path: Path) -> None:
         if ":" in userinfo and not _VARIABLE.search(userinfo):
             raise LbdartError(
                 f"{path} contains a password for {rest.partition('/')[0]}, and is published with the layer.",
-                "Remove the password from the URL, and pass credentials= or, in a requirements file, name "
-                "environment variables: https://${USER}:${TOKEN}@host/simple.",
+                "Remove the password from the URL, and keep it in netrc, in the tool's environment variables "
+                "or in credentials= of an app; a requirements file may name environment variables: "
+                "https://${USER}:${TOKEN}@host/simple.",
             )
 
 
@@ -124,7 +125,10 @@ def refused(status: int, *, with_login: bool) -> str | None:
     if with_login and status in (401, 403):
         return "Check the user and the password, and that this user may read the index."
     if status == 401:
-        return "Pass a user and a password: with credentials=, the tool's environment variables, or netrc."
+        return (
+            "Pass a user and a password: with netrc, the tool's environment variables, or credentials= of an "
+            "app."
+        )
     return None
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ..errors import InvalidError, LbdartError, MissingError
+from ..errors import BuildWarning, InvalidError, LbdartError, MissingError
 from ..project.project import Project
 from ..project.repository import Repository
 from ..windows import relative_or_absolute
-from .tool import Tool
+from .tool import Options, Tool
 
 _PLUGINS: Final = "lbdart_cdk.tools"
 #: The tool whose rules hold for a project without a lock.
@@ -63,7 +63,7 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     if not location.exists():
         raise MissingError(
             f"There is no project at {location.absolute()}.",
-            "Pass the path of the project's directory or manifest as project=; it is relative to the app's "
+            "Pass the path of the project's directory or manifest as project=; it is relative to the "
             "working directory.",
         )
     tool = tool_named(name) if name is not None else None
@@ -89,20 +89,22 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
     raise MissingError(
         f"There is no {_join([candidate.manifest for candidate in candidates], 'or')} in {root}"
         f"{', only ' + _join(others, 'and') if others else ''}.",
-        _remedy(root, tool),
+        _remedy(root, tool, has_others=bool(others)),
     )
 
 
-def _remedy(root: Path, tool: Tool | None) -> str:
+def _remedy(root: Path, tool: Tool | None, *, has_others: bool) -> str:
     if (root / _OF_PIPENV).is_file():
         return (
             f"Write what the {_OF_PIPENV} locks into a file: `pipenv requirements --hash > requirements.txt`."
         )
-    named = tool.name if tool is not None else "its tool"
-    above = manifest_above(root)
-    other = (
-        f"the directory of {above} as project=" if above is not None else "the tool that locks it as tool="
-    )
+    named = tool.name if tool is not None else "its tool (for uv: `uv lock`)"
+    if (above := manifest_above(root)) is not None:
+        other = f"the directory of {above} as project="
+    elif has_others:
+        other = "the tool that locks it as tool="
+    else:
+        other = "the directory of its manifest as project="
     return f"Lock the project with {named}, or pass {other}."
 
 
@@ -136,6 +138,30 @@ def find_code(
         if requires_packages or has_other_lock or not root.is_dir() or project.declares_dependencies:
             raise
         return project, tool
+
+
+def may_require_packages(project: Project, options: Options) -> bool:
+    """Tell whether a project may have dependencies, so that its lock is to be read.
+
+    :param options: the optional dependencies that are asked for.
+    """
+    manifest = project.manifest
+    if not manifest.is_file():
+        return False
+    # uv, Poetry and PDM lock what pyproject.toml declares.
+    is_lock = manifest.suffix == ".lock"
+    return not is_lock or bool(options.extras or options.groups) or project.declares_dependencies
+
+
+def without_lock(project: Project) -> Iterator[BuildWarning]:
+    """Say that a directory has no packages, where somebody might expect those of a lock above it."""
+    if project.manifest.is_file() or "project" in project.pyproject:
+        return
+    if (above := manifest_above(project.root)) is not None:
+        manifest = relative_or_absolute(above, project.root).as_posix()
+        text = f"{project.root.name} has no lock and no requirements.txt, so the function has no packages. "
+        text += f"If it needs those of {manifest}, pass the directory of that file as project=."
+        yield BuildWarning("lbdart_cdk:no-packages", text, is_info=True)
 
 
 def tool_named(name: str) -> Tool:

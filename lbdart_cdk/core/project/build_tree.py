@@ -19,7 +19,7 @@ from typing import Final
 from ..keys import Json, key_of
 from .backend import Backend
 from .repository import Repository, tracked_folders
-from .tree import copy_inputs, file_hash, links, reading, resolve_links, tree_hash
+from .tree import copy_inputs, file_hash, input_files, links, reading, resolve_links, tree_hash
 from .workspace import members
 
 #: Files that say, for their directory and all below, what is no source.
@@ -103,13 +103,26 @@ class BuildTree:
         """
         inputs: dict[str, Json] = {"files": tree_hash(self._own)}
         with reading(self._own):
-            if outside := [*self._outside, *self._ignore_files, *self._outputs]:
-                inputs["outside"] = {os.path.relpath(path, self._own): _hash(path) for path in outside}
+            if outside := self._hashed_outside():
+                inputs["outside"] = outside
             if self.repository is not None and self._backend.asks_git:
                 inputs["git"] = self.repository.state(self._own)
             elif self.repository is not None and self._backend.asks_for_ignored:
                 inputs["ignored"] = self.repository.ignored(self._own)
         return key_of(inputs)
+
+    def _hashed_outside(self) -> dict[str, str]:
+        outside = [*self._outside, *self._ignore_files, *self._outputs]
+        return {os.path.relpath(path, self._own): _hash(path) for path in outside}
+
+    def files(self) -> dict[str, str]:
+        """Return the hash of each file that the key covers, by its path from the project.
+
+        :raises LbdartError: when a file or directory cannot be read.
+        """
+        with reading(self._own):
+            own = {path.relative_to(self._own).as_posix(): path for path in input_files(self._own)}
+            return {name: file_hash(path) for name, path in own.items()} | self._hashed_outside()
 
     def copy(self, folder: Path) -> tuple[Path, Path]:
         """Copy the tree into a folder; return the top of the copy and the project's directory in it.

@@ -99,6 +99,16 @@ def input_files(root: Path) -> Iterator[Path]:
             yield Path(entry.path)
 
 
+def is_input(root: Path, path: Path) -> bool:
+    """Tell whether a file would be among the :func:`input_files` of a project if it were there.
+
+    :param path: the path of the file, below ``root``.
+    """
+    is_generated = _generated_in(root)
+    folders = list(reversed(path.relative_to(root).parents[:-1]))
+    return not any(is_generated(root / folder, at == 0) for at, folder in enumerate(folders))
+
+
 def links(root: Path) -> Iterator[Path]:
     """Yield the links among the inputs of a project, to files and to directories."""
     for entry in walk(root, _generated_in(root), lambda _link: False):
@@ -118,22 +128,22 @@ def _is(check: Callable[[], bool]) -> bool:
         return False
 
 
-def _generated_in(root: Path) -> Callable[[os.DirEntry[str], bool], bool]:
+def _generated_in(root: Path) -> Callable[[os.DirEntry[str] | Path, bool], bool]:
     """Return a function that tells whether a tool created a directory, by its name or by a file in it.
 
     A directory in which git tracks files is source, whatever its name.
     """
 
-    def is_generated(folder: os.DirEntry[str], at_top: bool) -> bool:
+    def is_generated(folder: os.DirEntry[str] | Path, at_top: bool) -> bool:
         if folder.name in _NEVER_SOURCE:
             return True
         looks_generated = (
             folder.name in GENERATED
             or (at_top and folder.name in OUTPUTS)
             or folder.name.endswith(".egg-info")
-            or any(_starts_with(os.path.join(folder.path, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
+            or any(_starts_with(os.path.join(folder, name), start) for name, start in _MARKERS.items())  # noqa: PTH118
         )
-        return looks_generated and Path(folder.path).relative_to(root).as_posix() not in tracked_folders(root)
+        return looks_generated and Path(folder).relative_to(root).as_posix() not in tracked_folders(root)
 
     return is_generated
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from ..archive.writer import write_zip
 from ..arguments import as_tuple
@@ -20,6 +20,7 @@ from ..native.scan import scan_entries
 from ..packing.merge import Bundle, merge
 from ..project.build_directory import claimed, replaced_directory, scratch
 from ..project.project import Project, checked_pyproject
+from ..project.target import Target
 from ..project.tree import is_bytecode, wanted_files
 from ..publishing.aws_errors import client_for
 from ..publishing.logger import BaseLogger
@@ -34,9 +35,12 @@ from .path_layout import SourcePathLayout
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from ..packing.bytecode import Compiler
+
 __all__ = [
     "BuildAndUploadSourceResult",
     "SourceDir",
+    "SourceOptions",
     "build_and_upload_source_using_pip",
     "build_and_upload_source_using_uv",
     "build_source_dir_using_pip",
@@ -49,15 +53,42 @@ _WITH_UV: Final = IsolatedBuild("uv", (UV,))
 _WITH_PIP: Final = IsolatedBuild("pip", (PIP,))
 
 
+class SourceOptions(TypedDict, total=False):
+    """What may be said of a project's code, as keyword arguments.
+
+    :param include: one glob pattern or several (:func:`is_match`) of more files of the project to add, at
+        their relative paths. Default: none.
+    :param exclude: one glob pattern or several of files to leave out. Default: none.
+    :param bytecode: whether the zip has the bytecode of its modules, as of a ``LambdaSourceArtifact``.
+        Default: no bytecode.
+    :param target: the functions' runtime, which the bytecode is for. Default: the Python of
+        ``.python-version``, else the oldest Lambda runtime that ``requires-python`` admits.
+    :param build_environment: further environment variables for the build. Default: none.
+    :param credentials: for the private indexes of build requirements; they are written to no file. Default:
+        uv's or pip's own settings, the environment and netrc.
+    :param store: keeps the builds. Default: a store in the user's cache directory.
+    """
+
+    include: str | Collection[str] | None
+    exclude: str | Collection[str] | None
+    bytecode: bool
+    target: Target | None
+    build_environment: Mapping[str, str] | None
+    credentials: Given
+    store: Store | None
+
+
 @dataclass(frozen=True, slots=True)
 class SourceDir:
     """The directory of a built source.
 
     :param version: the project's version, from its build backend.
+    :param compiler: makes the bytecode of the zip; None for a zip without bytecode.
     """
 
     path_layout: SourcePathLayout
     version: str
+    compiler: Compiler | None = None
 
     @property
     def path(self) -> Path:
@@ -80,12 +111,8 @@ class BuildAndUploadSourceResult:
 def build_source_dir_using_uv(
     path_pyproject_toml: Path,
     *,
-    include: str | Collection[str] | None = None,
-    exclude: str | Collection[str] | None = None,
-    build_environment: Mapping[str, str] | None = None,
-    credentials: Given = None,
-    store: Store | None = None,
     logger: BaseLogger = _PRINTING,
+    **options: Unpack[SourceOptions],
 ) -> SourceDir:
     """Build a project with uv, and put its code into ``{root}/build/lambda/source``.
 
@@ -93,57 +120,34 @@ def build_source_dir_using_uv(
     names in the zip.
 
     :param path_pyproject_toml: the project's ``pyproject.toml``.
-    :param include: one glob pattern or several (:func:`is_match`) of more files of the project to add, at
-        their relative paths.
-    :param exclude: one glob pattern or several of files to leave out.
-    :param build_environment: further environment variables for the build.
-    :param credentials: for the private indexes of build requirements; they are written to no file.
-    :param store: keeps the builds. Default: a store in the user's cache directory.
     :param logger: logs the steps. Default: prints them.
+    :param options: see :class:`SourceOptions`.
     :raises LbdartError: when an argument is invalid, or the project cannot be built.
     """
-    artifact = _artifact(
-        _WITH_UV,
-        path_pyproject_toml,
-        include=include,
-        exclude=exclude,
-        build_environment=build_environment,
-        credentials=credentials,
-        store=store,
-    )
+    artifact = _artifact(_WITH_UV, path_pyproject_toml, **options)
     return _source_dir(artifact, SourcePathLayout(path_pyproject_toml), logger)
 
 
 def build_source_dir_using_pip(
     path_pyproject_toml: Path,
     *,
-    include: str | Collection[str] | None = None,
-    exclude: str | Collection[str] | None = None,
-    build_environment: Mapping[str, str] | None = None,
-    credentials: Given = None,
-    store: Store | None = None,
     logger: BaseLogger = _PRINTING,
+    **options: Unpack[SourceOptions],
 ) -> SourceDir:
     """Do what :func:`build_source_dir_using_uv` does, with the pip of the running Python."""
-    artifact = _artifact(
-        _WITH_PIP,
-        path_pyproject_toml,
-        include=include,
-        exclude=exclude,
-        build_environment=build_environment,
-        credentials=credentials,
-        store=store,
-    )
+    artifact = _artifact(_WITH_PIP, path_pyproject_toml, **options)
     return _source_dir(artifact, SourcePathLayout(path_pyproject_toml), logger)
 
 
 def create_source_zip(source_dir: SourceDir, *, logger: BaseLogger = _PRINTING) -> SourceZip:
-    """Pack a source directory, without bytecode, into ``{root}/build/lambda/source.zip``.
+    """Pack a source directory into ``{root}/build/lambda/source.zip``.
 
-    The bytes depend only on names, contents and executable modes, and are equal to those of a
-    ``LambdaSourceArtifact`` with the same files. The zip appears whole or not at all.
+    Bytecode in the directory is left out; that of its ``compiler`` is added. The bytes depend only on names,
+    contents and executable modes, and are equal to those of a ``LambdaSourceArtifact`` with the same files.
+    The zip appears whole or not at all.
 
-    :raises LbdartError: when the directory has no code, or the zip is larger than Lambda accepts.
+    :raises LbdartError: when the directory has no code, the zip is larger than Lambda accepts, or its
+        bytecode cannot be made.
     """
     logger.log_header("Package the source")
     with claimed(source_dir.path):
@@ -156,15 +160,24 @@ def _pack(source_dir: SourceDir) -> SourceZip:
     root, target = source_dir.path, source_dir.path_layout.path_build_lambda_source_zip
     files = wanted_files(root, lambda name: not is_bytecode(name, lambda source: (root / source).is_file()))
     bundle = Bundle(root.name, tuple(stored_file(path, path.relative_to(root).as_posix()) for path in files))
-    entries = merge([bundle]).entries
-    refuse_without_code(entries, f"The source in {root}")
+    refuse_without_code(bundle.entries, f"The source in {root}")
+    compiler = source_dir.compiler
+    merged = merge(compiler.with_bytecode([bundle]) if compiler is not None else [bundle])
+    entries = merged.entries
     with scratch(target.parent) as folder:
         finished = folder / target.name
         with finished.open("wb") as file:
             write_zip(file, entries)
-        native = scan_entries(root.name, entries, folder)
-        size = sum(entry.size for entry in entries)
-        source_zip = SourceZip(target, sha256_of(finished), source_dir.version, size, native, len(entries))
+        native = scan_entries(root.name, bundle.entries, folder)
+        source_zip = SourceZip(
+            target,
+            sha256_of(finished),
+            source_dir.version,
+            sum(entry.size for entry in entries),
+            native,
+            len(bundle.entries),
+            bytecode=merged.bytecode,
+        )
         replace_file(finished, target)
     return source_zip
 
@@ -174,12 +187,8 @@ def build_and_upload_source_using_uv(
     s3dir_lambda: S3Location,
     path_pyproject_toml: Path,
     *,
-    include: str | Collection[str] | None = None,
-    exclude: str | Collection[str] | None = None,
-    build_environment: Mapping[str, str] | None = None,
-    credentials: Given = None,
-    store: Store | None = None,
     logger: BaseLogger = _PRINTING,
+    **options: Unpack[SourceOptions],
 ) -> BuildAndUploadSourceResult:
     """Build a project with uv, and upload its code to ``{s3dir}/source/{version}/{sha256}/source.zip``.
 
@@ -190,15 +199,7 @@ def build_and_upload_source_using_uv(
     :raises LbdartError: when an argument is invalid, or the project cannot be built or uploaded.
     """
     client = client_for(s3_client, "s3")
-    artifact = _artifact(
-        _WITH_UV,
-        path_pyproject_toml,
-        include=include,
-        exclude=exclude,
-        build_environment=build_environment,
-        credentials=credentials,
-        store=store,
-    )
+    artifact = _artifact(_WITH_UV, path_pyproject_toml, **options)
     return _build_and_upload(client, S3Path.parse(s3dir_lambda), artifact, logger)
 
 
@@ -207,24 +208,12 @@ def build_and_upload_source_using_pip(
     s3dir_lambda: S3Location,
     path_pyproject_toml: Path,
     *,
-    include: str | Collection[str] | None = None,
-    exclude: str | Collection[str] | None = None,
-    build_environment: Mapping[str, str] | None = None,
-    credentials: Given = None,
-    store: Store | None = None,
     logger: BaseLogger = _PRINTING,
+    **options: Unpack[SourceOptions],
 ) -> BuildAndUploadSourceResult:
     """Do what :func:`build_and_upload_source_using_uv` does, with the pip of the running Python."""
     client = client_for(s3_client, "s3")
-    artifact = _artifact(
-        _WITH_PIP,
-        path_pyproject_toml,
-        include=include,
-        exclude=exclude,
-        build_environment=build_environment,
-        credentials=credentials,
-        store=store,
-    )
+    artifact = _artifact(_WITH_PIP, path_pyproject_toml, **options)
     return _build_and_upload(client, S3Path.parse(s3dir_lambda), artifact, logger)
 
 
@@ -232,15 +221,20 @@ def _artifact(
     frontend: IsolatedBuild,
     path_pyproject_toml: Path,
     *,
-    include: str | Collection[str] | None,
-    exclude: str | Collection[str] | None,
-    build_environment: Mapping[str, str] | None,
-    credentials: Given,
-    store: Store | None,
+    include: str | Collection[str] | None = None,
+    exclude: str | Collection[str] | None = None,
+    bytecode: bool = False,
+    target: Target | None = None,
+    build_environment: Mapping[str, str] | None = None,
+    credentials: Given = None,
+    store: Store | None = None,
 ) -> SourceArtifact:
     path = checked_pyproject(SourcePathLayout(path_pyproject_toml).path_pyproject_toml)
+    project = Project(path.parent, path)
+    if target is not None:
+        project.refuse_unless_for(target)
     return SourceArtifact(
-        Project(path.parent, path),
+        project,
         tool_named(frontend.name),
         as_tuple(include),
         as_tuple(exclude),
@@ -248,6 +242,7 @@ def _artifact(
         listed(credentials),
         environment=BuildEnvironment(build_environment or {}),
         frontend=frontend,
+        bytecode=(target or Target(project.python())) if bytecode else None,
     )
 
 
@@ -263,7 +258,7 @@ def _source_dir(artifact: SourceArtifact, layout: SourcePathLayout, logger: Base
             path.write_bytes(entry.read())
             path.chmod(0o755 if entry.executable else 0o644)
     logger.log(f"{directory} ({len(contents.entries)} files, version {contents.version})")
-    return SourceDir(layout, contents.version)
+    return SourceDir(layout, contents.version, artifact.compiler)
 
 
 def _log_notes(artifact: SourceArtifact, warnings: Iterable[BuildWarning], logger: BaseLogger) -> None:

@@ -55,7 +55,7 @@ class Pruned:
 
 
 @dataclass(slots=True)
-class _Kept:
+class Kept:
     """The files of one key.
 
     :param written: the day on which the last of them was written.
@@ -66,6 +66,7 @@ class _Kept:
 
     @property
     def size(self) -> int:
+        """Their bytes."""
         return sum(self.files.values())
 
 
@@ -91,30 +92,30 @@ def prune(store: Store, *, older_than: timedelta = MAX_UNUSED, max_size: int | N
 
 
 def _prune(store: Store, older_than: timedelta, max_size: int, scratch: Path) -> Pruned:
-    log, kept = store.uses, _kept_in(store.files)
+    log, kept = store.uses, kept_in(store.files)
     state, used = log.state(), log.read()
     left = sum(each.size for each in kept.values())
     gone: dict[Path, int] = {}
     with contextlib.suppress(InUseError):
-        for day, key in sorted((_last_use(key, each, used), key) for key, each in kept.items()):
+        for day, key in sorted((last_use(key, each, used), key) for key, each in kept.items()):
             age = (today() - day).days
             if age <= _ALWAYS_KEPT or (age <= older_than.days and left <= max_size):
                 break
             with log.locked():
                 if (now := log.state()) != state:
                     state, used = now, log.read()
-                if _last_use(key, kept[key], used) == day:
+                if last_use(key, kept[key], used) == day:
                     deleted = dict(_delete(kept[key].files))
                     gone |= deleted
                     left -= sum(deleted.values())
         with log.locked():
             used = log.read()
-            days = {key: _last_use(key, each, used) for key, each in kept.items()}
+            days = {key: last_use(key, each, used) for key, each in kept.items()}
             log.rewrite({key: day for key, day in days.items() if kept[key].files.keys() - gone}, scratch)
     return Pruned(gone, left)
 
 
-def _last_use(key: str, kept: _Kept, used: Mapping[str, date]) -> date:
+def last_use(key: str, kept: Kept, used: Mapping[str, date]) -> date:
     """Return the day of a key's last use; a key without one counts as used when it was written."""
     return used.get(key) or min(kept.written, today())
 
@@ -126,9 +127,9 @@ def _delete(files: Mapping[Path, int]) -> Iterator[tuple[Path, int]]:
             yield path, size
 
 
-def _kept_in(root: Path) -> dict[str, _Kept]:
+def kept_in(root: Path) -> dict[str, Kept]:
     """Return the files of each key."""
-    kept: dict[str, _Kept] = {}
+    kept: dict[str, Kept] = {}
     for kind in _folders(root):
         for folder in _folders(kind):
             if not _FOLDER.fullmatch(folder.name):
@@ -138,7 +139,7 @@ def _kept_in(root: Path) -> dict[str, _Kept]:
                     if _FILE.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
                         path = Path(entry.path)
-                        each = kept.setdefault(key_in(path), _Kept())
+                        each = kept.setdefault(key_in(path), Kept())
                         each.files[path] = status.st_size
                         each.written = max(each.written, _day(status.st_mtime))
     return kept

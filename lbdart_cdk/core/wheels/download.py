@@ -20,7 +20,7 @@ from ..credentials.lookup import refused, without_login
 from ..credentials.value import Credentials
 from ..errors import LbdartError
 from ..locking.selection import LockedFile
-from ..progress import Progress
+from ..progress import Counter, counted
 from ..store.store import Store
 from .http import PARALLEL, TIMEOUT, auths_for, new_session
 
@@ -42,7 +42,7 @@ def download(
     total = sum(wheel.size or 0 for wheel in wheels)
     noun = "wheel" if len(wheels) == 1 else "wheels"
     with (
-        Progress(f"Fetching {len(wheels)} {noun}", total) as progress,
+        counted(f"Fetching {len(wheels)} {noun}", total) as progress,
         _Batch(store, progress, credentials, arrived) as batch,
     ):
         batch.run(wheels)
@@ -54,7 +54,7 @@ class _Batch:
     def __init__(
         self,
         store: Store,
-        progress: Progress,
+        progress: Counter,
         credentials: Collection[Credentials],
         arrived: Callable[[LockedFile], object],
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from lbdart_cdk.core.credentials.value import Credentials
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.manifest import find_project
 from lbdart_cdk.core.project.project import Project
+from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.publishing.logger import BaseLogger
 from lbdart_cdk.core.source.copy import copy_source_for_lambda_deployment
 from lbdart_cdk.core.source.steps import (
@@ -35,6 +37,8 @@ Build = Callable[..., SourceDir]
 BuildAndUpload = Callable[..., BuildAndUploadSourceResult]
 
 BUILDS = pytest.mark.parametrize("build", [build_source_dir_using_pip, build_source_dir_using_uv])
+#: The Python of this machine, which can compile for it.
+HERE = Target((sys.version_info.major, sys.version_info.minor))
 UPLOADS = pytest.mark.parametrize(
     "build_and_upload", [build_and_upload_source_using_pip, build_and_upload_source_using_uv]
 )
@@ -63,10 +67,10 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def of_construct(root: Path, store: Store) -> SourceZip:
+def of_construct(root: Path, store: Store, bytecode: Target | None = None) -> SourceZip:
     """What ``LambdaSourceArtifact`` makes of a project."""
     project, tool = find_project(root, "uv")
-    return SourceArtifact(project, tool, ("conf",), ("*.sh",), store).build()
+    return SourceArtifact(project, tool, ("conf",), ("*.sh",), store, bytecode=bytecode).build()
 
 
 @BUILDS
@@ -80,6 +84,55 @@ def test_step_by_step_it_is_the_constructs_zip(root: Path, tmp_path: Path, build
     assert source_zip.path.read_bytes() == expected.path.read_bytes()
     assert (source_zip.sha256, source_zip.version) == (expected.sha256, expected.version)
     assert sorted(files_in(root / "build/lambda/source")) == names_in(expected.path)
+
+
+@BUILDS
+def test_step_by_step_it_has_the_constructs_bytecode(root: Path, tmp_path: Path, build: Build) -> None:
+    source_dir = build(
+        root / "pyproject.toml",
+        include=["conf"],
+        exclude=["*.sh"],
+        bytecode=True,
+        target=HERE,
+        store=Store(tmp_path / "one"),
+    )
+    (source_dir.path / "orders/__pycache__").mkdir(exist_ok=True)
+    (source_dir.path / "orders/__pycache__/app.cpython-313.pyc").write_bytes(b"of an import")
+    source_zip = create_source_zip(source_dir)
+    expected = of_construct(root, Store(tmp_path / "other"), HERE)
+    assert source_zip.bytecode == expected.bytecode > 0
+    assert source_zip.path.read_bytes() == expected.path.read_bytes()
+
+
+@UPLOADS
+def test_all_at_once_it_has_the_constructs_bytecode(
+    root: Path, tmp_path: Path, aws: FakeAws, build_and_upload: BuildAndUpload
+) -> None:
+    result = build_and_upload(
+        aws.s3,
+        "s3://artifacts/lambda/orders",
+        root / "pyproject.toml",
+        include=["conf"],
+        exclude=["*.sh"],
+        bytecode=True,
+        target=HERE,
+        store=Store(tmp_path / "one"),
+    )
+    assert result.source_sha256 == of_construct(root, Store(tmp_path / "other"), HERE).sha256
+
+
+@BUILDS
+def test_a_target_that_the_project_does_not_support_is_refused(root: Path, build: Build) -> None:
+    pyproject = root / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace(">=3.11", ">=3.13"))
+    with pytest.raises(LbdartError, match=r"requires Python >=3\.13, but the runtime is python3\.12"):
+        build(pyproject, bytecode=True, target=Target((3, 12)))
+
+
+@BUILDS
+def test_an_option_that_does_not_exist_is_refused(root: Path, build: Build) -> None:
+    with pytest.raises(TypeError, match="includes"):
+        build(root / "pyproject.toml", includes=["conf"])
 
 
 @BUILDS

@@ -540,11 +540,11 @@ class TestWhenABuildEnds:
 
 
 def test_the_documentation_prunes(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    page = Path(package.__file__).parents[3].joinpath("docs/cache.md").read_text()
+    docs = Path(package.__file__).parents[3] / "docs"
     printed: list[str] = []
-    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    lines = re.findall(r'python -c "(.*)"', page)
-    assert len(lines) == 2
+    (program,) = re.findall(r"```python\n(.*?)```", (docs / "cache.md").read_text(), re.DOTALL)
+    lines = re.findall(r'python -c "(.*)"', (docs / "pipelines.md").read_text())
+    assert len(lines) == 3
     for number, code in enumerate((program, *lines)):
         store = Store()
         assert store.root == cache

@@ -1,64 +1,24 @@
-"""What the README shows runs, and its tables say what the code says."""
+"""The programs of the pages run, and print what is shown."""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import boto3
 import pytest
-from aws_cdk import App, RemovalPolicy, Stack
-from aws_cdk import aws_kms as kms
-from constructs import Construct
 from moto import mock_aws
 
-import lbdart_cdk
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.locking.exclusion import DEFAULT_EXCLUDE
 from tests.support.apps import template_of
-from tests.support.permissions import handler_permissions
-
-README: Final = Path(__file__).parents[1].joinpath("README.md").read_text()
-#: How the tables name defaults that are no literals.
-WORDS: Final = {
-    "none": (None, ()),
-    "empty": ("",),
-    "`RETAIN`": (RemovalPolicy.RETAIN,),
-    "required": (inspect.Parameter.empty,),
-}
-
-
-CONSTRUCTS: Final = [name for name in lbdart_cdk.__all__ if issubclass(getattr(lbdart_cdk, name), Construct)]
-
-
-def programs() -> dict[str, str]:
-    """The blocks of Python that begin with the name of their file."""
-    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    named = {re.match(r"# (\S+\.py)\n", block): block for block in blocks}
-    return {match[1]: block for match, block in named.items() if match}
-
-
-def table(construct: str) -> Iterator[tuple[str, str]]:
-    """Each prop in the table of a construct, with the text of its default."""
-    section = README.split(f"### {construct}\n")[1].split("\n#")[0]
-    for row in re.findall(r"^\| (`.*) \|$", section, re.MULTILINE):
-        names, default, _ = row.split(" | ")
-        for name in re.findall(r"`(\w+)`", names):
-            yield name, default
-
-
-def parameters(construct: str) -> dict[str, inspect.Parameter]:
-    found = inspect.signature(getattr(lbdart_cdk, construct).__init__).parameters
-    return {name: each for name, each in found.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
+from tests.support.pages import blocks, programs
 
 
 def test_programs_are_the_ones_tested_here() -> None:
@@ -72,12 +32,13 @@ def test_programs_are_the_ones_tested_here() -> None:
         "private_app.py",
         "test_orders_stack.py",
         "vault_app.py",
+        "workspace_app.py",
     }
     assert set(programs()) == apps | run
 
 
 def synthesised(program: str, stack: str, folder: Path, outdir: Path) -> dict[str, Any]:
-    """Run a program of the README in a folder; return the stack's template."""
+    """Run a program of a page in a folder; return the stack's template."""
     (folder / program).write_text(programs()[program])
     done = subprocess.run(
         [sys.executable, program],
@@ -123,16 +84,6 @@ def test_a_company_chooses_the_role_and_the_key(orders: Path, cache: Path, tmp_p
     assert "AWS::IAM::Role" not in of_type
 
 
-def test_table_of_permissions_has_all_actions(orders: Path, cache: Path, tmp_path: Path) -> None:
-    stack = Stack(App(outdir=str(tmp_path / "cdk.out")), "Orders")
-    lbdart_cdk.ArtifactPublisher(stack, encryption_key=kms.Key(stack, "Key"))
-    for construct in (lbdart_cdk.LambdaLayerArtifact, lbdart_cdk.LambdaSourceArtifact):
-        construct(stack, construct.__name__, project=str(orders), removal_policy=RemovalPolicy.DESTROY)
-    section = README.split("\n## Permissions, roles and keys\n")[1].split("\n#")[0]
-    documented = re.findall(r"`(\w+:\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)))
-    assert set(documented) == {line.split()[0] for line in handler_permissions(stack)}
-
-
 def test_credentials_are_taken_from_where_they_are_kept(
     orders: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +106,27 @@ def test_permission_to_build_in_a_container_needs_no_docker_where_nothing_is_bui
     assert "Custom::LbdartLayer" in str(
         synthesised("compiled_app.py", "Orders", orders, tmp_path / "cdk.out")
     )
+
+
+def test_projects_of_a_repository_have_functions_of_their_own(
+    orders: Path, cache: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "repository"
+    shutil.copytree(orders, root / "services" / "orders")
+    billing = root / "services" / "billing"
+    (billing / "src" / "billing").mkdir(parents=True)
+    (billing / "src" / "billing" / "app.py").write_text("def handler(event, context): ...\n")
+    (billing / "pyproject.toml").write_text('[project]\nname = "billing"\nversion = "1.0"\n')
+    resources = synthesised("workspace_app.py", "Shop", root, tmp_path / "cdk.out")["Resources"]
+    functions = {
+        resource["Properties"]["Handler"]: resource["Properties"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    }
+    assert re.match("orders/source/", functions["orders.app.handler"]["Code"]["S3Key"])
+    assert re.match("billing/source/", functions["billing.app.handler"]["Code"]["S3Key"])
+    assert len(functions["orders.app.handler"]["Layers"]) == 1
+    assert "Layers" not in functions["billing.app.handler"]  # it requires nothing
 
 
 @pytest.mark.parametrize("program", ["app.py", "parts_app.py"])
@@ -187,12 +159,11 @@ def test_a_unit_test_of_an_app_builds_nothing(
 
 
 def transcripts() -> list[tuple[str, list[str]]]:
-    """What the section without CDK shows: each run of a program there, and the lines that it prints."""
-    section = README.split("## Without CDK\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    assert all(kind == "python" or text.startswith("$ python ") for kind, text in blocks)
-    runs = "".join(text for kind, text in blocks if kind == "").split("$ python ")[1:]
-    shown = {re.match(r"# (\S+)", text)[1] for kind, text in blocks if kind == "python"}  # type: ignore[index]
+    """What the page of scripts shows: each run of a program there, and the lines that it prints."""
+    shown_blocks = blocks("docs/scripts.md")
+    assert all(each.language == "python" or each.text.startswith("$ python ") for each in shown_blocks)
+    runs = "".join(each.text for each in shown_blocks if each.language == "").split("$ python ")[1:]
+    shown = {each.program for each in shown_blocks if each.language == "python"}
     assert {run.splitlines()[0] for run in runs} == shown
     return [(run.splitlines()[0], run.splitlines()[1:]) for run in runs]
 
@@ -239,51 +210,3 @@ def test_the_programs_without_cdk_print_what_is_shown(
         assert keys.count("lambda/orders/source/1.2.0/SHA256/source.zip") == 2
         assert "lambda/orders/layer/000001/sbom.cdx.json" in keys
         assert {"lambda/orders/layer/000001/uv.lock", "lambda/shared/layer/000001/uv.lock"} <= set(keys)
-
-
-def test_tables_of_props_are_the_signatures() -> None:
-    for construct in CONSTRUCTS:
-        documented = dict(table(construct))
-        signature = parameters(construct)
-        assert list(documented) == list(signature), construct
-        for name, text in documented.items():
-            default = signature[name].default
-            if text in WORDS:
-                assert default in WORDS[text], (construct, name)
-            elif re.fullmatch(r"`[^`]+`", text):
-                assert default == ast.literal_eval(text.strip("`")), (construct, name)
-            elif text.startswith("as above"):
-                assert default == parameters("LambdaLayerArtifact")[name].default, (construct, name)
-            else:
-                assert default is None, (construct, name)  # described, and chosen when it is made
-
-
-def test_every_prop_has_a_docstring() -> None:
-    for construct in CONSTRUCTS:
-        documentation = inspect.getdoc(getattr(lbdart_cdk, construct).__init__) or ""
-        named = re.findall(r"^:param (\w+):", documentation, re.MULTILINE)
-        assert [name for name in named if name != "function_props"] == list(parameters(construct)), construct
-
-
-def test_list_of_what_is_left_out_is_the_default() -> None:
-    paragraph = README.split("By default a layer leaves out")[1].split("\n\n")[0]
-    listed = re.split(r"[,\s]+", paragraph.split(":")[1].split(".")[0].strip())
-    assert sorted(listed) == sorted(DEFAULT_EXCLUDE)
-
-
-def test_every_rule_has_a_test_and_a_command() -> None:
-    root = Path(lbdart_cdk.__file__).parents[1]
-    rules = [
-        line
-        for line in (root / "docs/rules.md").read_text().splitlines()
-        if line.startswith("| ") and not line.startswith(("| rule", "| ---"))
-    ]
-    makefile = (root / "Makefile").read_text()
-    for rule in rules:
-        named = re.findall(r"`(tests/[^`]+|make [a-z]+)`", rule.rpartition(". |")[2])
-        assert named, rule
-        for name in named:
-            if name.startswith("make "):
-                assert f"\n{name.removeprefix('make ')}:" in makefile
-            else:
-                assert (root / name).is_file(), name

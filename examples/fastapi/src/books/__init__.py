@@ -1,0 +1,1 @@
+"""Books by their number."""

@@ -1,0 +1,1 @@
+"""Orders, and a daily report of them."""

@@ -1,0 +1,1 @@
+"""Prices with the team's own library."""
