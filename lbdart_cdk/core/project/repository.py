@@ -20,7 +20,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from ..errors import LbdartError
-from ..windows import IS_WINDOWS
+from ..windows import IS_WINDOWS, relative_or_absolute
 from . import git
 
 #: Files of a git directory that belong to one work tree.
@@ -173,7 +173,7 @@ class Repository:
             if place.is_dir():
                 # As in place, .git is a file there: some build backends pack it.
                 own_directory = git_directory / "modules" / str(number)
-                own_path = Path(os.path.relpath(own_directory, place)).as_posix()
+                own_path = relative_or_absolute(own_directory, place).as_posix()
                 (place / ".git").write_text(f"gitdir: {own_path}\n", "utf-8", newline="\n")
                 module._link(place, own_directory, copied)
 
