@@ -38,7 +38,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             check(Path(folder))
-    except LbdartError as error:
+    except (LbdartError, subprocess.TimeoutExpired) as error:
         sys.exit(f"Error: {error}")
 
 

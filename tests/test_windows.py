@@ -17,11 +17,15 @@ import pytest
 
 from lbdart_cdk.core import process, windows
 from lbdart_cdk.core.archive.names import own_name
+from lbdart_cdk.core.artifacts.own_code import stored_file
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.packing.installed import installed_in
+from lbdart_cdk.core.project import repository
 from lbdart_cdk.core.project.patterns import is_match
+from lbdart_cdk.core.project.tree import file_hash
 from lbdart_cdk.core.store.store import Store
 from lbdart_cdk.core.wheels import build_hooks, container, sdist
+from tests.support.git import make_repository
 from tests.test_imports import MODULES, PACKAGE
 
 
@@ -111,13 +115,16 @@ def problems(tree: ast.AST) -> Iterator[str]:
                     yield from (f"{node.lineno}: {name}=" for name in arguments & POSIX_ARGUMENTS)
                 if called in STARTS and arguments & {"text", "universal_newlines"}:
                     yield f"{node.lineno}: {called}() has text= and no encoding"
+                if called == "relpath" or (called == "replace" and len(node.args) == 1 and not node.keywords):
+                    yield f"{node.lineno}: {called}(), which core.windows has for every system"
                 yield from (f"{node.lineno}: {text}" for text in problems_of_text(called, node))
             case _:
                 pass
 
 
 def test_no_module_has_what_windows_does_not() -> None:
-    assert [f"{name}:{each}" for name, path in MODULES.items() for each in problems(parsed(path))] == []
+    others = {name: path for name, path in MODULES.items() if name != windows.__name__}
+    assert [f"{name}:{each}" for name, path in others.items() for each in problems(parsed(path))] == []
 
 
 @pytest.mark.parametrize(
@@ -127,6 +134,8 @@ def test_no_module_has_what_windows_does_not() -> None:
         "from resource import getrusage",
         "from os import fork",
         "os.getuid()",
+        "os.path.relpath(path, start)",
+        "made.replace(target)",
         "signal.SIGKILL",
         "subprocess.run(command, preexec_fn=start)",
         "subprocess.run(command, text=True)",
@@ -151,6 +160,8 @@ def test_the_rules_see_what_they_forbid(code: str) -> None:
         "path.write_text(text, encoding='utf-8', newline='\\n')",
         "subprocess.run(command, encoding='utf-8')",
         "sources.open(path)",
+        "text.replace('a', 'b')",
+        "replace(value, name=name)",
     ],
 )
 def test_the_rules_allow_what_runs_everywhere(code: str) -> None:
@@ -339,6 +350,22 @@ def test_programs_of_a_build_are_where_venv_puts_them(
     monkeypatch.setattr(build_hooks, "IS_WINDOWS", True)
     assert environment.python_executable == str(tmp_path / "Scripts" / "python.exe")
     assert environment.make_extra_environ()["PATH"].startswith(str(tmp_path / "Scripts"))
+
+
+def test_a_file_is_as_executable_as_git_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, data = tmp_path / "bin" / "start", tmp_path / "data"
+    script.parent.mkdir()
+    script.write_bytes(b"#!/bin/sh\n")
+    data.write_bytes(b"")
+    script.chmod(0o755)
+    make_repository(tmp_path)
+    on_linux = [(stored_file(path, path.name).executable, file_hash(path)) for path in (script, data)]
+    script.chmod(0o644)  # all that Windows knows
+    monkeypatch.setattr(repository, "IS_WINDOWS", True)
+    assert [(stored_file(path, path.name).executable, file_hash(path)) for path in (script, data)] == on_linux
+    outside = tmp_path / "outside"
+    shutil.copytree(script.parent, outside)
+    assert not stored_file(outside / "start", "start").executable
 
 
 def test_a_path_on_another_drive_is_absolute(monkeypatch: pytest.MonkeyPatch) -> None:

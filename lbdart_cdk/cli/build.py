@@ -130,6 +130,7 @@ def _write(path: Path, made: Path, sha256: str) -> None:
     from ..core.errors import LbdartError
     from ..core.keys import sha256_of
     from ..core.store.store import refuse_changed
+    from ..core.windows import replace_file
 
     try:
         if path.is_file() and sha256_of(path) == sha256:
@@ -139,7 +140,7 @@ def _write(path: Path, made: Path, sha256: str) -> None:
             temporary = Path(folder, path.name)
             shutil.copyfile(made, temporary)
             refuse_changed(made, sha256_of(temporary), sha256)
-            temporary.replace(path)
+            replace_file(temporary, path)
     except OSError as error:
         raise LbdartError(
             f"{path} cannot be written: {error.strerror}.", "Name another file, or make room for this one."

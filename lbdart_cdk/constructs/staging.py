@@ -137,16 +137,17 @@ class Staging:
 def unpack(path: Path, folder: Path) -> None:
     """Unpack a zip with the modes of its files, unless that is done.
 
-    :raises LbdartError: when Windows would have a file under another name.
+    :raises LbdartError: when the file system would have a file under another name, or two as one.
     """
     if folder.is_dir():
         return
     with _atomic_write(folder) as temporary, zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            if IS_WINDOWS and is_refused_name(entry.filename.removesuffix("/")):
+            if (IS_WINDOWS and is_refused_name(entry.filename)) or (temporary / entry.filename).exists():
                 raise LbdartError(
-                    f"{path.name} has the file {entry.filename}, which Windows cannot have under this name.",
-                    "Synthesise on Linux or macOS, or leave the file out with exclude_files=.",
+                    f"{path.name} has the file {entry.filename}, which cannot be unpacked on this machine: "
+                    "its file system does not have the name, or has it as that of another file.",
+                    "Synthesise on Linux, or leave the file out with exclude_files=.",
                 )
             file = Path(archive.extract(entry, temporary))
             if mode := entry.external_attr >> 16:

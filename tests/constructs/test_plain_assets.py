@@ -12,6 +12,7 @@ import pytest
 from aws_cdk import App, CfnOutput, RemovalPolicy, Stack, Stage
 
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
+from lbdart_cdk.constructs import staging
 from lbdart_cdk.core.errors import LbdartError
 from tests.support.apps import PYTHON_3_13, function, template_of
 
@@ -33,6 +34,21 @@ def shop(stack: Stack, project: Path, **props: Any) -> tuple[LambdaLayerArtifact
     code = LambdaSourceArtifact(stack, "Code", project=str(project))
     function(stack, layers=[deps], code=code.code)
     return deps, code
+
+
+@pytest.mark.parametrize("names", [("aux.py",), ("python/trailing.",), ("a.py", "a.py")])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_what_the_file_system_cannot_keep_apart_is_not_unpacked(
+    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Twice the same name: as a file system that ignores case sees A.py and a.py.
+    monkeypatch.setattr(staging, "IS_WINDOWS", True)
+    with zipfile.ZipFile(tmp_path / "asset.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "")
+    with pytest.raises(LbdartError, match="cannot be unpacked on this machine"):
+        staging.unpack(tmp_path / "asset.zip", tmp_path / "asset")
+    assert not (tmp_path / "asset").exists()
 
 
 def of_type(template: Template, kind: str) -> dict[str, Any]:

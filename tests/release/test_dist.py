@@ -30,15 +30,15 @@ REQUIREMENTS: Final = (dist.REPOSITORY / "requirements" / "dev.txt").read_text("
 
 
 def tracked() -> list[str]:
+    if not (dist.REPOSITORY / ".git").exists():
+        pytest.skip("this is no clone of the repository")
     done = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=dist.REPOSITORY,
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
-    if done.returncode:
-        pytest.skip("this is no clone of the repository")
     return [name for name in done.stdout.split("\0") if name and (dist.REPOSITORY / name).is_file()]
 
 

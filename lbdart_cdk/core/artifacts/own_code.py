@@ -24,6 +24,7 @@ from ..packing.merge import Bundle, refuse_too_large
 from ..project.build_tree import BuildTree
 from ..project.patterns import is_match
 from ..project.project import Project
+from ..project.repository import is_executable
 from ..project.tree import GENERATED, file_hash, input_files, is_input, reading
 from ..store.store import Store
 from ..wheels.environment import BuildEnvironment
@@ -234,7 +235,7 @@ def stored_file(path: Path, name: str) -> Entry:
     :raises LbdartError: when a zip cannot have an entry of this name.
     """
     own_name(name)
-    return stored(name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o111))
+    return stored(name, path.read_bytes(), executable=is_executable(path, path.stat().st_mode))
 
 
 def _wheel(

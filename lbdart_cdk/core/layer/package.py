@@ -21,6 +21,7 @@ from ..packing.slim import slim
 from ..project.build_directory import claimed, replaced_directory, scratch
 from ..publishing.logger import T_PRINTER, BaseLogger
 from ..wheels.integrity import inflate
+from ..windows import replace_file
 from .contents import Contents
 from .path_layout import LayerPathLayout
 
@@ -110,7 +111,7 @@ def create_layer_zip_file(
             inflate(bundle.entries, bundle.name)
         with finished.open("wb") as file:
             write_zip(file, merged.entries)
-        finished.replace(place.zip)
+        replace_file(finished, place.zip)
         logger = BaseLogger(verbose=verbose, printer=printer)
         warnings = (*slimmed.warnings, *merged.warnings)
         said = (excluded_text(slimmed.excluded),) if slimmed.excluded.count else ()

@@ -20,6 +20,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from ..project.tree import walk
 from ..wheels.metadata import installed_info
+from ..windows import relative_or_absolute
 
 #: Where the packages of a layer are, below its ``python`` directory.
 _PLACES: Final = ("", "lib/python3.*/site-packages/")
@@ -143,6 +144,6 @@ def _inside(root: Path, site: Path, start: Path, lines: Iterable[str]) -> Iterat
         if os.path.splitdrive(path)[0] != root.drive:
             continue
         if not path.startswith(top) and not Path(line).is_absolute():
-            path = os.path.normpath(root / os.path.relpath(path, site).removeprefix(_PREFIX))
+            path = os.path.normpath(root / str(relative_or_absolute(Path(path), site)).removeprefix(_PREFIX))
         if path.startswith(top):
             yield path.removeprefix(top).replace(os.sep, "/")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from ..keys import Json, key_of
+from ..windows import relative_or_absolute
 from .backend import Backend
 from .repository import Repository, tracked_folders
 from .tree import copy_inputs, file_hash, input_files, links, reading, resolve_links, tree_hash
@@ -113,7 +114,7 @@ class BuildTree:
 
     def _hashed_outside(self) -> dict[str, str]:
         outside = [*self._outside, *self._ignore_files, *self._outputs]
-        return {os.path.relpath(path, self._own): _hash(path) for path in outside}
+        return {relative_or_absolute(path, self._own).as_posix(): _hash(path) for path in outside}
 
     def files(self) -> dict[str, str]:
         """Return the hash of each file that the key covers, by its path from the project.

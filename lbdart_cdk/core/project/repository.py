@@ -20,6 +20,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from ..errors import LbdartError
+from ..windows import IS_WINDOWS, relative_or_absolute
 from . import git
 
 #: Files of a git directory that belong to one work tree.
@@ -27,8 +28,9 @@ _OF_WORK_TREE: Final = ("HEAD", "index", "sharedindex.*")
 _PLACEHOLDER: Final = "untracked"
 #: Not the content of any file, so that git takes the file for changed.
 _NOT_COPIED: Final = "This file is changed or not tracked, and is not copied.\n"
-#: The mode of a submodule in the index.
+#: Modes in the index: of a submodule, and of an executable file.
 _SUBMODULE: Final = "160000"
+_EXECUTABLE: Final = "100755"
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Repository:
             if place.is_dir():
                 # As in place, .git is a file there: some build backends pack it.
                 own_directory = git_directory / "modules" / str(number)
-                own_path = Path(os.path.relpath(own_directory, place)).as_posix()
+                own_path = relative_or_absolute(own_directory, place).as_posix()
                 (place / ".git").write_text(f"gitdir: {own_path}\n", "utf-8", newline="\n")
                 module._link(place, own_directory, copied)
 
@@ -191,6 +193,26 @@ def tracked_folders(directory: Path) -> frozenset[str]:
 def _tracked_folders(directory: Path, _stamp: tuple[int, int]) -> frozenset[str]:
     files = map(PurePath, git.names(git.read(directory, "ls-files", "-z")))
     return frozenset(folder.as_posix() for file in files for folder in file.parents)
+
+
+def is_executable(path: Path, mode: int) -> bool:
+    """Tell whether a file is executable in a checkout on Linux.
+
+    Windows keeps no such bit, so there the index of git says it.
+
+    :param mode: the mode that the file has here.
+    """
+    if not IS_WINDOWS:
+        return bool(mode & 0o111)
+    repository = Repository.around(path.parent)
+    if repository is None:
+        return False
+    return path.resolve() in _executables(repository.top, repository.stamp())
+
+
+@lru_cache(maxsize=64)
+def _executables(top: Path, _stamp: tuple[int, int]) -> frozenset[Path]:
+    return frozenset(top / name for mode, name in Repository(top)._staged if mode == _EXECUTABLE)
 
 
 def _is_top(directory: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ..errors import LbdartError, explained
 from ..store.cache_tag import CACHE_SIGNATURE, CACHE_TAG
-from .repository import tracked_folders
+from .repository import is_executable, tracked_folders
 
 #: Directories that hold no source, even if git tracks files in them.
 _NEVER_SOURCE: Final = {".git", ".hg", ".svn", "__pycache__"}
@@ -211,7 +211,7 @@ def file_hash(path: Path) -> str:
     """
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-        executable = bool(os.fstat(file.fileno()).st_mode & 0o111)
+        executable = is_executable(path, os.fstat(file.fileno()).st_mode)
     return f"{executable}\0{content}"
 
 
