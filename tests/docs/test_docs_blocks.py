@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from aws_cdk import App, Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 
@@ -59,7 +59,11 @@ HELD: Final = {
     ("docs/scripts.md", "$ python "): "test_the_programs_without_cdk_print_what_is_shown",
     ("docs/trust.md", "$ "): "test_commands_are_there",
 }
-CONFIGURATION: Final = {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}
+CONFIGURATION: Final[dict[str, Callable[[str], object]]] = {
+    "yaml": yaml.safe_load,
+    "toml": tomllib.loads,
+    "json": json.loads,
+}
 FRAGMENTS: Final = [
     each
     for each in all_blocks()
