@@ -128,10 +128,11 @@ def write_pages(folder: Path) -> Path:
     (folder / "pages").mkdir()
     for name, text in pages.items():
         (folder / "pages" / name).write_text(text, "utf-8")
-    shutil.copy(ROOT / "docs" / "site.css", folder / "pages")
-    file = folder / "mkdocs.yml"
-    file.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-    return file
+    for file in ("site.css", "llms.txt"):
+        shutil.copy(ROOT / "docs" / file, folder / "pages")
+    written = folder / "mkdocs.yml"
+    written.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    return written
 
 
 class _Page(HTMLParser):
@@ -193,6 +194,8 @@ def build(output: Path) -> None:
         if done.returncode:
             sys.exit(f"{done.stdout}{done.stderr}\nThe site has problems.")
         shutil.copytree(Path(scratch, "site"), output)
+        # What programs read: llms.txt names the pages in Markdown.
+        shutil.copytree(Path(scratch, "pages"), output, dirs_exist_ok=True)
     if found := list(problems(output)):
         sys.exit("\n".join(found))
     print(f"{len(list(output.rglob('*.html')))} pages in {output}")

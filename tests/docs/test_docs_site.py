@@ -101,6 +101,9 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((site / "search.json").read_text())["items"]
     assert {"index.html", "layers.html", "api.html"} <= {item["location"].partition("#")[0] for item in found}
+    named = re.findall(r"\]\(([^):]+)\)", (site / "llms.txt").read_text())
+    assert len(named) > 5
+    assert [name for name in named if not (site / name).is_file()] == []
     reference = (site / "api.html").read_text()
     for name in lbdart_cdk.__all__:
         assert f'id="lbdart_cdk.{name}"' in reference
