@@ -32,6 +32,8 @@ _AT_THE_TOP: Final = {
 }
 _LINK: Final = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _FENCE: Final = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+#: The publisher's other members are for the artifacts of its stack.
+_OPTIONS: Final = {"ArtifactPublisher": "\n    options:\n      members: [of, bucket, role]"}
 #: What makes a browser load what an attribute names.
 _LOADS: Final = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href")}
 #: Relations of a <link> that load nothing.
@@ -88,7 +90,9 @@ def api_pages() -> dict[str, str]:
 
 
 def _members(module: str) -> str:
-    return "\n\n".join(f"::: {module}.{name}" for name in import_module(module).__all__) + "\n"
+    """Return what has the public names of a module documented, the constructs of artifacts first."""
+    names = sorted(import_module(module).__all__, key=lambda name: not name.startswith("Lambda"))
+    return "\n\n".join(f"::: {module}.{name}{_OPTIONS.get(name, '')}" for name in names) + "\n"
 
 
 def navigation(nav: Any, pages: Iterable[str]) -> Any:
