@@ -7,7 +7,7 @@ export PATH := $(BIN):$(CURDIR)/integ/node_modules/.bin:$(PATH)
 
 LOCK   := integ/example/orders/uv.lock
 
-.PHONY: setup check test coverage oldest fuzz faults registry oracle bench verify-aws demo dist release-check clean lock-requirements
+.PHONY: setup check test coverage oldest fuzz faults registry oracle bench verify-aws demo docs dist release-check clean lock-requirements
 setup: $(VENV)/.ready $(CDK) $(LOCK)
 
 $(VENV)/.ready: requirements/dev.txt
@@ -69,6 +69,9 @@ verify-aws: setup ## deploys to the account of your AWS credentials, checks, and
 
 demo: setup
 	python -m integ.demo
+
+docs: setup ## the site of the documentation, in build/docs; its links are checked
+	python docs/make_site.py build/docs
 
 dist: setup ## the sdist, the wheel and its bill of materials, from the last commit: the same bytes everywhere
 	python -m release.dist

@@ -1,1 +1,1 @@
-"""Measures the speed and the memory that the README claims: ``make bench``."""
+"""Measures the speed and the memory that docs/benchmarks.md claims: ``make bench``."""

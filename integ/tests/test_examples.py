@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from integ.local_aws import LocalAws
 from integ.local_aws.functions.interpreters import find_interpreter

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from aws_cdk import App, Duration, Stack
 from aws_cdk import aws_lambda as lambda_
+from click.testing import CliRunner
 
 from integ.tests.support.cdk_cli import CDK
 from lbdart_cdk import LambdaFunctionArtifact, LambdaLayerArtifact, LbdartError
+from lbdart_cdk.cli import main
 from lbdart_cdk.constructs.plain_assets import CONTEXT
 from lbdart_cdk.core.artifacts.summary import Part, Summary
 from lbdart_cdk.core.locking.selection import select
@@ -41,6 +43,7 @@ from tests.support.wheels import make_wheel
 #: Blocks without a language, by page and the start of their first line -> the test that holds them.
 HELD: Final = {
     ("README.md", "pip install "): "test_commands_are_there",
+    ("README.md", "lbdart "): "test_commands_are_there",
     ("README.md", "make "): "test_commands_are_there",
     ("docs/aws.md", "make "): "test_commands_are_there",
     ("docs/benchmarks.md", "lock to layer.zip "): "test_figures_are_those_that_are_measured",
@@ -59,7 +62,19 @@ HELD: Final = {
     ("docs/scripts.md", "$ python "): "test_the_programs_without_cdk_print_what_is_shown",
     ("docs/trust.md", "$ "): "test_commands_are_there",
 }
-CONFIGURATION: Final = {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}
+
+
+class Loader(yaml.SafeLoader):
+    """Reads YAML with the tags of CloudFormation, such as ``!Ref``."""
+
+
+Loader.add_multi_constructor("!", lambda loader, suffix, node: f"!{suffix} {node.value}")
+
+CONFIGURATION: Final[dict[str, Callable[[str], object]]] = {
+    "yaml": lambda text: yaml.load(text, Loader),
+    "toml": tomllib.loads,
+    "json": json.loads,
+}
 FRAGMENTS: Final = [
     each
     for each in all_blocks()
@@ -142,7 +157,7 @@ def commands() -> list[tuple[str, str]]:
         lines = each.text.splitlines()
         if any(line.startswith("$ ") for line in lines):
             found += [(each.page, line[2:]) for line in lines if line.startswith("$ ")]
-        elif re.match(r"(pip|make|cdk|sam) ", each.text):
+        elif re.match(r"(pip|make|cdk|sam|lbdart) ", each.text):
             found += [(each.page, line) for line in lines]
     return [(page, command) for page, command in found if not own_tests(page) or page == "docs/aws.md"]
 
@@ -174,9 +189,17 @@ def is_cdk(arguments: list[str]) -> bool:
     return arguments[0] in {"bootstrap", "deploy", "destroy", "synth"} and keys <= {CONTEXT}
 
 
+def is_lbdart(arguments: list[str]) -> bool:
+    options = [argument for argument in arguments if argument.startswith("-")]
+    subcommands = arguments[: arguments.index(options[0])]
+    said = CliRunner().invoke(main, [*subcommands, "--help"])
+    return said.exit_code == 0 and all(re.search(rf"{option}\b", said.output) for option in options)
+
+
 #: What a page may show to run -> whether what it is run with is there.
 CHECKS: Final[dict[str, Callable[[list[str]], bool]]] = {
     "cdk": is_cdk,
+    "lbdart": is_lbdart,
     "make": lambda arguments: f"\n{arguments[0]}:" in (ROOT / "Makefile").read_text(),
     "pip": is_requirement,
     "python": is_python,

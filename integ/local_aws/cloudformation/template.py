@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from integ.local_aws.errors import validation_error
 
@@ -117,7 +117,7 @@ def order(resources: Mapping[str, Mapping[str, Any]]) -> list[str]:
         ) from None
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.SafeLoader):
     """YAML with CloudFormation's short forms; a date such as a policy's version stays text."""
 
 
@@ -128,13 +128,13 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
+    value: Any = None
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
         value = value.split(".", 1) if suffix == "GetAtt" else value
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
     return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
 

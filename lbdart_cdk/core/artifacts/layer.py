@@ -454,7 +454,7 @@ def _empty(project: str, selection: Selection) -> EmptyLayerError:
 def make_layer(layer: LayerArtifact) -> None:
     """Make a layer's zip and keep it in the store, with its report.
 
-    The steps are those of the diagram in the README.
+    The steps are those of the diagram in docs/design.md.
 
     :raises LbdartError: when a step fails, or a compiled file would not load on the target.
     """
