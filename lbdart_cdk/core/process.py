@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,18 @@ def temp_cwd(path: str | Path) -> Iterator[Path]:
         yield directory
 
 
-_TIMEOUT: Final = 600  # seconds; long enough for a slow index; ends a tool that waits for input
+#: Seconds; long enough for a slow index; ends a tool that waits for input.
+_TIME_LIMIT: ContextVar[float] = ContextVar("time limit", default=600.0)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Let each tool that :func:`run` starts in the block run for so long at most."""
+    token = _TIME_LIMIT.set(seconds)
+    try:
+        yield
+    finally:
+        _TIME_LIMIT.reset(token)
 
 
 def run(
@@ -46,7 +58,7 @@ def run(
 
     :raises LbdartError: when the tool cannot be started or does not end in time.
     """
-    name = Path(command[0]).name
+    name, limit = Path(command[0]).name, _TIME_LIMIT.get()
     try:
         return subprocess.run(
             [str(part) for part in command],
@@ -56,7 +68,7 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_TIMEOUT,
+            timeout=limit,
             check=False,
         )
     except OSError as error:
@@ -65,7 +77,7 @@ def run(
         ) from error
     except subprocess.TimeoutExpired as error:
         raise LbdartError(
-            f"{name} did not end within {_TIMEOUT // 60} minutes.",
+            f"{name} did not end within {limit:g} seconds.",
             f"Run it by hand in {cwd} to see what it waits for.",
         ) from error
 
