@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +38,18 @@ def temp_cwd(path: str | Path) -> Iterator[Path]:
         yield directory
 
 
-_TIMEOUT: Final = 600  # seconds; long enough for a slow index; ends a tool that waits for input
+#: Seconds; long enough for a slow index; ends a tool that waits for input.
+_TIME_LIMIT: ContextVar[float] = ContextVar("time limit", default=600.0)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Let each tool that :func:`run` starts in the block run for so long at most."""
+    token = _TIME_LIMIT.set(seconds)
+    try:
+        yield
+    finally:
+        _TIME_LIMIT.reset(token)
 
 
 def run(
@@ -49,7 +61,7 @@ def run(
 
     :raises LbdartError: when the tool cannot be started or does not end in time.
     """
-    name = Path(command[0]).name
+    name, limit = Path(command[0]).name, _TIME_LIMIT.get()
     try:
         return subprocess.run(
             [_program(str(command[0]), environment), *(str(part) for part in command[1:])],
@@ -59,7 +71,7 @@ def run(
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=_TIMEOUT,
+            timeout=limit,
             check=False,
         )
     except OSError as error:
@@ -68,7 +80,7 @@ def run(
         ) from error
     except subprocess.TimeoutExpired as error:
         raise LbdartError(
-            f"{name} did not end within {_TIMEOUT // 60} minutes.",
+            f"{name} did not end within {limit:g} seconds.",
             f"Run it by hand in {cwd} to see what it waits for.",
         ) from error
 

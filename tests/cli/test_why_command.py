@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from aws_cdk import Stack
 from click.testing import CliRunner, Result
 
+from lbdart_cdk import LambdaLayerArtifact
 from lbdart_cdk.cli import main
 from lbdart_cdk.cli.project_options import Asked
 from lbdart_cdk.core.store.store import Store
+from tests.support.apps import PYTHON_3_13, make_app
 from tests.support.projects import uv_lock
 
 
@@ -105,3 +108,13 @@ def test_a_changed_lock_is_named_by_version(orders: Path) -> None:
         "  packages: beta 1.0 was added",
         "  packages: urllib3 1.0 was removed",
     ]
+
+
+def test_what_a_synthesis_built_is_known(orders: Path, tmp_path: Path) -> None:
+    stack = Stack(make_app(tmp_path / "cdk.out"), "Shop")
+    LambdaLayerArtifact(stack, "Deps", project=str(orders), runtime=PYTHON_3_13)
+    result = why(str(orders), "--runtime", "python3.13", "--exit-code")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (
+        0,
+        "Nothing changed since the last build here.",
+    )

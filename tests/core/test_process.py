@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core import process as tool
 from lbdart_cdk.core.errors import LbdartError
-from lbdart_cdk.core.process import reason, run, said
+from lbdart_cdk.core.process import reason, run, said, time_limit
 
 
 def python(code: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,9 +35,8 @@ def test_a_tool_that_is_not_there(tmp_path: Path) -> None:
         run([tmp_path / "poem"], cwd=tmp_path, environment={})
 
 
-def test_a_tool_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tool, "_TIMEOUT", 0.2)
-    with pytest.raises(LbdartError, match=r"did not end within .*\nRun it by hand in "):
+def test_a_tool_that_does_not_end(tmp_path: Path) -> None:
+    with time_limit(0.2), pytest.raises(LbdartError, match=r"did not end within .*\nRun it by hand in "):
         python("import time; time.sleep(30)", tmp_path)
 
 

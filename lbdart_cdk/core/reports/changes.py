@@ -180,7 +180,9 @@ def _packages(old: BuildInputs, new: BuildInputs, store: Store) -> Iterable[Chan
         if before == after:
             continue
         was, now = (_shown(part, name) if name in part.packages else None for part in (old, new))
-        if before and after and was == now:  # another file of the same version
+        if before and after and not (name in old.versions and name in new.versions):
+            was, now = _short(before), _short(after)  # a version of one alone says nothing
+        elif before and after and was == now:  # another file of the same version
             was, now = f"{was} ({_short(before)})", f"({_short(after)})"
         is_unknown = not before and before is not None and after is not None and name not in new.versions
         if was != now and not is_unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,14 @@ def test_the_same_build_is_no_change(aws: FakeAws, tmp_path: Path) -> None:
     ours = layer(tmp_path, "1.0", "ours")
     assert not since(ours, known(ours)).is_changed
     assert not since(ours, known(ours, bucket=None)).is_changed
+
+
+def test_a_package_of_the_user_has_the_hash_of_what_it_is_built_to(aws: FakeAws, tmp_path: Path) -> None:
+    publish(aws, layer(tmp_path, "1.0", "theirs"))
+    (tmp_path / "orders/lib/src/lib/app.py").write_text("x = 1\n")
+    ours = layer(tmp_path, "1.0", "ours")
+    (line,) = lines(since(ours, known(ours)))
+    assert re.fullmatch(r"packages: lib [0-9a-f]{12} -> [0-9a-f]{12}", line)
 
 
 def test_any_version_can_be_named(aws: FakeAws, tmp_path: Path) -> None:
