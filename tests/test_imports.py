@@ -27,6 +27,7 @@ FOLDERS: Final = (
     "lbdart_cdk.core.api",
     "lbdart_cdk.core.layer",
     "lbdart_cdk.core.source",
+    "lbdart_cdk.core.reports",
     "lbdart_cdk.core.artifacts",
     "lbdart_cdk.core.packing",
     "lbdart_cdk.core.native",
