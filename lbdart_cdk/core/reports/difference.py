@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from packaging.utils import canonicalize_version
 
@@ -33,6 +33,19 @@ class Files:
     def __len__(self) -> int:
         return len(self.added) + len(self.removed) + len(self.changed)
 
+    def __str__(self) -> str:
+        """Return how many there are of each kind: ``2 files changed, 1 added``."""
+        counts = (("changed", self.changed), ("added", self.added), ("removed", self.removed))
+        first, *others = [(kind, len(paths)) for kind, paths in counts if paths] or [("changed", 0)]
+        noun = "file" if first[1] == 1 else "files"
+        return ", ".join(
+            [f"{first[1]:,} {noun} {first[0]}", *(f"{count:,} {kind}" for kind, count in others)]
+        )
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Return the paths as a document has them."""
+        return {"added": [*self.added], "removed": [*self.removed], "changed": [*self.changed]}
+
 
 @dataclass(frozen=True)
 class Change:
@@ -56,11 +69,31 @@ class Change:
         return "removed" if self.after is None else "changed"
 
     @property
+    def bytes(self) -> int | None:
+        """By how many bytes the unzipped package grows; None when one side does not know."""
+        sizes = [package.size for package in (self.before, self.after) if package is not None]
+        if None in sizes:
+            return None
+        return _unzipped(self.after) - _unzipped(self.before)
+
+    @property
     def is_same_version(self) -> bool:
         """Whether only the files differ, and not the version."""
         if self.before is None or self.after is None:
             return False
         return _versions(self.before) == _versions(self.after)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the change as a document has it."""
+        return {
+            "name": self.name,
+            "change": self.kind,
+            "same_version": self.is_same_version,
+            "before": self.before.to_json() if self.before is not None else None,
+            "after": self.after.to_json() if self.after is not None else None,
+            "unzipped": self.bytes,
+            "files": self.files.to_json(),
+        }
 
 
 @dataclass(frozen=True)
@@ -88,14 +121,25 @@ class Difference:
         with usable("One of the zips"):
             return differing(self.before.own, self.after.own)
 
+    @property
+    def bytes(self) -> int | None:
+        """By how many bytes all that is unzipped grows; None when one side does not know."""
+        before, after = self.before.size, self.after.size
+        return after.unzipped - before.unzipped if before is not None and after is not None else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the difference as a document has it."""
+        return {
+            "before": _side(self.before),
+            "after": _side(self.after),
+            "unzipped": self.bytes,
+            "packages": [change.to_json() for change in self.changes],
+            "own_code": self.own.to_json(),
+        }
+
     def of(self, kind: Kind) -> list[Change]:
         """Return the changes of a kind."""
         return [change for change in self.changes if change.kind == kind]
-
-    @property
-    def knows_sizes(self) -> bool:
-        """Whether both sides know how large their files are."""
-        return self.before.own is not None and self.after.own is not None
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.own)
@@ -136,6 +180,15 @@ def _change(name: str, before: Package | None, after: Package | None, has_pins: 
             files = differing(_compared(before.files), _compared(after.files))
         return Change(name, before, after, files) if files else None
     return Change(name, before, after) if has_pins and before.pins != after.pins else None
+
+
+def _unzipped(package: Package | None) -> int:
+    return package.size.unzipped if package is not None and package.size is not None else 0
+
+
+def _side(inventory: Inventory) -> dict[str, Any]:
+    sizes = inventory.size.to_json() if inventory.size is not None else {}
+    return {"what": inventory.what, "kind": inventory.kind, **sizes}
 
 
 def _versions(package: Package) -> set[str]:

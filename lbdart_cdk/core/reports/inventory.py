@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.version import InvalidVersion, Version
 
@@ -30,8 +31,9 @@ class Size:
     zipped: int = 0
     unzipped: int = 0
 
-    def __add__(self, other: Size) -> Size:
-        return Size(self.files + other.files, self.zipped + other.zipped, self.unzipped + other.unzipped)
+    def to_json(self) -> dict[str, int]:
+        """Return the numbers as a document has them."""
+        return asdict(self)
 
 
 def size_of(entries: Iterable[Entry]) -> Size:
@@ -62,10 +64,15 @@ class Package:
         """The version or versions, for people; empty when none is known."""
         return ", ".join(self.versions)
 
-    @property
+    @cached_property
     def size(self) -> Size | None:
         """The size of its files; None when they are not known."""
         return None if self.files is None else size_of(self.files.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the package as a document has it."""
+        sizes = self.size.to_json() if self.size is not None else {}
+        return {"name": self.name, "version": self.version or None, **sizes}
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,11 @@ class Inventory:
     def by_name(self) -> dict[str, Package]:
         """The packages by their names."""
         return {package.name: package for package in self.packages}
+
+    @property
+    def by_size(self) -> list[Package]:
+        """The packages, the largest first."""
+        return sorted(self.packages, key=lambda package: -(package.size or Size()).unzipped)
 
     @property
     def own_size(self) -> Size:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import LbdartError, explained
+from ..errors import LbdartError, MissingError, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -52,28 +52,6 @@ class LayerVersion:
         return f"{self.layer}:{self.version}"
 
 
-def client(version: LayerVersion, region: str | None = None, profile: str | None = None) -> LambdaClient:
-    """Return boto3's client for the Region of a layer version.
-
-    :param region: for a version without a Region of its own. Default: that of the session.
-    :param profile: of the AWS configuration files. Default: that of the environment.
-    :raises LbdartError: when there is no such profile, or no Region.
-    """
-    import boto3
-    from botocore.exceptions import BotoCoreError
-
-    with explained(
-        lambda error: LbdartError(
-            f"The layer version {version} cannot be looked up: {str(error).rstrip('.')}.",
-            "Pass --region and --profile, or set AWS_REGION and AWS_PROFILE.",
-        ),
-        BotoCoreError,
-    ):
-        session = boto3.Session(region_name=version.region or region, profile_name=profile)
-        made: LambdaClient = session.client("lambda")
-        return made
-
-
 def download(version: LayerVersion, lambda_client: LambdaClient, folder: Path) -> Path:
     """Download the zip of a layer version.
 
@@ -111,7 +89,7 @@ def _asked(version: LayerVersion, lambda_client: LambdaClient) -> Any:
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        raise LbdartError(
+        raise MissingError(
             f"There is no layer version {version} in {lambda_client.meta.region_name}.",
             "List the versions with `lbdart versions`, or choose another account with --profile, or another "
             "Region with --region.",
