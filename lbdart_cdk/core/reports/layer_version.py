@@ -83,8 +83,6 @@ def _asked(version: LayerVersion, lambda_client: LambdaClient) -> Any:
     from ..publishing.aws_errors import error_code
 
     try:
-        if version.region is not None:
-            return lambda_client.get_layer_version_by_arn(Arn=str(version))
         return lambda_client.get_layer_version(LayerName=version.layer, VersionNumber=version.version)
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":

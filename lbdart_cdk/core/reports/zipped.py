@@ -101,19 +101,27 @@ def _sorted_out(entries: Collection[Entry]) -> tuple[tuple[Package, ...], dict[s
     metadata = _metadata_in(entries)
     owners = _owners(names, metadata)
     places = {one.place for one in metadata}
-    files: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
-    own: dict[str, Entry] = {}
+    found: defaultdict[str, list[tuple[str, Entry]]] = defaultdict(list)
+    own: list[tuple[str, Entry]] = []
     for entry in entries:
         owner = owners.get(entry.name)
-        of_owner = own if owner is None else files[owner.name]
-        place = owner.place if owner is not None else _place_of(entry.name, places)
-        below = entry.name.removeprefix(place)
-        of_owner[entry.name if below in of_owner else below] = entry
+        if owner is None:
+            own.append((_place_of(entry.name, places), entry))
+        else:
+            found[owner.name].append((owner.place, entry))
     versions: defaultdict[str, list[str]] = defaultdict(list)
     for one in metadata:
         versions[one.name] += filter(None, [one.version])
-    packages = (Package(name, in_order(versions[name]), files=files[name]) for name in sorted(versions))
-    return tuple(packages), own
+    packages = (
+        Package(name, in_order(versions[name]), files=_below(found[name])) for name in sorted(versions)
+    )
+    return tuple(packages), _below(own)
+
+
+def _below(entries: Collection[tuple[str, Entry]]) -> dict[str, Entry]:
+    """Return files by their paths below their places; by their whole paths, when two would be the same."""
+    below = {entry.name.removeprefix(place): entry for place, entry in entries}
+    return below if len(below) == len(entries) else {entry.name: entry for _, entry in entries}
 
 
 def _place_of(name: str, places: Collection[str]) -> str:
