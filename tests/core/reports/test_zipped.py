@@ -36,7 +36,7 @@ def test_packages_are_found_where_lambda_finds_them(tmp_path: Path, place: str) 
 
 
 def test_a_package_has_what_record_lists_and_no_other_file_of_its_folder(tmp_path: Path) -> None:
-    own = {"alpha/__init__.py": "", "alpha/deep/er/data.bin": b"\0" * 99, "alpha.libs/x.so": b"y"}
+    own = {"alpha/__init__.py": b"", "alpha/deep/er/data.bin": b"\0" * 99, "alpha.libs/x.so": b"y"}
     path = zip_of(tmp_path / "a.zip", installed("alpha", files=own), {"alpha/mine.py": "x = 1\n"})
     inventory = zip_inventory(path)
     assert files(inventory, "alpha") >= set(own)
@@ -63,7 +63,7 @@ def test_scripts_and_data_of_a_wheel_are_its_own_wherever_an_installer_puts_them
 
 def test_bytecode_is_of_the_package_of_its_module(tmp_path: Path) -> None:
     compiled = {"alpha/__pycache__/__init__.cpython-313.opt-1.pyc": b"1", "alpha/__init__.pyc": b"22"}
-    mine = {"app.py": "", "__pycache__/app.cpython-313.pyc": b"333"}
+    mine = {"app.py": b"", "__pycache__/app.cpython-313.pyc": b"333"}
     inventory = zip_inventory(zip_of(tmp_path / "a.zip", installed("alpha"), compiled, mine))
     assert set(compiled) <= files(inventory, "alpha")
     assert set(inventory.own or {}) == set(mine)
