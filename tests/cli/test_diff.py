@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lbdart_cdk.cli import main
+from lbdart_cdk.core.artifacts.inputs import BuildInputs
 from lbdart_cdk.core.artifacts.sbom import render
 from tests.support.installed_zip import installed, zip_of
 from tests.support.projects import run_uv
@@ -101,7 +102,7 @@ def test_a_project_is_its_layer_and_the_layer_is_its_zip(orders: Path, tmp_path:
 def test_an_sbom_has_versions_and_no_bytes(tmp_path: Path) -> None:
     sbom, (zipped, _) = tmp_path / "bom.json", zips(tmp_path)
     values = {"name": "alpha", "version": "0.9", "license": "", "filename": "a.whl", "sha256": "ab" * 32}
-    sbom.write_text(render("orders", "0" * 64, [values]))
+    sbom.write_text(render("orders", "0" * 64, [values], BuildInputs("layer", {})))
     lines = said(sbom, zipped).splitlines()
     assert [line.split() for line in lines[1:3]] == [
         ["alpha", "0.9", "1.0", "changed"],

@@ -142,6 +142,9 @@ def test_their_parameters_are_these() -> None:
         either = [each.name for each in parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
         assert either == by_position.split(), name
         named = {each.name for each in parameters.values() if each.kind is each.KEYWORD_ONLY}
+        if "options" in parameters:  # PEP 692
+            assert parameters["options"].annotation == "Unpack[SourceOptions]", name
+            named |= api.SourceOptions.__optional_keys__
         assert set(by_name.split()) - named == set(), name
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from lbdart_cdk.core.artifacts.inputs import BuildInputs
 from lbdart_cdk.core.artifacts.sbom import render
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.reports.bill import sbom_inventory
@@ -13,7 +14,9 @@ from lbdart_cdk.core.reports.bill import sbom_inventory
 
 def test_our_own_is_read() -> None:
     values = {"name": "alpha", "version": "1.0", "license": "MIT", "filename": "a.whl", "sha256": "ab" * 32}
-    inventory = sbom_inventory(render("orders", "0" * 64, [values]).encode(), "bom.json")
+    inventory = sbom_inventory(
+        render("orders", "0" * 64, [values], BuildInputs("layer", {})).encode(), "bom.json"
+    )
     (alpha,) = inventory.packages
     assert (alpha.name, alpha.version, set(alpha.pins)) == ("alpha", "1.0", {"ab" * 32})
 
