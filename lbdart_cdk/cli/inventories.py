@@ -17,7 +17,7 @@ from .project_options import Asked
 if TYPE_CHECKING:
     from ..core.artifacts.layer import LayerArtifact
     from ..core.reports.inventory import Inventory
-    from ..core.reports.layer_version import LayerVersion
+    from ..core.reports.naming import Named
     from ..core.store.store import Store
 
 #: The start of the first file in a zip; an unfinished zip has it, too.
@@ -97,7 +97,7 @@ class Reader:
     def _layer(self, text: str) -> LayerArtifact:
         return replace(self.asked, project=text).layer(self.store)
 
-    def _published(self, version: LayerVersion) -> Inventory:
+    def _published(self, version: Named) -> Inventory:
         from ..core.reports.aws import client_of, session_of
         from ..core.reports.layer_version import download
         from ..core.reports.zipped import zip_inventory
@@ -118,11 +118,11 @@ def reader(asked: Asked, region: str | None, profile: str | None) -> Iterator[Re
         yield Reader(asked, store, folder, region, profile)
 
 
-def _version(path: Path, text: str) -> LayerVersion | None:
+def _version(path: Path, text: str) -> Named | None:
     """Return the layer version that a text names, if it does not name a path."""
-    from ..core.reports.layer_version import LayerVersion
+    from ..core.reports.naming import Named
 
-    return None if path.exists() else LayerVersion.named(text)
+    return None if path.exists() else Named.version(text)
 
 
 def _is_zip(path: Path) -> bool:

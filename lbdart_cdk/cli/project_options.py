@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -71,9 +71,11 @@ class Asked:
 
         :raises LbdartError: when there is no such project, or an option is invalid.
         """
+        return self._layer_of(*self._locked, store)
+
+    def _layer_of(self, project: Project, tool: Tool, store: Store) -> LayerArtifact:
         from ..core.artifacts.layer import LayerArtifact
 
-        project, tool = self._locked
         return LayerArtifact(
             project,
             tool,
@@ -116,29 +118,16 @@ class Asked:
 
         :raises LbdartError: when there is no such project, or an option is invalid.
         """
-        from dataclasses import replace
-
         from ..core.artifacts.function import FunctionArtifact
-        from ..core.artifacts.layer import LayerArtifact
         from ..core.locking.manifest import may_require_packages
 
         project, tool = self._code
-        target = self.target_of(project)
         source = replace(self.source(store), exclude_files=self.exclude_files)
         if not may_require_packages(project, self._options):
+            self.target_of(project)  # a runtime that the project does not admit is refused
             return source
-        dependencies = LayerArtifact(
-            project,
-            tool,
-            target,
-            self._options,
-            self.exclude,
-            store,
-            container=self._container,
-            environment=self._environment,
-            prefer=self.prefer,
-            keep=self.keep,
-        )
+        # What is said of files is said of the whole zip, and so of the source.
+        dependencies = replace(self._layer_of(project, tool, store), exclude_files=(), bytecode=False)
         return FunctionArtifact(source, dependencies)
 
     def target_of(self, project: Project) -> Target:

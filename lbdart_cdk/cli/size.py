@@ -143,6 +143,6 @@ def _write_page(path: Path, inventory: Inventory, times: Times) -> None:
     from ..core.reports.page import page
 
     try:
-        path.write_text(page(inventory, times), encoding="utf-8")
+        path.write_text(page(inventory, times), encoding="utf-8", newline="\n")
     except OSError as error:
         raise LbdartError(f"{path} cannot be written: {error.strerror}.", "Name another file.") from error

@@ -42,7 +42,7 @@ def command(  # noqa: PLR0917  (click passes each option by its name)
     from ..core.publishing.s3 import S3Path
     from ..core.reports.aws import client_of, session_of
     from ..core.reports.layer_versions import layer_versions
-    from ..core.reports.published import Named
+    from ..core.reports.naming import Named
 
     named = Named.parse(layer)
     session = session_of(named.region or region, profile)

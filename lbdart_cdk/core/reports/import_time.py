@@ -181,7 +181,7 @@ def _measured(
     if not modules:
         return ImportTime(())
     # -S: the packages of this machine are not those of Lambda. -B: as in Lambda, where a layer is read-only.
-    command = [interpreter, "-I", "-S", "-B", "-c", _MEASURE, *places, json.dumps(modules)]
+    command = [interpreter, "-I", "-S", "-B", "-X", "utf8", "-c", _MEASURE, *places, json.dumps(modules)]
     with tempfile.TemporaryDirectory(dir=folder.parent) as home:
         environment = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
         try:
@@ -191,7 +191,7 @@ def _measured(
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 timeout=limit,
                 check=False,

@@ -4,57 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LbdartError, MissingError, explained
+from .naming import Named
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-#: ``NAME:3``, with or without the account before it (``123456789012:layer:NAME:3``), or the whole ARN.
-_VERSION: Final = re.compile(
-    r"(?P<layer>(?:arn:[\w-]+:lambda:(?P<region>[a-z0-9-]+):)?(?:\d{12}:layer:)?[A-Za-z0-9_-]+):(?P<version>[1-9]\d*)"
-)
 _CHUNK: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class LayerVersion:
-    """A version of a layer in Lambda.
-
-    :param layer: its name or ARN.
-    :param region: the Region in its ARN; None when it has none.
-    """
-
-    layer: str
-    version: int
-    region: str | None = None
-
-    @classmethod
-    def named(cls, text: str) -> LayerVersion | None:
-        """Return the version that a text names; None when it names none.
-
-        >>> LayerVersion.named("Orders-Deps:3")
-        LayerVersion(layer='Orders-Deps', version=3, region=None)
-        """
-        match = _VERSION.fullmatch(text)
-        if match is None:
-            return None
-        return cls(match["layer"], int(match["version"]), match["region"])
-
-    def __str__(self) -> str:
-        """Return the text that names it."""
-        return f"{self.layer}:{self.version}"
-
-
-def download(version: LayerVersion, lambda_client: LambdaClient, folder: Path) -> Path:
+def download(version: Named, lambda_client: LambdaClient, folder: Path) -> Path:
     """Download the zip of a layer version.
 
+    :param version: one with a number.
     :param folder: the directory to put it in.
     :raises LbdartError: when there is no such version, or what comes is not what Lambda has.
     """
@@ -63,7 +30,7 @@ def download(version: LayerVersion, lambda_client: LambdaClient, folder: Path) -
     with calling_aws(f"get the layer version {version}"):
         answer = _asked(version, lambda_client)
     content = answer["Content"]
-    path = folder / f"{version.version}.zip"
+    path = folder / f"{version.number}.zip"
     digest = hashlib.sha256()
     with path.open("wb") as file, _chunks(content["Location"], version) as chunks:
         for chunk in chunks:
@@ -77,13 +44,14 @@ def download(version: LayerVersion, lambda_client: LambdaClient, folder: Path) -
     return path
 
 
-def _asked(version: LayerVersion, lambda_client: LambdaClient) -> Any:
+def _asked(version: Named, lambda_client: LambdaClient) -> Any:
     from botocore.exceptions import ClientError
 
     from ..publishing.aws_errors import error_code
 
+    assert version.number is not None, "the text names a version"
     try:
-        return lambda_client.get_layer_version(LayerName=version.layer, VersionNumber=version.version)
+        return lambda_client.get_layer_version(LayerName=version.layer, VersionNumber=version.number)
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
@@ -95,7 +63,7 @@ def _asked(version: LayerVersion, lambda_client: LambdaClient) -> Any:
 
 
 @contextmanager
-def _chunks(url: str, version: LayerVersion) -> Iterator[Iterator[bytes]]:
+def _chunks(url: str, version: Named) -> Iterator[Iterator[bytes]]:
     """Open the address of a zip, which holds a signature: no message may show it."""
     import requests
 

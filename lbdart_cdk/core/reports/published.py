@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..artifacts.inputs import BuildInputs, inputs_noted
 from ..artifacts.sbom import inputs_in
@@ -12,6 +11,7 @@ from ..errors import LbdartError, MissingError
 from ..store.store import Store
 from .aws import client_of, session_of
 from .changes import GROUPS, PACKAGES, TARGET
+from .naming import Named
 from .why import Known
 
 if TYPE_CHECKING:
@@ -19,48 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from ..publishing.versions import LayerVersion
-
-#: ``NAME`` or ``NAME:3``; also the ARN of a layer or of a version.
-_NAMED: Final = re.compile(
-    r"(?P<layer>(?:arn:[\w-]+:lambda:[a-z0-9-]+:)?(?:\d{12}:layer:)?[A-Za-z0-9_-]+)(?::(?P<number>[1-9]\d*))?"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A layer or one of its versions, as the user names it.
-
-    :param layer: its name or ARN.
-    :param number: None for the latest version.
-    """
-
-    layer: str
-    number: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Named:
-        """Return what a text names: ``Orders-Deps``, ``Orders-Deps:3``, or an ARN.
-
-        :raises LbdartError: when it names neither.
-        """
-        match = _NAMED.fullmatch(text)
-        if match is None:
-            raise LbdartError(
-                f"{text!r} is not the name of a layer or of a layer version.",
-                "Write it like Orders-Deps or Orders-Deps:3.",
-            )
-        return cls(match["layer"], int(match["number"]) if match["number"] else None)
-
-    @property
-    def name(self) -> str:
-        """The name of the layer alone."""
-        return self.layer.rpartition(":")[2]
-
-    @property
-    def region(self) -> str | None:
-        """The Region in the ARN, if any."""
-        parts = self.layer.split(":")
-        return parts[3] if parts[0] == "arn" else None
 
 
 def published_build(

@@ -9,34 +9,13 @@ from typing import Any
 import pytest
 
 from lbdart_cdk.core.errors import LbdartError, MissingError
-from lbdart_cdk.core.reports.layer_version import LayerVersion, download
+from lbdart_cdk.core.reports.layer_version import download
+from lbdart_cdk.core.reports.naming import Named
 from tests.core.conftest import FakeAws
 from tests.support.index import Index, status, wrong_bytes
 from tests.support.installed_zip import installed, zip_of
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:layer:Orders-Deps"
-
-
-@pytest.mark.parametrize(
-    ("text", "version"),
-    [
-        ("Orders-Deps:3", LayerVersion("Orders-Deps", 3)),
-        ("123456789012:layer:Orders-Deps:3", LayerVersion("123456789012:layer:Orders-Deps", 3)),
-        (f"{ARN}:12", LayerVersion(ARN, 12, "us-east-1")),
-        (
-            "arn:aws-cn:lambda:cn-north-1:123456789012:layer:X:1",
-            LayerVersion("arn:aws-cn:lambda:cn-north-1:123456789012:layer:X", 1, "cn-north-1"),
-        ),
-        ("Orders-Deps", None),
-        ("Orders-Deps:0", None),
-        ("Orders-Deps:x", None),
-        (ARN, None),
-        ("s3://bucket:3", None),
-    ],
-)
-def test_a_version_is_named_as_aws_names_it(text: str, version: LayerVersion | None) -> None:
-    assert LayerVersion.named(text) == version
-    assert version is None or str(version) == text
 
 
 @pytest.fixture
@@ -56,7 +35,7 @@ def published(aws: FakeAws, index: Index, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("text", ["Orders-Deps:1", f"{ARN}:1"])
 def test_its_zip_is_downloaded(aws: FakeAws, published: Path, tmp_path: Path, text: str) -> None:
-    version = LayerVersion.named(text)
+    version = Named.version(text)
     assert version is not None
     assert download(version, aws.lambda_, tmp_path).read_bytes() == published.read_bytes()
 
@@ -67,13 +46,13 @@ def test_what_is_not_the_zip_is_refused_and_no_signature_is_shown(
 ) -> None:
     index.faults["signed.zip"] += [wrong_bytes, status(403)]
     with pytest.raises(LbdartError, match="does not have the hash that Lambda has") as wrong:
-        download(LayerVersion("Orders-Deps", 1), aws.lambda_, tmp_path)
+        download(Named("Orders-Deps", 1), aws.lambda_, tmp_path)
     with pytest.raises(LbdartError, match="cannot be downloaded") as refused:
-        download(LayerVersion("Orders-Deps", 1), aws.lambda_, tmp_path)
+        download(Named("Orders-Deps", 1), aws.lambda_, tmp_path)
     assert "secret" not in f"{wrong.value}{refused.value}"
 
 
 @pytest.mark.usefixtures("published")
 def test_a_version_that_is_not_there_is_named(aws: FakeAws, tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"no layer version Orders-Deps:7 in us-east-1"):
-        download(LayerVersion("Orders-Deps", 7), aws.lambda_, tmp_path)
+        download(Named("Orders-Deps", 7), aws.lambda_, tmp_path)

@@ -18,7 +18,7 @@ from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.publishing.layer_upload import upload_layer
 from lbdart_cdk.core.publishing.manifest import LayerManifest
 from lbdart_cdk.core.publishing.publish import LayerPublisher
-from lbdart_cdk.core.reports.published import Named, published_build
+from lbdart_cdk.core.reports.published import published_build
 from lbdart_cdk.core.reports.why import Known, Why, since
 from lbdart_cdk.core.store.store import Store
 from tests.support.fakes import FakeTool
@@ -163,28 +163,3 @@ class TestMistakes:
             known(ours)
         with pytest.raises(LbdartError, match="There is no s3://plain/deps/layer/000001/sbom"):
             known(ours, bucket="plain")
-
-
-ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:deps"
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("deps", Named("deps")),
-        ("deps:3", Named("deps", 3)),
-        (ARN, Named(ARN)),
-        (f"{ARN}:3", Named(ARN, 3)),
-    ],
-)
-def test_a_layer_is_named_by_its_name_or_arn(text: str, named: Named) -> None:
-    found = Named.parse(text)
-    assert found == named
-    assert found.name == "deps"
-    assert found.region == ("eu-west-1" if text.startswith("arn") else None)
-
-
-@pytest.mark.parametrize("text", ["", "deps:", "deps:x", "s3://bucket/deps", "deps:0"])
-def test_something_else_is_refused(text: str) -> None:
-    with pytest.raises(LbdartError, match="is not the name of a layer"):
-        Named.parse(text)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lbdart_cdk.core import process as tool
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.process import time_limit
 from lbdart_cdk.core.wheels import frontend
 from lbdart_cdk.core.wheels.build_hooks import BuildError
 from lbdart_cdk.core.wheels.frontend import PIP, UV, IsolatedBuild
@@ -246,10 +246,10 @@ def test_a_password_in_the_address_of_a_requirement_is_not_heard(
 
 
 @BOTH
-def test_a_backend_that_hangs(root: Path, monkeypatch: pytest.MonkeyPatch, build: IsolatedBuild) -> None:
+def test_a_backend_that_hangs(root: Path, build: IsolatedBuild) -> None:
     (root / "backend.py").write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(tool, "_TIMEOUT", 0.5)
-    assert re.match("python did not end within", refused(build, root).why)
+    with time_limit(0.5):
+        assert re.match("python did not end within", refused(build, root).why)
 
 
 def test_without_uv(root: Path, hosted: Index, monkeypatch: pytest.MonkeyPatch) -> None:
