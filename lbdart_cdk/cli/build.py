@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -129,18 +127,12 @@ def _write(path: Path, made: Path, sha256: str) -> None:
     """
     from ..core.errors import LbdartError
     from ..core.keys import sha256_of
-    from ..core.store.store import refuse_changed
-    from ..core.windows import replace_file
+    from ..core.store.copies import copy_kept
 
     try:
         if path.is_file() and sha256_of(path) == sha256:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".lbdart-") as folder:
-            temporary = Path(folder, path.name)
-            shutil.copyfile(made, temporary)
-            refuse_changed(made, sha256_of(temporary), sha256)
-            replace_file(temporary, path)
+        copy_kept(made, path, sha256)
     except OSError as error:
         raise LbdartError(
             f"{path} cannot be written: {error.strerror}.", "Name another file, or make room for this one."

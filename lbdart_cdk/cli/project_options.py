@@ -135,13 +135,7 @@ class Asked:
 
         :raises LbdartError: when the project does not support the runtime.
         """
-        from ..core.project.target import Target
-
-        if self.runtime is None:
-            return Target(project.python(), self.architecture)
-        target = Target.from_runtime(self.runtime, self.architecture)
-        project.refuse_unless_for(target)
-        return target
+        return project.target(self.runtime, self.architecture)
 
     @cached_property
     def _locked(self) -> tuple[Project, Tool]:

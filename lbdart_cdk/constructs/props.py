@@ -21,11 +21,7 @@ def target_of(
     :raises LbdartError: when the project does not support the runtime.
     """
     machine = _name_of(architecture) if architecture is not None else "x86_64"
-    if runtime is None:
-        return Target(project.python(), machine)
-    target = Target.from_runtime(_name_of(runtime), machine)
-    project.refuse_unless_for(target)
-    return target
+    return project.target(_name_of(runtime) if runtime is not None else None, machine)
 
 
 def runtime_of(target: Target) -> lambda_.Runtime:

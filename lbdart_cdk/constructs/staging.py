@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,9 +14,8 @@ from aws_cdk.aws_s3_assets import Asset
 from constructs import Construct
 
 from ..core.errors import LbdartError
-from ..core.keys import sha256_of
-from ..core.store.store import refuse_changed
-from ..core.windows import IS_WINDOWS, is_refused_name, replace_file
+from ..core.store.copies import atomic_write, copy_kept
+from ..core.windows import IS_WINDOWS, is_refused_name
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -98,9 +93,7 @@ class Staging:
             return StagedAsset(_NO_BUCKET, sha256)
         staged = self._staged_path(sha256, path.suffix)
         if not (staged.is_file() and staged.stat().st_size == path.stat().st_size):
-            with _atomic_write(staged) as temporary:
-                shutil.copyfile(path, temporary)
-                refuse_changed(path, sha256_of(temporary), sha256)
+            copy_kept(path, staged, sha256)
         return self._register(scope, id, staged, sha256)
 
     def stage_zip(self, scope: Construct, id: str, content: bytes | None, key: str) -> StagedAsset:  # noqa: A002
@@ -109,7 +102,7 @@ class Staging:
             return StagedAsset(_NO_BUCKET, key)
         staged = self._staged_path(key, ".zip")
         if not (staged.is_file() and staged.stat().st_size == len(content)):
-            with _atomic_write(staged) as temporary:
+            with atomic_write(staged) as temporary:
                 temporary.write_bytes(content)
         return self._register(scope, id, staged, key)
 
@@ -141,7 +134,7 @@ def unpack(path: Path, folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    with _atomic_write(folder) as temporary, zipfile.ZipFile(path) as archive:
+    with atomic_write(folder) as temporary, zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if (IS_WINDOWS and is_refused_name(entry.filename)) or (temporary / entry.filename).exists():
                 raise LbdartError(
@@ -152,13 +145,3 @@ def unpack(path: Path, folder: Path) -> None:
             file = Path(archive.extract(entry, temporary))
             if mode := entry.external_attr >> 16:
                 file.chmod(mode)
-
-
-@contextmanager
-def _atomic_write(staged: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to, then move the finished file to ``staged``."""
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=staged.parent, prefix=".lbdart-") as folder:
-        temporary = Path(folder, staged.name)
-        yield temporary
-        replace_file(temporary, staged)

@@ -159,6 +159,18 @@ class Project:
             )
         return oldest
 
+    def target(self, runtime: str | None, architecture: str) -> Target:
+        """Return the target for a runtime of Lambda; without one, for the Python that the project is for.
+
+        :param runtime: such as ``python3.13``.
+        :raises LbdartError: when Lambda does not have it, or the project does not support it.
+        """
+        if runtime is None:
+            return Target(self.python(), architecture)
+        target = Target.from_runtime(runtime, architecture)
+        self.refuse_unless_for(target)
+        return target
+
     def refuse_unless_for(self, target: Target) -> None:
         """Refuse a target whose Python the project does not support.
 
