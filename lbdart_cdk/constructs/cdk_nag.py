@@ -2,8 +2,8 @@
 
 The people who run cdk-nag over an app did not write these resources, so the library gives the reasons.
 cdk-nag 2 reads them from a resource's CloudFormation metadata. cdk-nag 3 reads the acknowledgements of CDK's
-``Validations``. Each acknowledgement names one finding exactly. A finding about a permission contains the ARN
-as the template has it, which is known only at synth.
+``Validations``, which hold for a construct and all below it. Each acknowledgement names one finding exactly.
+A finding about a permission contains the ARN as the template has it, which is known only at synth.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-import jsii
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
-from constructs import IConstruct, IValidation
+from constructs import IConstruct
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -22,38 +21,49 @@ if TYPE_CHECKING:
 _IAM5: Final = "AwsSolutions-IAM5"
 
 
-def suppress(resource: CfnResource, rule: str, reason: str) -> None:
-    """Suppress a rule of cdk-nag in one resource.
+class Suppressions:
+    """Suppresses findings in resources below ``scope``, and about this library's permissions.
 
-    :param rule: the rule's id, such as ``AwsSolutions-S1``.
+    :param stack: the stack of ``scope``.
+    :param wildcards: why the wildcards in the permissions are right.
     """
-    _add_metadata(resource, rule, reason)
-    _acknowledge(resource, {rule: reason})
 
-
-@jsii.implements(IValidation)
-class WildcardSuppressions:
-    """Suppresses findings about the wildcards in this library's permissions, but in no others of a role."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
+    def __init__(self, scope: IConstruct, stack: Stack, wildcards: str) -> None:
+        self._scope = scope
+        self._stack = stack
+        self._wildcards = wildcards
+        self._reasons: dict[str, str] = {}
         self._arns: dict[int, tuple[IConstruct, list[str]]] = {}  # by id(scope)
 
-    def note_in(self, policy: iam.Policy) -> None:
-        """Put the reason for the wildcards into the policy's metadata."""
-        _add_metadata(policy.node.default_child, _IAM5, self._reason)
+    def add(self, resource: CfnResource, rule: str, reason: str) -> None:
+        """Suppress a rule in a resource below the scope.
 
-    def add(self, scope: IConstruct, arns: Iterable[str]) -> None:
-        """Add the ARNs of statements in a policy of ``scope``."""
+        :param rule: the rule's id, such as ``AwsSolutions-S1``.
+        """
+        _add_metadata(resource, rule, reason)
+        self._reasons[rule] = reason
+
+    def add_policy(self, policy: iam.Policy) -> None:
+        """Put the reason for the wildcards into a policy's metadata."""
+        _add_metadata(policy.node.default_child, _IAM5, self._wildcards)
+
+    def add_arns(self, arns: Iterable[str], scope: IConstruct | None = None) -> None:
+        """Suppress findings about the wildcards in ARNs of statements, but in no others.
+
+        :param scope: what the statements' policy is below, if that is elsewhere.
+        """
+        scope = self._scope if scope is None else scope
         self._arns.setdefault(id(scope), (scope, []))[1].extend(arn for arn in arns if "*" in arn)
 
-    @jsii.member(jsii_name="validate")
-    def validate(self) -> list[str]:
-        """Acknowledge the findings; CDK calls this after it resolves references and before cdk-nag runs."""
+    def acknowledge(self) -> None:
+        """Acknowledge the findings. Call it after CDK resolves references, and before cdk-nag runs."""
         for scope, arns in self._arns.values():
-            resolved = Stack.of(scope).resolve(arns)
-            _acknowledge(scope, {f"{_IAM5}[Resource::{_arn_text(arn)}]": self._reason for arn in resolved})
-        return []
+            is_own = scope is self._scope
+            stack = self._stack if is_own else Stack.of(scope)
+            wildcards = {
+                f"{_IAM5}[Resource::{_arn_text(arn)}]": self._wildcards for arn in stack.resolve(arns)
+            }
+            _acknowledge(scope, {**(self._reasons if is_own else {}), **wildcards})
 
 
 def _add_metadata(resource: IConstruct | None, rule: str, reason: str) -> None:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 from weakref import WeakKeyDictionary
 
-import jsii
-from aws_cdk import Annotations, Aspects, IAspect, Stack, Stage, Token
+from aws_cdk import Annotations, Aspects, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
-from constructs import IConstruct, IValidation
+from constructs import IConstruct
 
 from ..core.artifacts.report import LayerReport
 from ..core.artifacts.source import source_warnings
@@ -27,6 +26,7 @@ from ..core.project.target import Target
 from .environments import Environment
 from .layer_parameters import ParameterLayer, check_uses
 from .stand_in import reference_of
+from .synthesis import AtAspects, AtValidation
 
 #: The architecture that CDK and CloudFormation use when a function names none.
 _DEFAULT_ARCHITECTURE: Final = "x86_64"
@@ -97,7 +97,6 @@ class _Use:
     parameters: Sequence[ParameterLayer]
 
 
-@jsii.implements(IValidation)
 class FunctionChecks:
     """Knows the artifacts of a stage, and checks its functions when the stage is synthesised."""
 
@@ -108,7 +107,7 @@ class FunctionChecks:
         self._layers: list[KnownLayer] = []
         self._code: dict[str, KnownCode] = {}
         self._parameters: list[ParameterLayer] = []
-        stage.node.add_validation(self)
+        AtValidation.add(stage, self.check)
 
     @classmethod
     def of(cls, stage: Stage) -> FunctionChecks:
@@ -134,7 +133,7 @@ class FunctionChecks:
 
         The names of function versions depend on it, and CDK asks for these before it validates.
         """
-        Aspects.of(scope).add(_Identifies(self), priority=_LATE)
+        Aspects.of(scope).add(AtAspects(self.identify), priority=_LATE)
 
     def identify(self) -> None:
         """Find the build keys of the layers that functions of deployed stacks use."""
@@ -144,15 +143,14 @@ class FunctionChecks:
                     for layer in use.layers:
                         layer.build_key()
 
-    def validate(self) -> list[str]:
-        """Add errors and warnings to the functions; CDK calls this before it writes the templates."""
+    def check(self) -> None:
+        """Add errors and warnings to the functions, before CDK writes the templates."""
         if not (self._layers or self._parameters or any(map(_matters, self._code.values()))):
-            return []
+            return
         constructs = self._stage.node.find_all()
         versions = self._versions(constructs)
         for stack, functions in self._functions(constructs).items():
             self._check(stack, functions, versions)
-        return []
 
     def _functions(self, constructs: Sequence[IConstruct]) -> dict[Stack, list[lambda_.CfnFunction]]:
         """Return the functions of the stage by their stacks."""
@@ -217,16 +215,6 @@ class FunctionChecks:
             if code is not None:
                 _check_code(function, code, architecture)
                 _check_bytecode(function, code)
-
-
-@jsii.implements(IAspect)
-class _Identifies:
-    def __init__(self, checks: FunctionChecks) -> None:
-        self._checks = checks
-
-    def visit(self, _node: IConstruct) -> None:
-        """Find what is used; CDK calls this."""
-        self._checks.identify()
 
 
 def _architecture(stack: Stack, function: lambda_.CfnFunction) -> object:
@@ -297,7 +285,7 @@ def _matters(code: KnownCode) -> bool:
 
 def _check_code(function: lambda_.CfnFunction, code: KnownCode, architecture: object) -> None:
     """Check code for the function's target, unless it was already checked for a target."""
-    if code.native is None or (runtime := function.runtime) is None:
+    if code.native is None or not code.native.files or (runtime := function.runtime) is None:
         return
     try:
         target = Target.from_runtime(str(runtime), str(architecture))

@@ -17,36 +17,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import jsii
-from aws_cdk import Aspects, CfnResource, IAspect, Stack
+from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_iam as iam
-from constructs import Construct, IConstruct
+from constructs import Construct
 
-from .cdk_nag import WildcardSuppressions
+from .cdk_nag import Suppressions
 from .name_patterns import covering, length_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
-
-#: Runs before the role's own aspect, which splits the policy (AspectPriority.MUTATING is 200).
-PRIORITY: Final = 100
-
-
-@jsii.implements(IAspect)
-class AtSynthesis:
-    """Calls a function when CDK invokes the aspects of a construct: all artifacts are declared by then."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
-
-    def visit(self, _node: IConstruct) -> None:
-        """Call the function."""
-        self._call()
-
 
 #: The most characters of all names of a kind, in the role's policy and in the one for deletions. All of them,
 #: the latter twice, and what surrounds them, are less than IAM allows.
@@ -95,12 +78,12 @@ class _Needs:
     removing: list[CfnResource] = field(default_factory=list)
 
 
-@jsii.implements(IAspect)
 class Grants:
-    """Permissions for ``role``, given when CDK invokes the aspects of ``scope``.
+    """Permissions for ``role``, collected until :meth:`give`, and given as they are asked for from then on.
 
-    :param scope: a construct without children, created before the role: CDK visits it once, and first.
-    :param policies: the scope of a further policy.
+    :param scope: the scope of a further policy.
+    :param stack: its stack.
+    :param own_role: whether the role is below the scope of ``suppressions``.
     :param policy: the role's own policy; None if CDK cannot change the role, which then gets no further one.
     :param layer_arns: what the ARNs of all layers begin with.
     """
@@ -108,37 +91,38 @@ class Grants:
     def __init__(
         self,
         scope: Construct,
+        stack: Stack,
         role: iam.IRole,
         *,
-        policies: Construct,
+        own_role: bool,
         policy: iam.Policy | None,
-        wildcards: WildcardSuppressions,
+        suppressions: Suppressions,
         layer_arns: str,
     ) -> None:
+        self._scope = scope
+        self._stack = stack
         self._role = role
-        self._policies = policies
+        self._own_role = own_role
         self._policy = policy
-        self._wildcards = wildcards
+        self._suppressions = suppressions
         self._layer_arns = layer_arns
-        self._stack = Stack.of(scope)
         self._needs = _Needs()
-        self._visited = False
-        Aspects.of(scope).add(self, priority=PRIORITY)
+        self._is_given = False
 
     def read(self, asset_pattern: str) -> None:
         """Allow to read the assets that match an ARN."""
         self._needs.assets[asset_pattern] = None
-        self._give_if_visited()
+        self._give_late()
 
     def keep(self, folder: Folder) -> None:
         """Allow to read and write the objects of a folder."""
         self._needs.kept.append(folder)
-        self._give_if_visited()
+        self._give_late()
 
     def publish(self, layer_name: str) -> None:
         """Allow to publish versions of a layer."""
         self._needs.published.append(layer_name)
-        self._give_if_visited()
+        self._give_late()
 
     def remove(self, resource: CfnResource, folder: Folder, layer_name: str | None) -> None:
         """Allow to delete what ``resource`` published: objects of a folder, versions of a layer."""
@@ -146,15 +130,16 @@ class Grants:
         if layer_name is not None:
             self._needs.removed_layers.append(layer_name)
         self._needs.removing.append(resource)
-        self._give_if_visited()
+        self._give_late()
 
-    def visit(self, _node: IConstruct) -> None:
-        """Give the permissions; CDK calls this."""
-        self._visited = True
-        self._give_if_visited()
+    def give(self) -> None:
+        """Give the permissions to the role."""
+        self._is_given = True
+        self._give_late()
 
-    def _give_if_visited(self) -> None:
-        if not self._visited:
+    def _give_late(self) -> None:
+        """Give what is asked for after the others were given: an aspect adds an artifact."""
+        if not self._is_given:
             return
         needs, self._needs = self._needs, _Needs()
         kept = self._objects(needs.kept, _ROOM_TO_KEEP)
@@ -171,7 +156,8 @@ class Grants:
             (["lambda:GetLayerVersion"], versions),
         ]
         self._allow([statement(actions, resources) for actions, resources in given if resources])
-        self._wildcards.add(self._role, [*needs.assets, *kept, *published, *versions])
+        arns = [*needs.assets, *kept, *published, *versions]
+        self._suppressions.add_arns(arns, None if self._own_role else self._role)
         if needs.removing:
             self._give_removal(needs)
 
@@ -203,9 +189,9 @@ class Grants:
             return
         contents = self._stack.resolve([removal.to_json() for removal in statements])
         digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
-        policy = iam.Policy(self._policies, f"Removal{digest}", roles=[self._role], statements=statements)
-        self._wildcards.note_in(policy)
-        self._wildcards.add(policy, [*objects, *listed, *versions])
+        policy = iam.Policy(self._scope, f"Removal{digest}", roles=[self._role], statements=statements)
+        self._suppressions.add_policy(policy)
+        self._suppressions.add_arns([*objects, *listed, *versions])
         for resource in needs.removing:
             resource.node.add_dependency(policy)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from aws_cdk import Stack
+from constructs import Node
 
 from ..core.errors import InvalidError
 
@@ -26,12 +26,14 @@ class PlainAssets(Enum):
     UNPACKED = "unpacked"
 
     @classmethod
-    def of(cls, stack: Stack) -> PlainAssets:
+    def of(cls, stack: Node) -> PlainAssets:
         """Return what the context says for a stack.
+
+        :param stack: the node of the stack.
 
         :raises InvalidError: when it has another value.
         """
-        value = stack.node.try_get_context(CONTEXT)
+        value = stack.try_get_context(CONTEXT)
         # The cdk command line passes texts, cdk.json has booleans.
         text = "false" if value is None else str(value).lower() if isinstance(value, bool) else value
         for member in cls:

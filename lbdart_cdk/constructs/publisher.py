@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from aws_cdk import (
+    App,
     Aspects,
     Aws,
     CfnResource,
@@ -23,21 +24,22 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
-from constructs import Construct, IConstruct
+from constructs import Construct, IConstruct, Node
 
 from ..core.errors import LbdartError
 from ..core.store.store import Store
 from .app_store import store_of
-from .cdk_nag import WildcardSuppressions, suppress
+from .cdk_nag import Suppressions
 from .environments import Environment
 from .error_hook import errors_at
 from .function_checks import FunctionChecks
-from .grants import PRIORITY, ArtifactBucket, AtSynthesis, Folder, Grants, statement
+from .grants import ArtifactBucket, Folder, Grants, statement
 from .handler_zip import handler_zip
 from .identity import UNKNOWN
 from .plain_assets import PlainAssets
 from .reservations import Reservation, reserve
 from .staging import StagedAsset, Staging
+from .synthesis import AtAspects, AtValidation
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 _ID: Final = "LbdartPublisher"
 # Minutes as a number: to create a Duration at import would start Node.
 _TIMEOUT: Final = 5
+#: Before the aspect of a role, which splits its policy (AspectPriority.MUTATING is 200).
+_BEFORE_SPLITTING: Final = 100
 #: Seconds. Lambda retries a crashed handler twice, after pauses of one minute and of two.
 _SERVICE_TIMEOUT: Final = 20 * 60
 
@@ -67,8 +71,8 @@ class ArtifactPublisher(Construct):
 
         ArtifactPublisher(self, role=role, encryption_key=key)
 
-    Each call into CDK takes about half a millisecond, and a stack may have hundreds of artifacts. So the
-    publisher asks CDK only once for the values that all artifacts share.
+    Each call into CDK takes about a millisecond, and a stack may have hundreds of artifacts. So the publisher
+    asks CDK only once for the values that all artifacts share.
     """
 
     def __init__(
@@ -88,7 +92,7 @@ class ArtifactPublisher(Construct):
         """
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
         with errors_at(stack):
-            if stack.node.try_find_child(_ID) is not None:
+            if stack in _PUBLISHERS:
                 raise LbdartError(
                     f"The stack {stack.node.path} already has an ArtifactPublisher.",
                     "Create one for each stack, before its first artifact.",
@@ -100,23 +104,23 @@ class ArtifactPublisher(Construct):
         self._buckets: dict[s3.IBucket, ArtifactBucket] = {}
         #: Whether something in the stack's own bucket is to be retained.
         self._is_kept = False
-        self._is_settled = False
+        self._is_settled = self._may_empty = False
         #: The stack whose artifacts it publishes.
         self.stack = stack
         _refer_weakly_into(stack)
         self._reads = False
         self._partition = Aws.PARTITION
-        self.staging = Staging(stack, self._stage)
-        # Created before the role, so that CDK visits it first.
-        self._waiting = Construct(self, "Grants")
+        self.staging = Staging(stack, self._node_of_stack, self._stage)
+        # A construct without children, created before the role: CDK visits it once, and first.
+        waiting = Construct(self, "Grants")
         if self.staging.another_is_deployed:
-            self.checks.identify_at(self._waiting)
-        Aspects.of(self._waiting).add(AtSynthesis(self._settle_bucket), priority=PRIORITY)
+            self.checks.identify_at(waiting)
+        Aspects.of(waiting).add(AtAspects(self._settle), priority=_BEFORE_SPLITTING)
         #: The role's policy; None if CDK cannot change the role: an imported role may be immutable, and
         #: ``iam.Role.customize_roles`` makes all roles immutable.
         self._policy: iam.Policy | None = None
-        self._wildcards = WildcardSuppressions(_WILDCARDS)
-        self.node.add_validation(self._wildcards)
+        self._suppressions = Suppressions(self, stack, _WILDCARDS)
+        AtValidation.add(self._stage, self._suppressions.acknowledge)
 
     @classmethod
     def of(cls, scope: Construct) -> ArtifactPublisher:
@@ -175,6 +179,10 @@ class ArtifactPublisher(Construct):
         self._is_kept = True
         return self._own_bucket
 
+    @property
+    def _has_own_bucket(self) -> bool:
+        return "_own_bucket" in vars(self)
+
     @cached_property
     def _own_bucket(self) -> s3.Bucket:
         key = self._encryption_key
@@ -192,38 +200,46 @@ class ArtifactPublisher(Construct):
             # Each publication overwrites layer.zip, and a published version does not need the old one.
             lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
         )
-        resource = _resource(bucket)
         # The bucket of functions of other stacks; an export would keep the bucket's stack from going.
+        resource = self._own_bucket_resource = _resource(bucket)
         resource.apply_cross_stack_reference_strength(ReferenceStrength.WEAK)
-        suppress(resource, "AwsSolutions-S1", _NO_ACCESS_LOGS)
+        self._suppressions.add(resource, "AwsSolutions-S1", _NO_ACCESS_LOGS)
         return bucket
 
     @cached_property
     def _emptying(self) -> CfnResource:
         """Empties the stack's own bucket before CloudFormation deletes it, if that is its removal policy."""
-        properties = {"Bucket": self._own_bucket.bucket_name}
+        properties = {"Bucket": self._own_bucket_resource.ref}
         return self.custom_resource(
             Construct(self, "Emptying"), "Custom::LbdartBucket", properties, RemovalPolicy.RETAIN
         )
 
+    def _settle(self) -> None:
+        """Decide what all artifacts of the stack decide together."""
+        if self._has_own_bucket:
+            self._settle_bucket()
+        if "_grants" in vars(self):
+            self._grants.give()
+        self._is_settled = True
+
     def _settle_bucket(self) -> None:
         """Retain the stack's own bucket and its policy, unless everything in it goes with the stack."""
-        if "_own_bucket" not in vars(self):
-            return
-        bucket = self._own_bucket
+        bucket, emptying = self._own_bucket, self._emptying
         removal_policy = RemovalPolicy.RETAIN if self._is_kept else RemovalPolicy.DESTROY
-        bucket.apply_removal_policy(removal_policy)
-        if bucket.policy is not None:
-            bucket.policy.apply_removal_policy(removal_policy)
-        self._emptying.add_property_override("RemovalPolicy", removal_policy.name.lower())
-        if not self._is_kept and not self._is_settled:
+        policy = bucket.policy
+        if policy is not None:
+            policy.apply_removal_policy(removal_policy)
+        if not self._is_kept or self._is_settled:  # both are declared with RETAIN
+            bucket.apply_removal_policy(removal_policy)
+            emptying.add_property_override("RemovalPolicy", removal_policy.name.lower())
+        if not self._is_kept and not self._may_empty:
+            self._may_empty = True
             objects = f"{bucket.bucket_arn}/*"
             statements = [
                 statement(["s3:DeleteObject", "s3:DeleteObjectVersion"], [objects]),
                 statement(["s3:ListBucketVersions"], [bucket.bucket_arn]),
             ]
-            self._allow_removing(self, "EmptyingPolicy", self._emptying, statements, [objects])
-        self._is_settled = True
+            self._allow_removing(self, "EmptyingPolicy", emptying, statements, [objects])
 
     @cached_property
     def plain_assets(self) -> PlainAssets:
@@ -232,7 +248,7 @@ class ArtifactPublisher(Construct):
         :raises LbdartError: when the context has another value than it may have.
         """
         with errors_at(self.stack):
-            return PlainAssets.of(self.stack)
+            return PlainAssets.of(self._node_of_stack)
 
     @property
     def has_plain_assets(self) -> bool:
@@ -263,26 +279,30 @@ class ArtifactPublisher(Construct):
             self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
         logging = statement(["logs:CreateLogStream", "logs:PutLogEvents"], [self._log_group.log_group_arn])
-        dependable = role.add_to_principal_policy(logging).policy_dependable
-        policy = (
-            dependable if isinstance(dependable, iam.Policy) else role.node.try_find_child("DefaultPolicy")
-        )
+        added = role.add_to_principal_policy(logging)
+        policy = added.policy_dependable if self._given_role is not None else None
+        if not isinstance(policy, iam.Policy):
+            policy = role.node.try_find_child("DefaultPolicy")
         if isinstance(policy, iam.Policy):
             self._policy = policy
-            self._wildcards.note_in(policy)
+            self._suppressions.add_policy(policy)
         return role
 
     @cached_property
     def _grants(self) -> Grants:
         role = self.role
-        return Grants(
-            self._waiting,
+        grants = Grants(
+            self,
+            self.stack,
             role,
-            policies=self,
+            own_role=self._given_role is None,
             policy=self._policy,
-            wildcards=self._wildcards,
+            suppressions=self._suppressions,
             layer_arns=self._layer_arns,
         )
+        if self._is_settled:
+            grants.give()
+        return grants
 
     @cached_property
     def _service_token(self) -> str:
@@ -303,7 +323,7 @@ class ArtifactPublisher(Construct):
             role=self.role,
             log_group=self._log_group,
         )
-        suppress(_resource(function), "AwsSolutions-L1", _RUNTIME)
+        self._suppressions.add(_resource(function), "AwsSolutions-L1", _RUNTIME)
         return function.function_arn
 
     def artifact_bucket(self, bucket: s3.IBucket | None, removal_policy: RemovalPolicy) -> ArtifactBucket:
@@ -317,11 +337,11 @@ class ArtifactPublisher(Construct):
             if self._is_settled:  # an aspect adds the artifact
                 self._settle_bucket()
         if bucket not in self._buckets:
-            key = bucket.encryption_key
+            is_own = self._has_own_bucket and bucket is self._own_bucket
+            key = self._encryption_key if is_own else bucket.encryption_key
             # Not the own bucket's bucket_name: CDK would not even synthesise a function of another Region,
             # which is to have an error that says what to do.
-            is_own = "_own_bucket" in vars(self) and bucket is self._own_bucket
-            name = _resource(bucket).ref if is_own else bucket.bucket_name
+            name = self._own_bucket_resource.ref if is_own else bucket.bucket_name
             self._buckets[bucket] = ArtifactBucket(name, bucket.bucket_arn, key)
             if key is not None:
                 # S3 needs both to read and write ("Using server-side encryption with AWS KMS keys").
@@ -329,8 +349,12 @@ class ArtifactPublisher(Construct):
         return self._buckets[bucket]
 
     @cached_property
+    def _node_of_stack(self) -> Node:
+        return self.stack.node
+
+    @cached_property
     def _app(self) -> IConstruct:
-        return self.stack.node.root
+        return self._stage if isinstance(self._stage, App) else self._node_of_stack.root
 
     @cached_property
     def store(self) -> Store:
@@ -389,7 +413,7 @@ class ArtifactPublisher(Construct):
     def grant_removing(self, resource: CfnResource, folder: Folder, layer_name: str | None = None) -> None:
         """Let the handler delete what ``resource`` published: objects of a folder, versions of a layer."""
         self._grants.remove(resource, folder, layer_name)
-        if "_own_bucket" in vars(self) and folder.bucket is self._buckets.get(self._own_bucket):
+        if self._has_own_bucket and folder.bucket is self._buckets.get(self._own_bucket):
             # The bucket is emptied after what this resource published is removed.
             resource.node.add_dependency(self._emptying)
 
@@ -410,13 +434,14 @@ class ArtifactPublisher(Construct):
                 self.role.add_to_principal_policy(removal)
             return
         policy = iam.Policy(scope, id, roles=[self.role], statements=statements)
-        self._wildcards.note_in(policy)
-        self._wildcards.add(policy, arns)
+        self._suppressions.add_policy(policy)
+        self._suppressions.add_arns(arns)
         resource.node.add_dependency(policy)
 
     @cached_property
     def _layer_arns(self) -> str:
-        return f"arn:{self._partition}:lambda:{self.stack.region}:{self.stack.account}:layer"
+        here = self.environment
+        return f"arn:{self._partition}:lambda:{here.region}:{here.account}:layer"
 
     def _bucket_arn(self, name: str) -> str:
         return f"arn:{self._partition}:s3:::{name}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import AssetHashType, CfnResource, Stack, Stage
 from aws_cdk.aws_s3_assets import Asset
-from constructs import Construct
+from constructs import Construct, Node
 
 from ..core.errors import LbdartError
 from ..core.store.copies import atomic_write, copy_kept
@@ -59,10 +59,14 @@ class StagedAsset:
 
 
 class Staging:
-    """Puts files into the cloud assembly of one stack."""
+    """Puts files into the cloud assembly of one stack.
 
-    def __init__(self, stack: Stack, stage: Stage) -> None:
+    :param node: the node of the stack.
+    """
+
+    def __init__(self, stack: Stack, node: Node, stage: Stage) -> None:
         self._stack = stack
+        self._node = node
         self._stage = stage
         self._bucket_name: str | None = None
 
@@ -74,7 +78,7 @@ class Staging:
     @cached_property
     def another_is_deployed(self) -> bool:
         """Whether other stacks of the app will be deployed, but not this one."""
-        return not self.wanted and bool(self._stack.node.try_get_context(_DEPLOYED))
+        return not self.wanted and bool(self._node.try_get_context(_DEPLOYED))
 
     @cached_property
     def _outdir(self) -> Path:

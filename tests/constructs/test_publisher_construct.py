@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsii
 import pytest
 from aws_cdk import Aspects, IAspect, RemovalPolicy, Stack
+from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 from constructs import Construct, IConstruct
 
@@ -92,12 +94,12 @@ def resources_of(stack: Stack) -> Iterator[tuple[str, list[str]]]:
 
 @jsii.implements(IAspect)
 class AddsALayer:
-    def __init__(self, stack: Stack, project: Path) -> None:
-        self.stack, self.project = stack, project
+    def __init__(self, stack: Stack, project: Path, **props: Any) -> None:
+        self.stack, self.project, self.props = stack, project, props
 
     def visit(self, node: IConstruct) -> None:
         if node.node.id == "Last":
-            LambdaLayerArtifact(self.stack, "More", project=str(self.project), prefix="second")
+            LambdaLayerArtifact(self.stack, "More", project=str(self.project), prefix="second", **self.props)
 
 
 def test_an_artifact_that_an_aspect_adds_gets_its_permissions_too(orders: Path, stack: Stack) -> None:
@@ -107,6 +109,25 @@ def test_an_artifact_that_an_aspect_adds_gets_its_permissions_too(orders: Path, 
     written = [named for action, named in resources_of(stack) if action == "s3:PutObject"]
     assert ["first" in json.dumps(named) for named in written] == [True, False]
     assert ["second" in json.dumps(named) for named in written] == [False, True]
+
+
+@pytest.mark.parametrize("policy", ["RETAIN", "DESTROY"])
+def test_the_bucket_that_an_aspect_is_the_first_to_need_is_emptied_or_kept_like_any_other(
+    orders: Path, stack: Stack, policy: str
+) -> None:
+    ours = s3.Bucket(stack, "Ours", versioned=True)
+    LambdaLayerArtifact(stack, "Deps", project=str(orders), prefix="first", bucket=ours)
+    Construct(stack, "Last")
+    Aspects.of(stack).add(AddsALayer(stack, orders, removal_policy=getattr(RemovalPolicy, policy)))
+    (emptying,) = resources(stack, "Custom::LbdartBucket").values()
+    assert emptying["Properties"]["RemovalPolicy"] == policy.lower()
+    removed = {
+        action for action, named in resources_of(stack) if "LbdartPublisherBucket" in json.dumps(named)
+    }
+    assert ("s3:DeleteObjectVersion" in removed) == (policy == "DESTROY")
+    buckets = resources(stack, "AWS::S3::Bucket")
+    (own,) = (bucket for name, bucket in buckets.items() if name.startswith("LbdartPublisher"))
+    assert own["DeletionPolicy"] == {"RETAIN": "Retain", "DESTROY": "Delete"}[policy]
 
 
 def test_the_function_has_the_handlers_zip(orders: Path, stack: Stack, outdir: Path) -> None:
