@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -95,3 +96,8 @@ def explained(explain: Callable[[_Kind], LbdartError | None], *kinds: type[_Kind
 def in_one_line(error: BaseException | str) -> str:
     """Return another program's message on one line, shortened and without its full stop."""
     return " ".join(str(error).split()).rstrip(".")[:_LONGEST]
+
+
+def in_words(names: Sequence[str], conjunction: str = "and") -> str:
+    """Join names as a sentence does: ``a, b and c``."""
+    return f" {conjunction} ".join([part for part in (", ".join(names[:-1]), names[-1]) if part])

@@ -14,7 +14,6 @@ from typing import Any, Final
 from lbdart_cdk.core.credentials.lookup import without_login
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.process import run
-from lbdart_cdk.core.wheels import frontend
 
 #: uv's variables for the index that replaces the default one.
 DEFAULT_INDEX_OF_UV: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
@@ -68,11 +67,14 @@ def _default_of_pip() -> str | None:
 
 
 def _default_of_uv() -> str | None:
-    executable = frontend.uv_executable()
+    # Imported here, because a lock that is known asks no index.
+    from lbdart_cdk.core.wheels.frontend import for_uv, uv_executable
+
+    executable = uv_executable()
     if executable is None:
         return None
     command = [executable, "pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"]
-    result = run(command, cwd=Path.cwd(), environment=frontend.for_uv(os.environ))
+    result = run(command, cwd=Path.cwd(), environment=for_uv(os.environ))
     return result.stdout.strip().removeprefix("--index-url").strip() or None
 
 

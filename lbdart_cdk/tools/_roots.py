@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,47 +16,12 @@ from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.toml import table
 
+from ._required import OwnRequirements
+
 #: The name of a package, in an address that has none in front of it.
 _EGG: Final = re.compile(r"[#&]egg=([^&\s]+)")
 #: The group of Poetry's first way to write dependencies of development.
 _DEV: Final = "dev"
-
-
-@dataclass(frozen=True, slots=True)
-class OwnRequirements:
-    """The requirements of a project, each as :func:`requirement` writes it.
-
-    :param always: those without an extra or a group.
-    :param extras: those of each extra.
-    :param groups: those of each dependency group.
-    """
-
-    always: list[str] = field(default_factory=list)
-    extras: Mapping[str, list[str]] = field(default_factory=dict)
-    groups: Mapping[str, list[str]] = field(default_factory=dict)
-
-    def chosen(self, name: str, options: Options) -> Iterator[str]:
-        """Yield the requirements with some extras and groups.
-
-        :param name: the name of the project. A requirement of this name, such as ``orders[fast]``, stands for
-            the requirements of its extras.
-        """
-        groups = (self.groups.get(group, ()) for group in map(canonicalize_name, options.groups))
-        waiting = [*self.always, *(text for group in groups for text in group)]
-        asked = [str(canonicalize_name(extra)) for extra in options.extras]
-        followed: set[str] = set()
-        while waiting or asked:
-            while asked:
-                extra = asked.pop()
-                waiting += self.extras.get(extra, ()) if extra not in followed else ()
-                followed.add(extra)
-            for text in waiting:
-                required = Requirement(text)
-                if canonicalize_name(required.name) == name:
-                    asked += required.extras
-                else:
-                    yield text
-            waiting = []
 
 
 def roots_of(project: Project, options: Options) -> tuple[str, ...]:

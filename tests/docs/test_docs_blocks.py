@@ -24,7 +24,7 @@ from lbdart_cdk import LambdaFunctionArtifact, LambdaLayerArtifact, LbdartError
 from lbdart_cdk.cli import main
 from lbdart_cdk.constructs.plain_assets import CONTEXT
 from lbdart_cdk.core.artifacts.summary import Part, Summary
-from lbdart_cdk.core.locking.selection import select
+from lbdart_cdk.core.locking.select import select
 from lbdart_cdk.core.native.check import check
 from lbdart_cdk.core.native.scan import scan_entries
 from lbdart_cdk.core.project.target import Target

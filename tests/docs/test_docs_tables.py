@@ -14,7 +14,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 import lbdart_cdk
-from lbdart_cdk.core.locking.exclusion import DEFAULT_EXCLUDE
+from lbdart_cdk.core.locking.default_list import DEFAULT_EXCLUDE
 from tests.support.pages import ROOT, section, text_of
 from tests.support.permissions import handler_permissions
 

@@ -39,7 +39,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError, in_one_line
-from lbdart_cdk.core.locking.exclusion import DEFAULT_EXCLUDE
+from lbdart_cdk.core.locking.default_list import DEFAULT_EXCLUDE
 from lbdart_cdk.core.locking.lock import without_dates
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project

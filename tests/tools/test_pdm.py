@@ -12,7 +12,7 @@ from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.lock import Lock
 from lbdart_cdk.core.locking.manifest import find_project
-from lbdart_cdk.core.locking.selection import select
+from lbdart_cdk.core.locking.select import select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.target import Target
 from lbdart_cdk.core.store.store import Store

@@ -17,7 +17,8 @@ from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.lock import Lock
 from lbdart_cdk.core.locking.manifest import find_project
-from lbdart_cdk.core.locking.selection import Selection, select
+from lbdart_cdk.core.locking.select import select
+from lbdart_cdk.core.locking.selection import Selection
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.process import run
 from lbdart_cdk.core.project.project import Project

@@ -1,11 +1,23 @@
-"""What a build key and a report need of a selection, kept so that an unchanged synth selects nothing."""
+"""What a layer needs of a selection, kept so that nothing is selected from the same lock again.
+
+It has no addresses: a lock may name one with a password, and the store keeps none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import (
+    InvalidName,
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from ..errors import BuildWarning
 
@@ -22,6 +34,7 @@ class Chosen:
     :param builds_locked: whether a package that the lock pins has to be built.
     :param warnings: those about the selection.
     :param left_out: the names of the packages that are left out.
+    :param filenames: for each package with a file in the lock, the file's name.
     """
 
     identities: Mapping[str, str]
@@ -29,6 +42,7 @@ class Chosen:
     builds_locked: bool
     warnings: tuple[BuildWarning, ...]
     left_out: tuple[str, ...]
+    filenames: Mapping[str, str]
 
     @classmethod
     def of(cls, selection: Selection) -> Chosen:
@@ -40,12 +54,25 @@ class Chosen:
             identities[commit.package] = f"{commit.commit.commit} {commit.subdirectory}"
         local: dict[str, Path] = {package.package: package.directory for package in selection.local}
         builds_locked = bool(selection.sdists or selection.commits)
-        return cls(identities, local, builds_locked, selection.warnings, selection.left_out)
+        filenames: dict[str, str] = {
+            file.package: file.filename for file in (*selection.wheels, *selection.sdists)
+        }
+        return cls(identities, local, builds_locked, selection.warnings, selection.left_out, filenames)
 
     @property
     def has_sources(self) -> bool:
         """Whether a package has to be built."""
         return self.builds_locked or bool(self.local)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each package that the lock pins, as the names of files have it."""
+        versions: dict[str, str] = {}
+        for package, filename in self.filenames.items():
+            parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
+            with suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidName):
+                versions[package] = str(parse(filename)[1])
+        return versions
 
     def to_json(self) -> dict[str, Any]:
         """Return the values as a note of the store has them."""
@@ -55,6 +82,7 @@ class Chosen:
             "builds_locked": self.builds_locked,
             "warnings": [asdict(warning) for warning in self.warnings],
             "left_out": list(self.left_out),
+            "filenames": dict(self.filenames),
         }
 
     @classmethod
@@ -66,4 +94,5 @@ class Chosen:
             noted["builds_locked"],
             tuple(BuildWarning(**warning) for warning in noted["warnings"]),
             tuple(noted["left_out"]),
+            noted["filenames"],
         )

@@ -21,10 +21,10 @@ from .own_code import own_part
 from .report import NOTED, LayerReport, kept_report
 from .source import SourceArtifact, SourceIdentity
 from .summary import Part, Summary
+from .supplied import Supply
 
 if TYPE_CHECKING:
-    from ..locking.selection import Selection
-    from ..wheels.supply import Wheel
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,11 @@ class FunctionArtifact:
 
     def packages(self) -> Sequence[dict[str, str]]:
         """Return what an SBOM says of each package in the zip."""
-        noted = (self._store.recall("archives", self.build_key) or {}).get("packages")
-        return noted if noted is not None else self.dependencies.described(_supplied(self.dependencies)[1])
+        notes = self._store.recall("archives", self.build_key) or {}
+        packages: Sequence[dict[str, str]] | None = notes.get("packages")
+        if packages is not None:
+            return packages
+        return self.dependencies.described(_supplied(self.dependencies).wheels)
 
     def _kept(self) -> FunctionZip | None:
         notes = self._store.kept_archive(self.build_key)
@@ -194,7 +197,8 @@ def make_function(function: FunctionArtifact) -> None:
 
     layer, source, store = function.dependencies, function.source, function.source.store
     code = source.contents()
-    selection, wheels = _supplied(layer)
+    supply = _supplied(layer)
+    wheels = supply.wheels
     own = Bundle(source.project.name, tuple(code.entries))
     packages = (bundle_of(wheel, store) for wheel in wheels)
     slimmed = files_of([own, *packages], source.exclude_files, source.compiler, wheels)
@@ -213,9 +217,9 @@ def make_function(function: FunctionArtifact) -> None:
             own_files=len(slimmed.bundles[0].entries),
             warnings=code.warnings,
         )
-        if selection is not None and layer.lock.requires is None:  # only the wheels know what requires what
-            found = (*selection.warnings, *report.warnings)
-            report = replace(report, warnings=found, left_out=selection.left_out)
+        if layer.lock.requires is None:  # only the wheels know what requires what
+            found = (*supply.warnings, *report.warnings)
+            report = replace(report, warnings=found, left_out=supply.left_out)
         path = folder / "function.zip"
         with store.guarded(path), path.open("wb") as file:
             sha256 = write_zip(file, merged.entries)
@@ -224,9 +228,9 @@ def make_function(function: FunctionArtifact) -> None:
         store.keep_archive(function.build_key, path, sha256, made_from, **noted)
 
 
-def _supplied(layer: LayerArtifact) -> tuple[Selection | None, list[Wheel]]:
+def _supplied(layer: LayerArtifact) -> Supply:
     """Return the wheels beside the code; none when no package is selected."""
     try:
         return layer.supply()
     except EmptyLayerError:
-        return None, []
+        return Supply([], (), ())

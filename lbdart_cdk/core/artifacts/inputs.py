@@ -7,13 +7,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.utils import InvalidName, InvalidSdistFilename, InvalidWheelFilename
-
 from ..errors import LbdartError
 from ..keys import PACKER_FORMAT, Json, key_of
 
 if TYPE_CHECKING:
-    from ..locking.selection import Selection
     from ..project.project import Project
     from ..store.store import Store
 
@@ -116,18 +113,6 @@ def _text(value: Json) -> str:
 
 def _hashed(value: Collection[Json], noun: str) -> str:
     return f"{len(value)} {noun} ({key_of({'value': value})[:12]})"
-
-
-def versions_in(selection: Selection) -> dict[str, str]:
-    """Return the version of each package that the lock pins, as the names of files have it."""
-    from packaging.utils import parse_sdist_filename, parse_wheel_filename
-
-    versions: dict[str, str] = {}
-    for file in (*selection.wheels, *selection.sdists):
-        parse = parse_wheel_filename if file.filename.endswith(".whl") else parse_sdist_filename
-        with suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidName):
-            versions[file.package] = str(parse(file.filename)[1])
-    return versions
 
 
 @dataclass(frozen=True, slots=True)

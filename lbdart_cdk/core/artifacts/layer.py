@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from ..credentials.environment import Given, in_environment, listed
 from ..credentials.lookup import refuse_passwords_in
 from ..credentials.value import Credentials
 from ..errors import BuildWarning, LbdartError
 from ..keys import Json, key_of
-from ..locking.exclusion import DEFAULT_EXCLUDE, refuse_contradiction
+from ..locking.default_list import DEFAULT_EXCLUDE, refuse_contradiction
 from ..locking.lock import Lock, Requires, read_as_lock
+from ..locking.selection import Selection
 from ..locking.tool import Options, Tool
 from ..project.project import Project
 from ..project.target import Target
@@ -27,12 +28,14 @@ from ..wheels.build_image import BuildContainer
 from ..wheels.environment import BuildEnvironment
 from .chosen import Chosen
 from .files import file_inputs, files_of
-from .inputs import OWN, BuildInputs, History, versions_in
+from .inputs import OWN, BuildInputs, History
 from .report import NOTED, LayerReport, kept_report
 from .summary import Part, Summary
+from .supplied import Supply, hashing
 
 if TYPE_CHECKING:
-    from ..locking.selection import LockedFile, Selection
+    from ..archive.entry import Entry
+    from ..locking.selection import LockedFile
     from ..packing.bytecode import Compiler
     from ..packing.merge import Bundle, Merged
     from ..packing.slim import Slimmed
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from ..wheels.supply import Supplier, Wheel
 
 #: Change it when :class:`Chosen` is kept in another form.
-_CHOSEN_FORMAT: Final = 2
+_CHOSEN_FORMAT: Final = 3
 
 
 class EmptyLayerError(LbdartError):
@@ -107,7 +110,7 @@ class LayerArtifact:
         return self._select(None)
 
     def _select(self, requires: Requires | None) -> Selection:
-        from ..locking.selection import select
+        from ..locking.select import select
 
         with read_as_lock(self.lock.origin):
             return select(
@@ -121,7 +124,7 @@ class LayerArtifact:
 
     @cached_property
     def _chosen(self) -> Chosen:
-        """What of the selection is needed before something is built."""
+        """What of the selection is needed when the store has all wheels."""
         inputs: dict[str, Json] = {
             "format": _CHOSEN_FORMAT,
             "content": self.lock.content,
@@ -183,7 +186,7 @@ class LayerArtifact:
         if self._own is not None and not isinstance(self._own, Mapping):
             built[OWN] = self._own
         wheels = {name: wheel.key for name, wheel in built.items()}
-        return (BuildInputs.of(self.inputs, versions=versions_in(self.selection), wheels=wheels),)
+        return (BuildInputs.of(self.inputs, versions=self._chosen.versions, wheels=wheels),)
 
     @property
     def asked(self) -> dict[str, Json]:
@@ -331,10 +334,41 @@ class LayerArtifact:
         :raises LbdartError: when a wheel cannot be fetched or built.
         :raises EmptyLayerError: when the layer would be empty.
         """
-        return self.supply()[1]
+        return self.supply().wheels
 
-    def supply(self) -> tuple[Selection, list[Wheel]]:
-        """Do as :meth:`wheels` does, and also return the selection that the wheels are."""
+    def supply(self) -> Supply:
+        """Do as :meth:`wheels` does, and also return what is to say about the selection that they are."""
+        found = self.found()
+        return found if found is not None and found.is_unchanged else self.brought()
+
+    def found(self) -> Supply | None:
+        """Return the wheels if the store has all of them; other threads hash them meanwhile.
+
+        Then nothing is selected from the lock again. Ask whether they are unchanged before something is
+        made of them.
+        """
+        from ..wheels.integrity import is_sound
+        from ..wheels.supply import Wheel
+
+        chosen = self._chosen
+        if self.lock.requires is None or chosen.has_sources or not chosen.identities:
+            return None
+        wheels = [
+            Wheel(NormalizedName(name), self.store.wheel(sha256), chosen.filenames[name], sha256)
+            for name, sha256 in sorted(chosen.identities.items())
+        ]
+        if not all(wheel.path.is_file() and is_sound(wheel.sha256, self.store) for wheel in wheels):
+            return None
+        largest_first = sorted(wheels, key=lambda wheel: wheel.path.stat().st_size, reverse=True)
+        started = hashing([wheel.sha256 for wheel in largest_first], self.store)
+        return Supply(wheels, chosen.warnings, chosen.left_out, started)
+
+    def brought(self) -> Supply:
+        """Fetch or build the wheels that the store does not have; return all.
+
+        :raises LbdartError: when a wheel cannot be fetched or built.
+        :raises EmptyLayerError: when the layer would be empty.
+        """
         selection = self.selection
         with in_environment(self._credentials):
             wheels = self._supplier().supply(selection)
@@ -344,7 +378,7 @@ class LayerArtifact:
             wheels = [wheel for wheel in wheels if wheel.package in selection.packages]
         if not (wheels or self.own_code):
             raise _empty(self.project.name, selection)
-        return selection, wheels
+        return Supply(wheels, selection.warnings, selection.left_out)
 
     @cached_property
     def own_warnings(self) -> tuple[BuildWarning, ...]:
@@ -427,7 +461,14 @@ class LayerArtifact:
         from .packed import bundle_of
         from .sbom import described
 
-        return [described(wheel, bundle_of(wheel, self.store).entries) for wheel in wheels]
+        wheels = list(wheels)
+        key = key_of({"wheels": [[wheel.package, wheel.filename, wheel.sha256] for wheel in wheels]})
+
+        def read() -> dict[str, Any]:
+            return {"packages": [described(wheel, bundle_of(wheel, self.store).entries) for wheel in wheels]}
+
+        packages: list[dict[str, str]] = self.store.memo("described", key, read)["packages"]
+        return packages
 
 
 def _empty(project: str, selection: Selection) -> EmptyLayerError:
@@ -458,34 +499,64 @@ def make_layer(layer: LayerArtifact) -> None:
 
     :raises LbdartError: when a step fails, or a compiled file would not load on the target.
     """
-    from ..archive.writer import write_zip
+    # manifest -> lock -> selection -> wheels: each of these asks for the one before.
+    found = layer.found()
+    with layer.store.scratch() as folder:
+        # wheels -> the entries of one zip, if they load on the target
+        plan = _plan_of_found(layer, found) or _plan(layer, layer.brought())
+        # entries -> layer.zip, which names its build
+        from ..archive.writer import write_zip
+
+        identity, path = LayerIdentity(layer.build_key), folder / "layer.zip"
+        with layer.store.guarded(path), path.open("wb") as file:
+            sha256 = write_zip(file, plan.entries, identity.comment)
+        noted = {"packages": layer.described(plan.wheels), NOTED: plan.report.to_json()}
+        made_from = [wheel.path for wheel in plan.wheels]
+        layer.store.keep_archive(layer.build_key, path, sha256, made_from, **noted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the zip of a layer is to have."""
+
+    wheels: Sequence[Wheel]
+    entries: Sequence[Entry]
+    report: LayerReport
+
+
+def _plan_of_found(layer: LayerArtifact, found: Supply | None) -> _Plan | None:
+    """Plan the zip while the wheels are hashed; return None if they have to be fetched or built."""
+    if found is None:
+        return None
+    try:
+        plan = _plan(layer, found)
+    except LbdartError:
+        if found.is_unchanged:
+            raise
+        return None
+    return plan if found.is_unchanged else None
+
+
+def _plan(layer: LayerArtifact, supply: Supply) -> _Plan:
+    """Merge what the wheels and the project have.
+
+    :raises LbdartError: when packages clash, or a compiled file would not load on the target.
+    """
     from ..packing.merge import merge
     from .packed import bundle_of
-    from .sbom import described
 
-    # manifest -> lock -> selection -> wheels: each of these asks for the one before.
-    selection, wheels = layer.supply()
+    wheels = supply.wheels
     own = layer.own_files()
-    # wheels -> the entries of one zip, if they load on the target
     bundles = [bundle_of(wheel, layer.store) for wheel in wheels]
-    packages = [described(wheel, bundle.entries) for wheel, bundle in zip(wheels, bundles, strict=True)]
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
     slimmed = files_of(bundles, layer.exclude_files, layer.compiler, wheels)
     merged = merge(slimmed.bundles, "python/", prefer=layer.prefer)
     report = _make_report(layer, wheels, own, slimmed, merged)
     if layer.lock.requires is None:  # only the wheels know what requires what, so keep what was found
-        found = (*selection.warnings, *report.warnings)
-        report = replace(report, warnings=found, left_out=selection.left_out)
-    # entries -> layer.zip, which names its build
-    identity = LayerIdentity(layer.build_key)
-    with layer.store.scratch() as folder:
-        path = folder / "layer.zip"
-        with layer.store.guarded(path), path.open("wb") as file:
-            sha256 = write_zip(file, merged.entries, identity.comment)
-        made_from = [wheel.path for wheel in wheels]
-        noted = {"packages": packages, NOTED: report.to_json()}
-        layer.store.keep_archive(layer.build_key, path, sha256, made_from, **noted)
+        found = (*supply.warnings, *report.warnings)
+        report = replace(report, warnings=found, left_out=supply.left_out)
+    return _Plan(wheels, merged.entries, report)
 
 
 def _make_report(

@@ -256,13 +256,13 @@ class ToolLambdaLayerBuilder(BaseLambdaLayerBuilder):
         """Copy the wheels of the selection, and a zip with the project's own code, into ``dir_wheels``."""
         if not self.artifact.target.is_known:
             self.log(unknown_runtime(self.artifact.target).line)
-        selection, wheels = self.artifact.supply()
-        for wheel in wheels:
+        supply = self.artifact.supply()
+        for wheel in supply.wheels:
             self.log(f"{wheel.package} {dist_info_of(wheel.path, wheel.package).version}".rstrip())
             shutil.copyfile(wheel.path, self.path_layout.dir_wheels / f"{wheel.package}.whl")
-        if selection.left_out:
-            self.log(left_out_line(selection.left_out))
-        warnings = (*self.artifact.lock.warnings, *selection.warnings, *self.artifact.own_warnings)
+        if supply.left_out:
+            self.log(left_out_line(supply.left_out))
+        warnings = (*self.artifact.lock.warnings, *supply.warnings, *self.artifact.own_warnings)
         for warning in warnings:
             self.log(warning.line)
         own = self.artifact.own_files()

@@ -11,7 +11,8 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from ..archive.reader import usable
-from ..locking.exclusion import DEFAULT, DEFAULT_EXCLUDE, dropped_without_lock
+from ..locking.default_list import DEFAULT, DEFAULT_EXCLUDE
+from ..locking.exclusion import dropped_without_lock
 from ..packing.installed import Installed, copied_in, installed_in, own_files, package_name
 from ..packing.merge import Bundle
 from ..project.tree import is_bytecode

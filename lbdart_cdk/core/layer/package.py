@@ -13,7 +13,7 @@ from ..archive.writer import write_zip
 from ..arguments import as_tuple, checked_path
 from ..artifacts.summary import excluded_text
 from ..errors import InvalidError, LbdartError, MissingError
-from ..locking.exclusion import DEFAULT_EXCLUDE
+from ..locking.default_list import DEFAULT_EXCLUDE
 from ..packing.bytecode import Compiler
 from ..packing.directory import directory_bundle
 from ..packing.merge import merge

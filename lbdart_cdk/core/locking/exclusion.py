@@ -21,27 +21,11 @@ from packaging.pylock import Package
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from ..errors import BuildWarning, LbdartError
+from ..errors import BuildWarning, in_words
 from ..project.target import ARCHITECTURES, SUPPORTED_PYTHONS, Target
+from .default_list import DEFAULT, SDK, normalized
 from .lock import Lock, Requires
 
-#: The packages that Lambda provides or never needs: the specification's list.
-DEFAULT_EXCLUDE: Final = (
-    "boto3",
-    "botocore",
-    "s3transfer",
-    "urllib3",
-    "setuptools",
-    "pip",
-    "wheel",
-    "twine",
-    "_pytest",
-    "pytest",
-)
-#: Their names as packages have them.
-DEFAULT: Final = frozenset(map(canonicalize_name, DEFAULT_EXCLUDE))
-#: The AWS SDK: each release of one of these works only with releases of the others from about the same day.
-SDK: Final = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
 #: The name of an extra in a condition of :func:`~.lock.in_extras`.
 _IN_EXTRAS: Final = re.compile(r"""["']([^"']*)["'] (?:not )?in extras""")
 
@@ -91,28 +75,11 @@ class Choice:
         if kept and missing:
             yield BuildWarning(
                 "lbdart_cdk:sdk",
-                f"The layer has {_join(kept)} as locked, but not {_join(missing)}: a function that imports "
-                f"{'it' if len(missing) == 1 else 'them'} gets Lambda's own, which may need other releases "
-                "of the rest. Add boto3 to the project's dependencies, so that the layer has the whole AWS "
-                "SDK, or leave out all of it with exclude=.",
+                f"The layer has {in_words(kept)} as locked, but not {in_words(missing)}: a function that "
+                f"imports {'it' if len(missing) == 1 else 'them'} gets Lambda's own, which may need other "
+                "releases of the rest. Add boto3 to the project's dependencies, so that the layer has the "
+                "whole AWS SDK, or leave out all of it with exclude=.",
             )
-
-
-def refuse_contradiction(exclude: Collection[str], keep: Collection[str]) -> None:
-    """Refuse names that cannot be kept.
-
-    :raises LbdartError: when a name in ``keep`` is not on the default list, or also in ``exclude``.
-    """
-    kept, excluded = _names(keep), _names(exclude)
-    if unknown := sorted(kept - DEFAULT):
-        raise LbdartError(
-            f"keep= names {_join(unknown)}, which the layer does not leave out by default.",
-            f"Remove the name: keep= takes names of the default list ({', '.join(DEFAULT_EXCLUDE)}).",
-        )
-    if both := sorted(kept & excluded):
-        raise LbdartError(
-            f"{_join(both)} is both in keep= and in exclude=.", "Remove the name from one of the two."
-        )
 
 
 def choose(
@@ -134,7 +101,7 @@ def choose(
     :param keep: names of the default list to keep, with what they require.
     """
     selected = frozenset(package.name for package in packages)
-    unwanted, wanted = _names(exclude), _names(keep)
+    unwanted, wanted = normalized(exclude), normalized(keep)
     optional = (selected & DEFAULT) - unwanted - _whole(wanted)
     dropped: frozenset[NormalizedName] = frozenset()
     direct: AbstractSet[NormalizedName] = frozenset()
@@ -198,8 +165,8 @@ class _Asked:
 
     @classmethod
     def on(cls, environment: Mapping[str, str], required: Requirement) -> _Asked:
-        named = _names(_IN_EXTRAS.findall(str(required.marker or "")))
-        name, extras = canonicalize_name(required.name), _names(required.extras)
+        named = normalized(_IN_EXTRAS.findall(str(required.marker or "")))
+        name, extras = canonicalize_name(required.name), normalized(required.extras)
         return cls(name, extras, required.marker, named, environment)
 
     def holds(self, extras: AbstractSet[str]) -> bool:
@@ -283,7 +250,7 @@ class _Graph:
         direct = set(asked)
         unexplained = selected - direct - self.reached(selected, asked=asked).required
         for name, requirements in self.requirements.items():
-            wanted = unexplained | _names(shown.get(name, ()))
+            wanted = unexplained | normalized(shown.get(name, ()))
             always = {name, *self.required_by(name, frozenset())} if wanted else set()
             for extra, depending in _by_extra(requirements).items() if wanted else ():
                 more = _holding(depending, {extra}).keys() - always
@@ -324,11 +291,3 @@ def _holding(
 def _whole(names: AbstractSet[NormalizedName]) -> AbstractSet[NormalizedName]:
     """Add the rest of the AWS SDK to names that have a part of it."""
     return names | SDK if names & SDK else names
-
-
-def _names(names: Iterable[str]) -> frozenset[NormalizedName]:
-    return frozenset(map(canonicalize_name, names))
-
-
-def _join(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
 from packaging.utils import canonicalize_name
 
 from ..credentials.value import Credentials
 from ..errors import BuildWarning, LbdartError, explained, in_one_line
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
 
 _DATES: Final = (date, time)
 
@@ -67,6 +69,9 @@ class Lock:
 
         :raises LbdartError: when it is not a valid PEP 751 lock.
         """
+        # Imported here, because an unchanged lock is not read again.
+        from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
+
         try:
             return Pylock.from_dict(self.content)
         except (PylockValidationError, PylockUnsupportedVersionError) as error:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ..errors import BuildWarning, InvalidError, LbdartError, MissingError
+from ..errors import BuildWarning, InvalidError, LbdartError, MissingError, in_words
 from ..project.project import Project
 from ..project.repository import Repository
 from ..windows import relative_or_absolute
@@ -79,16 +79,16 @@ def find_project(path: str | Path, name: str | None = None) -> tuple[Project, To
         paths = [relative_or_absolute(manifest, root).as_posix() for manifest in manifests.values()]
         choices = [f"tool={tool_name!r}" for tool_name in manifests]
         raise LbdartError(
-            f"{root} has more than one manifest: {_join(paths, 'and')}.",
-            f"Pass the tool that locks the project: {_join(choices, 'or')}.",
+            f"{root} has more than one manifest: {in_words(paths, 'and')}.",
+            f"Pass the tool that locks the project: {in_words(choices, 'or')}.",
         )
     if manifests:
         ((chosen, manifest),) = manifests.items()
         return Project(root, manifest), tool_named(chosen)
     others = [manifest.name for manifest in _manifests(root, tools().values()).values()]
     raise MissingError(
-        f"There is no {_join([candidate.manifest for candidate in candidates], 'or')} in {root}"
-        f"{', only ' + _join(others, 'and') if others else ''}.",
+        f"There is no {in_words([candidate.manifest for candidate in candidates], 'or')} in {root}"
+        f"{', only ' + in_words(others, 'and') if others else ''}.",
         _remedy(root, tool, has_others=bool(others)),
     )
 
@@ -185,7 +185,7 @@ def _tool_of(manifest: Path, named: Tool | None) -> Tool:
     owner = named.name if named is not None else "any known tool"
     raise LbdartError(
         f"{manifest} is not a manifest of {owner}.",
-        f"Pass {_join([tool.manifest for tool in candidates], 'or')}, or the project's directory.",
+        f"Pass {in_words([tool.manifest for tool in candidates], 'or')}, or the project's directory.",
     )
 
 
@@ -193,8 +193,3 @@ def _manifests(root: Path, candidates: Collection[Tool]) -> dict[str, Path]:
     """Return the manifests of a project, by the names of their tools."""
     manifests = {tool.name: find_manifest(tool, root) for tool in candidates}
     return {name: manifest for name, manifest in manifests.items() if manifest is not None}
-
-
-def _join(names: Sequence[str], conjunction: str) -> str:
-    """Join names as a sentence does: ``a, b or c``."""
-    return f" {conjunction} ".join([part for part in (", ".join(names[:-1]), names[-1]) if part])

@@ -153,6 +153,7 @@ class _Layout:
         )
         self._by_path: dict[str, tuple[NativeFile, Elf]] = {}
         self._by_name: dict[str, list[str]] = {}
+        self._found: dict[tuple[str, str], str | None] = {}
         for package in packages:
             for file in package.files:
                 if file.elf is not None and file.elf.machine == target.machine:
@@ -235,6 +236,11 @@ class _Layout:
         The search paths of all other files count too: a file inherits DT_RPATH, and the loader finds an
         already loaded library by its name.
         """
+        if (path, name) not in self._found:  # several questions look for the same libraries
+            self._found[path, name] = self._find_library(path, elf, name)
+        return self._found[path, name]
+
+    def _find_library(self, path: str, elf: Elf, name: str) -> str | None:
         if "/" in name:
             return name if name in self._by_path else None
         for folder in (*_folders(path, elf), *LIBRARY_PATH):

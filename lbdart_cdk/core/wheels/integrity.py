@@ -31,7 +31,7 @@ def refuse_damaged(wheels: Collection[LockedFile], store: Store) -> None:
 
     :raises LbdartError: when a file of a wheel does not have the size and CRC that it claims.
     """
-    new = [wheel for wheel in wheels if store.recall(_KIND, wheel.sha256) is None]
+    new = [wheel for wheel in wheels if not is_sound(wheel.sha256, store)]
     if not new:
         return
     # Threads help: zlib releases the GIL.
@@ -45,6 +45,11 @@ def _check(wheel: LockedFile, store: Store) -> None:
     if size <= MAX_UNZIPPED:
         inflate(entries, wheel.filename)
         note_sound(wheel.sha256, size, store)
+
+
+def is_sound(sha256: str, store: Store) -> bool:
+    """Tell whether a wheel of the store was inflated once, and was sound."""
+    return store.recall(_KIND, sha256) is not None
 
 
 def note_sound(sha256: str, size: int, store: Store) -> None:

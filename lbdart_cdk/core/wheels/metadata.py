@@ -10,17 +10,16 @@ import contextlib
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
-from typing import Final
-
-from packaging.requirements import InvalidRequirement, Requirement
+from typing import TYPE_CHECKING, Final
 
 from ..archive.entry import Entry, stored
 from ..archive.reader import read_entries, usable
 from ..locking.lock import requirement
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 #: Largest size of one file, in bytes. The largest METADATA files in use have less than one MiB, and a parser
 #: needs many times the file's size in memory.
@@ -138,6 +137,10 @@ def name_in_dist_info(entry: Entry) -> str | None:
 
 
 def _fields(entry: Entry | None) -> Message:
+    # Imported here, because the store notes what it once read in a wheel.
+    from email.message import Message
+    from email.parser import HeaderParser
+
     if entry is None:
         return Message()
     if entry.size > _MAX_SIZE:
@@ -147,6 +150,8 @@ def _fields(entry: Entry | None) -> Message:
 
 
 def _requirements(fields: Iterable[str]) -> Iterator[str]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     for field in fields:
         with contextlib.suppress(InvalidRequirement):  # in metadata from before PEP 508
             read = Requirement(field)

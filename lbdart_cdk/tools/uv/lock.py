@@ -20,7 +20,7 @@ from lbdart_cdk.core.project.toml import parse_toml
 from lbdart_cdk.core.store.store import Store
 
 from .._logins import logins
-from .._roots import OwnRequirements
+from .._required import OwnRequirements
 from .._static import left_to_backend
 
 #: Kinds of ``source`` in uv.lock that are directories of the user ...

@@ -15,6 +15,7 @@ import pytest
 
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.errors import LbdartError
+from lbdart_cdk.core.locking import select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.packing.excluded import NOTHING, ExcludedFiles
 from lbdart_cdk.core.project.project import Project
@@ -325,13 +326,39 @@ class TestBuiltOnce:
         artifact.build().write_bytes(content[:-1])
         assert artifact.build().read_bytes() == content
 
-    def test_a_damaged_wheel_is_fetched_again(self, root: Path, store: Store, index: Index) -> None:
+    @pytest.mark.parametrize("has_notes", [True, False])
+    def test_a_damaged_wheel_is_fetched_again(
+        self, root: Path, store: Store, index: Index, has_notes: bool
+    ) -> None:
         wheel = make_wheel(index.folder)
         artifact = layer(root, store, locked_file(wheel, index.file_url(wheel)))
         content = artifact.build().read_bytes()
         artifact.build().unlink()
         store.wheel(sha256(wheel)).write_bytes(b"PK damaged")
+        if not has_notes:  # what is in the wheel is read before its hash is known
+            for notes in store.files.glob("entries*"):
+                shutil.rmtree(notes)
         assert artifact.build().read_bytes() == content
+
+    def test_an_error_about_wheels_that_are_as_locked_is_told(
+        self, tmp_path: Path, root: Path, store: Store
+    ) -> None:
+        wheels = (make_wheel(tmp_path, name, files={"one.py": name}) for name in ("alpha", "beta"))
+        artifact = layer(root, store, *map(locked_file, wheels))
+        for _ in range(2):  # the second time, the store has the wheels
+            with pytest.raises(LbdartError, match=r"one\.py"):
+                replace(artifact).build()
+
+    def test_nothing_is_selected_again_from_a_lock_whose_wheels_are_there(
+        self, tmp_path: Path, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        artifact = layer(root, store, locked_file(make_wheel(tmp_path)))
+        content = artifact.build().read_bytes()
+        artifact.build().unlink()
+        monkeypatch.setattr(select, "select", lambda *_args, **_more: pytest.fail("selected again"))
+        again = replace(artifact)
+        assert again.build().read_bytes() == content
+        assert again.sbom()
 
     def test_two_targets_of_one_project_are_each_right(
         self, tmp_path: Path, root: Path, store: Store

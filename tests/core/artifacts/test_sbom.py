@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from lbdart_cdk.core.artifacts.layer import LayerArtifact
 from lbdart_cdk.core.artifacts.sbom import described
 from lbdart_cdk.core.locking.manifest import find_project
-from lbdart_cdk.core.locking.selection import select
+from lbdart_cdk.core.locking.select import select
 from lbdart_cdk.core.locking.tool import Options
 from lbdart_cdk.core.project.project import Project
 from lbdart_cdk.core.project.target import Target

@@ -10,9 +10,10 @@ import pytest
 
 from lbdart_cdk.core.errors import LbdartError
 from lbdart_cdk.core.locking.commit import Commit
-from lbdart_cdk.core.locking.exclusion import DEFAULT_EXCLUDE
+from lbdart_cdk.core.locking.default_list import DEFAULT_EXCLUDE
 from lbdart_cdk.core.locking.lock import Lock
-from lbdart_cdk.core.locking.selection import LocalPackage, select
+from lbdart_cdk.core.locking.select import select
+from lbdart_cdk.core.locking.selection import LocalPackage
 from lbdart_cdk.core.project.target import Target
 from tests.support.locks import GIT, SDIST, lock_of, locked
 
