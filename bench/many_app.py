@@ -1,4 +1,4 @@
-"""An app with many layers and functions from several projects; prints the seconds of its synth.
+"""An app with many layers and functions of several projects: prints its synth's seconds and calls into Node.
 
 ``python -m bench.many_app KIND OUTDIR LAYERS FUNCTIONS PROJECT...``. With KIND ``ours``, each project has a
 source artifact and its share of the layers. With ``cdk``, CDK's own constructs take finished zips of the same
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
+from bench.calls import counting
 from lbdart_cdk import LambdaLayerArtifact, LambdaSourceArtifact
 
 _INLINE = "def handler(event, context): pass"
@@ -21,7 +22,7 @@ _INLINE = "def handler(event, context): pass"
 
 def main(kind: str, outdir: str, layers: int, functions: int, projects: Sequence[str]) -> None:
     """Synthesise one stack in which each function has a layer for its target."""
-    started = time.perf_counter()
+    started, calls = time.perf_counter(), counting()
     app = App(outdir=outdir)
     stack = Stack(app, "Bench")
     targets = [
@@ -47,7 +48,7 @@ def main(kind: str, outdir: str, layers: int, functions: int, projects: Sequence
             layers=deps[number % layers],
         )
     app.synth()
-    print(time.perf_counter() - started)
+    print(time.perf_counter() - started, calls())
 
 
 def _code(kind: str, stack: Stack, name: str, project: str) -> lambda_.Code:
