@@ -36,6 +36,7 @@ from .function_checks import FunctionChecks
 from .grants import ArtifactBucket, Folder, Grants, statement
 from .handler_zip import handler_zip
 from .identity import UNKNOWN
+from .layer_parameters import stage_of
 from .plain_assets import PlainAssets
 from .reservations import Reservation, reserve
 from .staging import StagedAsset, Staging
@@ -368,9 +369,7 @@ class ArtifactPublisher(Construct):
 
     @cached_property
     def _stage(self) -> Stage:
-        stage = Stage.of(self.stack)
-        assert stage is not None, "every stack is below a stage or an app"
-        return stage
+        return stage_of(self.stack)
 
     def reserve_name(self, layer_name: str, construct: Construct) -> None:
         """Reserve a layer's name: no other layer of the app may mix its versions with it.

@@ -63,17 +63,7 @@ def run(
     """
     name, limit = Path(command[0]).name, _TIME_LIMIT.get()
     try:
-        return subprocess.run(
-            [_program(str(command[0]), environment), *(str(part) for part in command[1:])],
-            cwd=cwd,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=limit,
-            check=False,
-        )
+        return captured(command, cwd=cwd, environment=environment, limit=limit)
     except OSError as error:
         raise LbdartError(
             f"{name} cannot be started: {error.strerror}.", f"Install {name}, or check its permissions."
@@ -83,6 +73,28 @@ def run(
             f"{name} did not end within {limit:g} seconds.",
             f"Run it by hand in {cwd} to see what it waits for.",
         ) from error
+
+
+def captured(
+    command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str], limit: float
+) -> subprocess.CompletedProcess[str]:
+    """Do as :func:`run`, where a program that does not end in time is a result and no error.
+
+    :param limit: seconds.
+    :raises OSError: when the program cannot be started.
+    :raises subprocess.TimeoutExpired: when it does not end in time.
+    """
+    return subprocess.run(
+        [_program(str(command[0]), environment), *(str(part) for part in command[1:])],
+        cwd=cwd,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=limit,
+        check=False,
+    )
 
 
 def _program(name: str, environment: Mapping[str, str]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import BuildWarning
 from ..keys import Json, key_of
@@ -22,9 +21,6 @@ from .report import NOTED, LayerReport, kept_report
 from .source import SourceArtifact, SourceIdentity
 from .summary import Part, Summary
 from .supplied import Supply
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,6 @@ from .summary import Part, Summary
 from .supplied import Supply, hashing
 
 if TYPE_CHECKING:
-    from ..archive.entry import Entry
     from ..locking.selection import LockedFile
     from ..packing.bytecode import Compiler
     from ..packing.merge import Bundle, Merged
@@ -338,14 +337,17 @@ class LayerArtifact:
 
     def supply(self) -> Supply:
         """Do as :meth:`wheels` does, and also return what is to say about the selection that they are."""
-        found = self.found()
+        return self.settled(self.found())
+
+    def settled(self, found: Supply | None) -> Supply:
+        """Return what :meth:`found` returned if that is as locked, and else do as :meth:`brought`."""
         return found if found is not None and found.is_unchanged else self.brought()
 
     def found(self) -> Supply | None:
         """Return the wheels if the store has all of them; other threads hash them meanwhile.
 
-        Then nothing is selected from the lock again. Ask whether they are unchanged before something is
-        made of them.
+        Then nothing is selected from the lock again. Nothing may be read from the wheels before
+        :meth:`settled` waits for the hashes: what is read is noted under them.
         """
         from ..wheels.integrity import is_sound
         from ..wheels.supply import Wheel
@@ -359,8 +361,7 @@ class LayerArtifact:
         ]
         if not all(wheel.path.is_file() and is_sound(wheel.sha256, self.store) for wheel in wheels):
             return None
-        largest_first = sorted(wheels, key=lambda wheel: wheel.path.stat().st_size, reverse=True)
-        started = hashing([wheel.sha256 for wheel in largest_first], self.store)
+        started = hashing([wheel.sha256 for wheel in wheels], self.store)
         return Supply(wheels, chosen.warnings, chosen.left_out, started)
 
     def brought(self) -> Supply:
@@ -456,16 +457,22 @@ class LayerArtifact:
         noted = (self.store.recall("archives", self.build_key) or {}).get("packages")
         return noted or self.described(self.wheels())
 
-    def described(self, wheels: Iterable[Wheel]) -> Sequence[dict[str, str]]:
-        """Return what an SBOM says of wheels in the store."""
+    def described(
+        self, wheels: Sequence[Wheel], bundles: Sequence[Bundle] | None = None
+    ) -> Sequence[dict[str, str]]:
+        """Return what an SBOM says of wheels in the store.
+
+        :param bundles: their files, if these are known.
+        """
         from .packed import bundle_of
         from .sbom import described
 
-        wheels = list(wheels)
         key = key_of({"wheels": [[wheel.package, wheel.filename, wheel.sha256] for wheel in wheels]})
 
         def read() -> dict[str, Any]:
-            return {"packages": [described(wheel, bundle_of(wheel, self.store).entries) for wheel in wheels]}
+            files = bundles or [bundle_of(wheel, self.store) for wheel in wheels]
+            pairs = zip(wheels, files, strict=True)
+            return {"packages": [described(wheel, bundle.entries) for wheel, bundle in pairs]}
 
         packages: list[dict[str, str]] = self.store.memo("described", key, read)["packages"]
         return packages
@@ -501,62 +508,33 @@ def make_layer(layer: LayerArtifact) -> None:
     """
     # manifest -> lock -> selection -> wheels: each of these asks for the one before.
     found = layer.found()
-    with layer.store.scratch() as folder:
-        # wheels -> the entries of one zip, if they load on the target
-        plan = _plan_of_found(layer, found) or _plan(layer, layer.brought())
-        # entries -> layer.zip, which names its build
-        from ..archive.writer import write_zip
-
-        identity, path = LayerIdentity(layer.build_key), folder / "layer.zip"
-        with layer.store.guarded(path), path.open("wb") as file:
-            sha256 = write_zip(file, plan.entries, identity.comment)
-        noted = {"packages": layer.described(plan.wheels), NOTED: plan.report.to_json()}
-        made_from = [wheel.path for wheel in plan.wheels]
-        layer.store.keep_archive(layer.build_key, path, sha256, made_from, **noted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the zip of a layer is to have."""
-
-    wheels: Sequence[Wheel]
-    entries: Sequence[Entry]
-    report: LayerReport
-
-
-def _plan_of_found(layer: LayerArtifact, found: Supply | None) -> _Plan | None:
-    """Plan the zip while the wheels are hashed; return None if they have to be fetched or built."""
-    if found is None:
-        return None
-    try:
-        plan = _plan(layer, found)
-    except LbdartError:
-        if found.is_unchanged:
-            raise
-        return None
-    return plan if found.is_unchanged else None
-
-
-def _plan(layer: LayerArtifact, supply: Supply) -> _Plan:
-    """Merge what the wheels and the project have.
-
-    :raises LbdartError: when packages clash, or a compiled file would not load on the target.
-    """
+    from ..archive.writer import write_zip  # loaded while other threads hash the wheels
     from ..packing.merge import merge
     from .packed import bundle_of
 
+    supply = layer.settled(found)
     wheels = supply.wheels
     own = layer.own_files()
+    # wheels -> the entries of one zip, if they load on the target
     bundles = [bundle_of(wheel, layer.store) for wheel in wheels]
+    packages = layer.described(wheels, bundles)
     if own is not None:
         bundles = sorted([*bundles, own], key=lambda bundle: bundle.name)
     slimmed = files_of(bundles, layer.exclude_files, layer.compiler, wheels)
     merged = merge(slimmed.bundles, "python/", prefer=layer.prefer)
     report = _make_report(layer, wheels, own, slimmed, merged)
     if layer.lock.requires is None:  # only the wheels know what requires what, so keep what was found
-        found = (*supply.warnings, *report.warnings)
-        report = replace(report, warnings=found, left_out=supply.left_out)
-    return _Plan(wheels, merged.entries, report)
+        warnings = (*supply.warnings, *report.warnings)
+        report = replace(report, warnings=warnings, left_out=supply.left_out)
+    # entries -> layer.zip, which names its build
+    identity = LayerIdentity(layer.build_key)
+    with layer.store.scratch() as folder:
+        path = folder / "layer.zip"
+        with layer.store.guarded(path), path.open("wb") as file:
+            sha256 = write_zip(file, merged.entries, identity.comment)
+        made_from = [wheel.path for wheel in wheels]
+        noted = {"packages": packages, NOTED: report.to_json()}
+        layer.store.keep_archive(layer.build_key, path, sha256, made_from, **noted)
 
 
 def _make_report(

@@ -22,7 +22,7 @@ from packaging.tags import Tag, parse_tag
 from ..archive.entry import Entry
 from ..archive.reader import usable
 from ..errors import LbdartError
-from ..process import reason
+from ..process import captured, reason
 from ..wheels.metadata import dist_info
 from .inventory import Inventory, Package, printable
 
@@ -185,17 +185,7 @@ def _measured(
     with tempfile.TemporaryDirectory(dir=folder.parent) as home:
         environment = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
         try:
-            result = subprocess.run(
-                command,
-                cwd=home,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=limit,
-                check=False,
-            )
+            result = captured(command, cwd=Path(home), environment=environment, limit=limit)
         except subprocess.TimeoutExpired:
             return ImportTime(modules, failure=f"not imported within {limit:g} s")
     answer = result.stdout.splitlines()[-1:]

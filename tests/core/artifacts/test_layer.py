@@ -327,17 +327,20 @@ class TestBuiltOnce:
         assert artifact.build().read_bytes() == content
 
     @pytest.mark.parametrize("has_notes", [True, False])
+    @pytest.mark.parametrize("is_wheel", [True, False])
     def test_a_damaged_wheel_is_fetched_again(
-        self, root: Path, store: Store, index: Index, has_notes: bool
+        self, root: Path, store: Store, index: Index, has_notes: bool, is_wheel: bool
     ) -> None:
         wheel = make_wheel(index.folder)
         artifact = layer(root, store, locked_file(wheel, index.file_url(wheel)))
         content = artifact.build().read_bytes()
         artifact.build().unlink()
-        store.wheel(sha256(wheel)).write_bytes(b"PK damaged")
-        if not has_notes:  # what is in the wheel is read before its hash is known
-            for notes in store.files.glob("entries*"):
-                shutil.rmtree(notes)
+        other = make_wheel(root.parent / "other", files={"other.py": "x = 2\n"})
+        store.wheel(sha256(wheel)).write_bytes(other.read_bytes() if is_wheel else b"PK damaged")
+        if not has_notes:  # nothing that is read from the other wheel may be noted as of this one
+            for kind in ("entries*", "native*", "described"):
+                for notes in store.files.glob(kind):
+                    shutil.rmtree(notes)
         assert artifact.build().read_bytes() == content
 
     def test_an_error_about_wheels_that_are_as_locked_is_told(
